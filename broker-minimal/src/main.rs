@@ -1,0 +1,2 @@
+//! Starts the broker.
+fn main() {}

@@ -1,0 +1,157 @@
+//! Request and response headers, and the requests that break their rules.
+//!
+//! | case | rule | reason |
+//! |---|---|---|
+//! | any request of a flexible version | request header 2: tagged fields, but the client id stays a classic string | brokers must read the id before they know the version (KIP-482) |
+//! | ControlledShutdown version 0 | request header 0: no client id | older than client ids |
+//! | any response of a flexible version | response header 1: tagged fields | KIP-482 |
+//! | ApiVersions response, every version | response header 0 | a client that asked with a version too new must be able to read the refusal (KIP-511) |
+
+use bytes::Bytes;
+
+use crate::api::{ApiKey, Request};
+use crate::wire::{
+    DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Frame, Nullable, Reader, Wire, Writer,
+};
+
+/// The head of every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestHeader {
+    /// Which API.
+    pub key: ApiKey,
+    /// Which version of it.
+    pub version: i16,
+    /// Comes back in the response.
+    pub correlation_id: i32,
+    /// What the client calls itself.
+    pub client_id: Option<String>,
+}
+
+/// The header's version for a request: 0 without client id, 1 with it, 2 with tagged fields.
+pub fn request_header_version(key: ApiKey, version: i16, flexible_from: i16) -> i16 {
+    match (key, version) {
+        (ApiKey::CONTROLLED_SHUTDOWN, 0) => 0,
+        _ if version >= flexible_from => 2,
+        _ => 1,
+    }
+}
+
+/// The header's version for a response: 1 with tagged fields.
+pub fn response_header_version(key: ApiKey, version: i16, flexible_from: i16) -> i16 {
+    if key != ApiKey::API_VERSIONS && version >= flexible_from { 1 } else { 0 }
+}
+
+/// A request header whose tagged fields have not been read yet: whether it has any depends on the API's table.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// What every header version has.
+    pub header: RequestHeader,
+    rest: Bytes,
+}
+
+impl RequestHead {
+    /// Takes the header off the front of a frame (without its length prefix).
+    pub fn decode(frame: Bytes) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(frame, 0, false);
+        let header = Self::decode_fields(&mut r).map_err(|e| e.at("RequestHeader", ""))?;
+        Ok(Self { header, rest: r.into_rest() })
+    }
+
+    fn decode_fields(r: &mut Reader) -> Result<RequestHeader, DecodeError> {
+        let key = ApiKey(i16::decode(r)?);
+        let version = i16::decode(r)?;
+        let correlation_id = i32::decode(r)?;
+        let client_id = match (key, version) {
+            (ApiKey::CONTROLLED_SHUTDOWN, 0) => None,
+            _ => String::decode_nullable(r)?,
+        };
+        Ok(RequestHeader { key, version, correlation_id, client_id })
+    }
+
+    /// Reads the rest of the header and the body as `R`.
+    pub fn body<R: Request>(self) -> Result<(RequestHeader, R), DecodeError> {
+        let version = self.header.version;
+        if !R::VERSIONS.contains(version) {
+            return Err(DecodeError::new(DecodeErrorKind::Version(version)).at(R::KEY.name(), ""));
+        }
+        let mut r = Reader::new(self.rest, version, version >= R::FLEXIBLE_FROM);
+        r.tags(|_, _| Ok(false)).map_err(|e| e.at("RequestHeader", "tagged fields"))?;
+        let body = R::decode(&mut r)?;
+        r.finish().map_err(|e| e.at(R::KEY.name(), "end"))?;
+        Ok((self.header, body))
+    }
+}
+
+/// Encodes a whole request frame.
+pub fn encode_request<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&str>,
+) -> Result<Frame, EncodeError> {
+    let mut w = writer::<R>(version)?;
+    let header_version = request_header_version(R::KEY, version, R::FLEXIBLE_FROM);
+    w.set_flexible(false);
+    R::KEY.0.encode(&mut w)?;
+    version.encode(&mut w)?;
+    correlation_id.encode(&mut w)?;
+    if header_version > 0 {
+        let client_id = client_id.map(str::to_owned);
+        String::encode_nullable(client_id.as_ref(), &mut w)
+            .map_err(|e| e.at("RequestHeader", "client_id"))?;
+    }
+    if header_version > 1 {
+        w.uvarint(0);
+    }
+    w.set_flexible(version >= R::FLEXIBLE_FROM);
+    request.encode(&mut w)?;
+    w.into_frame()
+}
+
+/// Encodes a whole response frame.
+pub fn encode_response<R: Request>(
+    response: &R::Response,
+    version: i16,
+    correlation_id: i32,
+) -> Result<Frame, EncodeError> {
+    let mut w = writer::<R>(version)?;
+    correlation_id.encode(&mut w)?;
+    if response_header_version(R::KEY, version, R::FLEXIBLE_FROM) > 0 {
+        w.uvarint(0);
+    }
+    response.encode(&mut w)?;
+    w.into_frame()
+}
+
+/// Reads the correlation id off the front of a response frame, so that the reader can find which request it answers.
+pub fn correlation_id(frame: &Bytes) -> Result<i32, DecodeError> {
+    let have = frame.len();
+    let id = frame.first_chunk::<4>().ok_or(DecodeErrorKind::Truncated { need: 4, have });
+    Ok(i32::from_be_bytes(*id.map_err(|kind| DecodeError::new(kind).at("ResponseHeader", "correlation_id"))?))
+}
+
+/// Decodes a whole response frame (without its length prefix): the correlation id and the body.
+pub fn decode_response<R: Request>(frame: Bytes, version: i16) -> Result<(i32, R::Response), DecodeError> {
+    if !R::VERSIONS.contains(version) {
+        return Err(DecodeError::new(DecodeErrorKind::Version(version)).at(R::KEY.name(), ""));
+    }
+    let flexible = version >= R::FLEXIBLE_FROM;
+    let mut r = Reader::new(frame, version, flexible);
+    let id = i32::decode(&mut r).map_err(|e| e.at("ResponseHeader", "correlation_id"))?;
+    if response_header_version(R::KEY, version, R::FLEXIBLE_FROM) > 0 {
+        r.tags(|_, _| Ok(false)).map_err(|e| e.at("ResponseHeader", "tagged fields"))?;
+    }
+    let body = R::Response::decode(&mut r)?;
+    r.finish().map_err(|e| e.at(R::KEY.name(), "end"))?;
+    Ok((id, body))
+}
+
+fn writer<R: Request>(version: i16) -> Result<Writer, EncodeError> {
+    if !R::VERSIONS.contains(version) {
+        return Err(EncodeError::new(EncodeErrorKind::Version(version)).at(R::KEY.name(), ""));
+    }
+    let mut w = Writer::new(version, version >= R::FLEXIBLE_FROM);
+    // Room for the length prefix.
+    w.put(&[0; 4]);
+    Ok(w)
+}

@@ -1,0 +1,237 @@
+//! `api!` and `part!`: one readable table a message, every version from it. The syntax is explained in
+//! [`crate::messages`].
+
+/// The versions of a bracket: `[0+ …]`, `[3-7 …]`, `[4 …]`.
+macro_rules! versions {
+    ($first:literal + $($rest:tt)*) => {
+        $crate::wire::VersionRange::new($first, i16::MAX)
+    };
+    ($first:literal - $last:literal $($rest:tt)*) => {
+        $crate::wire::VersionRange::new($first, $last)
+    };
+    ($only:literal $($rest:tt)*) => {
+        $crate::wire::VersionRange::new($only, $only)
+    };
+}
+
+/// The first version in which null is allowed: `null 1+`, else every version.
+macro_rules! null_from {
+    ($first:literal + null $null:literal + $($rest:tt)*) => {
+        $null
+    };
+    ($($rest:tt)*) => {
+        0
+    };
+}
+
+/// Whether the bracket says `ignorable`.
+macro_rules! ignorable {
+    ($first:literal + ignorable) => {
+        true
+    };
+    ($first:literal - $last:literal ignorable) => {
+        true
+    };
+    ($only:literal ignorable) => {
+        true
+    };
+    ($first:literal + null $null:literal + ignorable) => {
+        true
+    };
+    ($($rest:tt)*) => {
+        false
+    };
+}
+
+macro_rules! or_default {
+    ($t:ty;) => {
+        <$t>::default()
+    };
+    ($t:ty; $value:expr) => {
+        $value
+    };
+}
+
+/// Keeps its body for fields without a tag.
+macro_rules! plain {
+    ({ $($then:tt)* }) => { $($then)* };
+    ($tag:literal { $($then:tt)* }) => {};
+}
+
+/// Keeps its body for tagged fields.
+macro_rules! tagged {
+    ({ $($then:tt)* }) => {};
+    ($tag:literal { $($then:tt)* }) => { $($then)* };
+}
+
+macro_rules! tag_of {
+    () => {
+        None
+    };
+    ($tag:literal) => {
+        Some($tag)
+    };
+}
+
+/// One structure: the struct, its defaults, its field table, both directions.
+macro_rules! part {
+    ($(#[$doc:meta])* $name:ident {
+        $( $(#[$fdoc:meta])* $f:ident : $ty:ty [ $($v:tt)* ] $(tag $tag:literal)? $(= $def:expr)? ),* $(,)?
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(missing_docs, reason = "the names are Kafka's own; what is not plain from them is said at the field")]
+        pub struct $name { $( $(#[$fdoc])* pub $f: $ty, )* }
+
+        impl $name {
+            /// The table, for comparison with outside schemas.
+            pub const FIELDS: &'static [$crate::wire::Field] = &[ $( $crate::wire::Field {
+                name: stringify!($f),
+                ty: <$ty as $crate::wire::Wire>::TYPE,
+                versions: versions!($($v)*),
+                null_from: null_from!($($v)*),
+                tag: tag_of!($($tag)?),
+                ignorable: ignorable!($($v)*),
+                default: concat!("", $(stringify!($def))?),
+            }, )* ];
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $( $f: or_default!($ty; $($def)?), )* }
+            }
+        }
+
+        #[allow(unused_mut, unused_variables, unused_assignments, clippy::absurd_extreme_comparisons)]
+        impl $crate::wire::Wire for $name {
+            const MIN: usize = {
+                let mut min = 0;
+                $( plain!($($tag)? {
+                    let range = versions!($($v)*);
+                    if range.first == 0 && range.last == i16::MAX {
+                        min += <$ty as $crate::wire::Wire>::MIN;
+                    }
+                }); )*
+                // A structure without a field in every version still takes a byte in some.
+                if min == 0 { 1 } else { min }
+            };
+            const TYPE: $crate::wire::FieldType = $crate::wire::FieldType::Struct(Self::FIELDS);
+
+            fn encode(&self, w: &mut $crate::wire::Writer) -> Result<(), $crate::wire::EncodeError> {
+                use $crate::wire::{EncodeError, EncodeErrorKind, Wire};
+                let version = w.version();
+                let mut tags = 0u32;
+                $(
+                    if versions!($($v)*).contains(version) {
+                        plain!($($tag)? {
+                            if self.$f.is_null() && version < null_from!($($v)*) {
+                                let kind = EncodeErrorKind::Null(version);
+                                return Err(EncodeError::new(kind).at(stringify!($name), stringify!($f)));
+                            }
+                            self.$f.encode(w).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
+                        });
+                        tagged!($($tag)? { if self.$f != or_default!($ty; $($def)?) { tags += 1; } });
+                    } else if !ignorable!($($v)*) && self.$f != or_default!($ty; $($def)?) {
+                        let kind = EncodeErrorKind::Absent(version);
+                        return Err(EncodeError::new(kind).at(stringify!($name), stringify!($f)));
+                    }
+                )*
+                if w.flexible() {
+                    w.uvarint(tags);
+                    $( tagged!($($tag)? {
+                        if versions!($($v)*).contains(version) && self.$f != or_default!($ty; $($def)?) {
+                            w.tagged($($tag)?, |w| self.$f.encode(w))
+                                .map_err(|e| e.at(stringify!($name), stringify!($f)))?;
+                        }
+                    }); )*
+                }
+                Ok(())
+            }
+
+            fn decode(r: &mut $crate::wire::Reader) -> Result<Self, $crate::wire::DecodeError> {
+                use $crate::wire::{DecodeError, DecodeErrorKind, Wire};
+                let version = r.version();
+                let mut it = Self::default();
+                $( plain!($($tag)? {
+                    if versions!($($v)*).contains(version) {
+                        it.$f = Wire::decode(r).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
+                        if it.$f.is_null() && version < null_from!($($v)*) {
+                            let kind = DecodeErrorKind::Null(version);
+                            return Err(DecodeError::new(kind).at(stringify!($name), stringify!($f)));
+                        }
+                    }
+                }); )*
+                r.tags(|tag, field| {
+                    $( tagged!($($tag)? {
+                        if tag == $($tag)? && versions!($($v)*).contains(version) {
+                            it.$f = Wire::decode(field).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
+                            return Ok(true);
+                        }
+                    }); )*
+                    Ok(false)
+                }).map_err(|e| e.at(stringify!($name), "tagged fields"))?;
+                Ok(it)
+            }
+        }
+
+        impl $crate::wire::Nullable for $name {
+            fn encode_nullable(
+                value: Option<&Self>, w: &mut $crate::wire::Writer,
+            ) -> Result<(), $crate::wire::EncodeError> {
+                // A nullable structure has a byte in front: 1 for a value, -1 for null (KIP-893).
+                use $crate::wire::Wire;
+                match value {
+                    None => (-1i8).encode(w),
+                    Some(value) => { 1i8.encode(w)?; value.encode(w) }
+                }
+            }
+
+            fn decode_nullable(
+                r: &mut $crate::wire::Reader,
+            ) -> Result<Option<Self>, $crate::wire::DecodeError> {
+                use $crate::wire::Wire;
+                if i8::decode(r)? < 0 { return Ok(None); }
+                Self::decode(r).map(Some)
+            }
+        }
+    };
+}
+
+/// One API: request, response, and the structures they are made of.
+macro_rules! api {
+    (
+        $(#[$doc:meta])* $req:ident -> $resp:ident = $key:literal,
+        versions $lo:literal - $hi:literal, flexible $($flex:tt)*
+    ) => { api_body! { [$(#[$doc])*] $req $resp $key $lo $hi $($flex)* } };
+}
+
+macro_rules! api_body {
+    ([$($doc:tt)*] $req:ident $resp:ident $key:literal $lo:literal $hi:literal none; $($rest:tt)*) => {
+        api_body! { @ [$($doc)*] $req $resp $key $lo $hi (i16::MAX) $($rest)* }
+    };
+    ([$($doc:tt)*] $req:ident $resp:ident $key:literal $lo:literal $hi:literal $flex:literal +; $($rest:tt)*) => {
+        api_body! { @ [$($doc)*] $req $resp $key $lo $hi ($flex) $($rest)* }
+    };
+    (@ [$($doc:tt)*] $req:ident $resp:ident $key:literal $lo:literal $hi:literal ($flex:expr)
+        request { $($rq:tt)* }
+        response { $($rs:tt)* }
+        $( $(#[$pdoc:meta])* $part:ident { $($body:tt)* } )*
+    ) => {
+        part! { $($doc)* $req { $($rq)* } }
+        part! {
+            #[doc = concat!("The answer to [`", stringify!($req), "`].")]
+            $resp { $($rs)* }
+        }
+        $( part! {
+            $(#[$pdoc])*
+            #[doc = concat!("A part of [`", stringify!($req), "`] or its answer.")]
+            $part { $($body)* }
+        } )*
+        impl $crate::api::Request for $req {
+            type Response = $resp;
+            const KEY: $crate::api::ApiKey = $crate::api::ApiKey($key);
+            const VERSIONS: $crate::wire::VersionRange = $crate::wire::VersionRange::new($lo, $hi);
+            const FLEXIBLE_FROM: i16 = $flex;
+        }
+    };
+}

@@ -1,0 +1,339 @@
+//! The types that fields are made of.
+
+use bytes::Bytes;
+
+use super::reader::Prefix;
+use super::{DecodeError, DecodeErrorKind, EncodeError, Reader, Uuid, Writer};
+
+/// The versions in which something exists, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionRange {
+    /// The first version.
+    pub first: i16,
+    /// The last version; `i16::MAX` when open.
+    pub last: i16,
+}
+
+impl VersionRange {
+    /// `first..=last`.
+    pub const fn new(first: i16, last: i16) -> Self {
+        Self { first, last }
+    }
+
+    /// True when `version` lies within.
+    pub const fn contains(self, version: i16) -> bool {
+        self.first <= version && version <= self.last
+    }
+
+    /// The versions both ranges have, `None` when there are none.
+    pub fn intersect(self, other: Self) -> Option<Self> {
+        let both = Self { first: self.first.max(other.first), last: self.last.min(other.last) };
+        (both.first <= both.last).then_some(both)
+    }
+}
+
+/// What a field is, for tests that compare the tables with outside schemas.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FieldType {
+    /// A type without inner structure, by Kafka's name for it.
+    Plain(&'static str),
+    /// A nested table.
+    Struct(&'static [Field]),
+    /// An array.
+    Array(&'static FieldType),
+    /// Something that may be null.
+    Nullable(&'static FieldType),
+}
+
+/// One line of a table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Field {
+    /// The name in snake case.
+    pub name: &'static str,
+    /// The type.
+    pub ty: FieldType,
+    /// The versions that have the field.
+    pub versions: VersionRange,
+    /// The first version in which it may be null, when it may be.
+    pub null_from: i16,
+    /// The tag, when it is a tagged field.
+    pub tag: Option<u32>,
+    /// Whether a set value may be dropped when the version has no such field.
+    pub ignorable: bool,
+    /// The default as it is written in the table; empty for the type's own.
+    pub default: &'static str,
+}
+
+/// A type that can stand in a message.
+pub trait Wire: Sized {
+    /// The least number of bytes that a value takes in any version. A declared count is checked against it.
+    const MIN: usize;
+    /// What it is.
+    const TYPE: FieldType;
+
+    /// Appends the value in the writer's version.
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError>;
+
+    /// Takes a value in the reader's version.
+    fn decode(r: &mut Reader) -> Result<Self, DecodeError>;
+
+    /// True for null.
+    fn is_null(&self) -> bool {
+        false
+    }
+}
+
+/// A type that has a null form on the wire; `Option` of it is a [`Wire`] too.
+pub trait Nullable: Wire {
+    /// Appends a value or null.
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError>;
+
+    /// Takes a value or null.
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError>;
+}
+
+/// Decodes what must not be null.
+pub(crate) fn present<T: Nullable>(r: &mut Reader) -> Result<T, DecodeError> {
+    let version = r.version();
+    T::decode_nullable(r)?.ok_or(DecodeErrorKind::Null(version).into())
+}
+
+macro_rules! numbers {
+    ($($t:ty = $name:literal),* $(,)?) => { $(
+        impl Wire for $t {
+            const MIN: usize = size_of::<$t>();
+            const TYPE: FieldType = FieldType::Plain($name);
+
+            #[inline]
+            fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+                w.put(&self.to_be_bytes());
+                Ok(())
+            }
+
+            #[inline]
+            fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+                Ok(<$t>::from_be_bytes(r.array()?))
+            }
+        }
+    )* };
+}
+
+numbers!(
+    i8 = "int8",
+    i16 = "int16",
+    i32 = "int32",
+    i64 = "int64",
+    u16 = "uint16",
+    u32 = "uint32",
+    f64 = "float64",
+);
+
+impl Wire for bool {
+    const MIN: usize = 1;
+    const TYPE: FieldType = FieldType::Plain("bool");
+
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        w.put(&[u8::from(*self)]);
+        Ok(())
+    }
+
+    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+        Ok(r.array::<1>()? != [0])
+    }
+}
+
+impl Wire for Uuid {
+    const MIN: usize = 16;
+    const TYPE: FieldType = FieldType::Plain("uuid");
+
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        w.put(&self.0);
+        Ok(())
+    }
+
+    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+        r.array().map(Self)
+    }
+}
+
+impl Wire for String {
+    const MIN: usize = 1;
+    const TYPE: FieldType = FieldType::Plain("string");
+
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        Self::encode_nullable(Some(self), w)
+    }
+
+    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+        present(r)
+    }
+}
+
+impl Nullable for String {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+        w.length(Prefix::Short, value.map(String::len))?;
+        w.put(value.map(String::as_bytes).unwrap_or_default());
+        Ok(())
+    }
+
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+        let Some(len) = r.length(Prefix::Short, 1)? else { return Ok(None) };
+        r.text(len).map(Some)
+    }
+}
+
+impl Wire for Bytes {
+    const MIN: usize = 1;
+    const TYPE: FieldType = FieldType::Plain("bytes");
+
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        Self::encode_nullable(Some(self), w)
+    }
+
+    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+        present(r)
+    }
+}
+
+impl Nullable for Bytes {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+        w.length(Prefix::Long, value.map(Self::len))?;
+        w.put(value.map(Self::as_ref).unwrap_or_default());
+        Ok(())
+    }
+
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+        let Some(len) = r.length(Prefix::Long, 1)? else { return Ok(None) };
+        r.slice(len).map(Some)
+    }
+}
+
+/// The record batches of a produce or fetch: a counted slice of the frame, or bytes that only the sender has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordBytes {
+    /// The bytes themselves.
+    Here(Bytes),
+    /// A range that the sender of the frame splices in, so that a broker serves files without reading them.
+    External {
+        /// The caller's name for the range, handed back in [`super::Chunk::External`].
+        id: u32,
+        /// How many bytes it has.
+        len: usize,
+    },
+}
+
+impl RecordBytes {
+    /// A range of `len` bytes that the sender knows as `id`.
+    pub fn external(id: u32, len: usize) -> Self {
+        Self::External { id, len }
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Here(bytes) => bytes.len(),
+            Self::External { len, .. } => *len,
+        }
+    }
+
+    /// True when there is no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, empty for an external range (which never comes from the wire).
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Here(bytes) => bytes,
+            Self::External { .. } => Bytes::new(),
+        }
+    }
+}
+
+impl Default for RecordBytes {
+    fn default() -> Self {
+        Self::Here(Bytes::new())
+    }
+}
+
+impl From<Bytes> for RecordBytes {
+    fn from(bytes: Bytes) -> Self {
+        Self::Here(bytes)
+    }
+}
+
+impl Wire for RecordBytes {
+    const MIN: usize = 1;
+    const TYPE: FieldType = FieldType::Plain("records");
+
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        Self::encode_nullable(Some(self), w)
+    }
+
+    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+        present(r)
+    }
+}
+
+impl Nullable for RecordBytes {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+        w.length(Prefix::Long, value.map(Self::len))?;
+        if let Some(records) = value {
+            w.records(records);
+        }
+        Ok(())
+    }
+
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+        Ok(Bytes::decode_nullable(r)?.map(Self::Here))
+    }
+}
+
+/// What the first reserve of an array may take. More is reserved only when the bytes read so far have earned it.
+const FIRST_RESERVE: usize = 4096;
+
+impl<T: Wire> Wire for Vec<T> {
+    const MIN: usize = 1;
+    const TYPE: FieldType = FieldType::Array(&T::TYPE);
+
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        Self::encode_nullable(Some(self), w)
+    }
+
+    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+        present(r)
+    }
+}
+
+impl<T: Wire> Nullable for Vec<T> {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+        w.length(Prefix::Long, value.map(Self::len))?;
+        value.into_iter().flatten().try_for_each(|item| item.encode(w))
+    }
+
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+        let Some(count) = r.length(Prefix::Long, T::MIN)? else { return Ok(None) };
+        let mut out = Self::with_capacity(count.min(FIRST_RESERVE / size_of::<T>().max(1)));
+        for _ in 0..count {
+            out.push(T::decode(r)?);
+        }
+        Ok(Some(out))
+    }
+}
+
+impl<T: Nullable> Wire for Option<T> {
+    const MIN: usize = 1;
+    const TYPE: FieldType = FieldType::Nullable(&T::TYPE);
+
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        T::encode_nullable(self.as_ref(), w)
+    }
+
+    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+        T::decode_nullable(r)
+    }
+
+    fn is_null(&self) -> bool {
+        self.is_none()
+    }
+}
