@@ -1,0 +1,35 @@
+//! Record batches as they travel and as they lie on disk: format v2, its codecs, and the small files beside a log.
+//!
+//! Reading is zero-copy: a [`Batch`] is a view over the [`Bytes`](bytes::Bytes) it arrived in, and a
+//! [`RecordRef`] points into them. Writing encodes each record once, into the buffer that goes on the wire.
+//! Nothing here does IO or reads a clock. Formats v0 and v1 are not read here: they are [`BatchError::Magic`].
+//!
+//! ```
+//! use kinglet_protocol::records::{Batch, BatchBuilder, Compression, Seal};
+//!
+//! let mut builder = BatchBuilder::new(1024);
+//! builder.push(1_700_000_000_000, Some(b"key"), Some(b"value"), &[]);
+//! let mut wire = builder.seal(Seal { compression: Compression::None, ..Seal::default() })?;
+//!
+//! while let Some(batch) = Batch::split(&mut wire)? {
+//!     batch.verify_crc()?;
+//!     for record in batch.records(1 << 20)?.iter() {
+//!         assert_eq!(record?.value, Some(&b"value"[..]));
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod batch;
+pub mod builder;
+pub mod compression;
+pub mod control;
+pub mod files;
+pub mod header;
+pub mod record;
+
+pub use batch::{Batch, BatchError, Depth, Records, validate};
+pub use builder::{BatchBuilder, Seal, set_log_append_time, set_producer};
+pub use compression::{CompressError, Compression, DecompressError, compress, decompress};
+pub use header::{Attributes, BatchHeader, HEADER_LEN, LOG_OVERHEAD, TimestampType, peek_size};
+pub use record::{HeaderIter, RecordIter, RecordRef};
