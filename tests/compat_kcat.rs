@@ -1,0 +1,113 @@
+//! kcat, the C client, writes to and reads from `kbroker`, alone and together with our own tools.
+//! Without a consumer group: it reads partitions by their number, from the beginning to the end.
+
+use std::time::Duration;
+
+use kinglet_harness::absent::or_skip;
+use kinglet_harness::binaries::{Binaries, Kbroker};
+use kinglet_harness::kcat::Kcat;
+use kinglet_harness::process::{Input, run_ok};
+use kinglet_harness::text::{LineFile, Partitions, lines_wanted};
+
+const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+const PARTITIONS: usize = 3;
+const LIMIT: Duration = Duration::from_secs(300);
+
+#[test]
+fn kcat_reads_every_line_that_kcat_wrote_in_order_with_every_codec() {
+    let Some(world) = World::new("kcat to kcat") else { return };
+    for codec in CODECS {
+        world.create_topic(codec);
+        world.kcat_writes(codec, codec);
+        world.check(codec, &world.kcat_reads(codec));
+    }
+}
+
+#[test]
+fn kconsume_reads_every_line_that_kcat_wrote_in_order_with_every_codec() {
+    let Some(world) = World::new("kcat to kconsume") else { return };
+    for codec in CODECS {
+        world.create_topic(codec);
+        world.kcat_writes(codec, codec);
+        world.check(codec, &world.kconsume_reads(codec));
+    }
+}
+
+#[test]
+fn kcat_reads_every_line_that_kproduce_wrote_in_order_with_every_codec() {
+    let Some(world) = World::new("kproduce to kcat") else { return };
+    for codec in CODECS {
+        world.create_topic(codec);
+        world.kproduce_writes(codec, codec);
+        world.check(codec, &world.kcat_reads(codec));
+    }
+}
+
+#[test]
+fn kcat_lists_the_broker_and_the_partitions_of_a_topic() {
+    let Some(world) = World::new("kcat -L") else { return };
+    world.create_topic("listed");
+    let mut kcat = world.kcat.command(&world.broker.bootstrap());
+    let listing = run_ok(kcat.args(["-L", "-t", "listed"]), Input::Nothing, LIMIT).expect("kcat -L");
+    let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
+    assert!(listing.contains(&format!("at {}", world.broker.bootstrap())), "{listing}");
+    assert!(listing.contains("topic \"listed\" with 3 partitions"), "{listing}");
+}
+
+struct World {
+    binaries: Binaries,
+    kcat: Kcat,
+    broker: Kbroker,
+    file: LineFile,
+    // Last: the broker must be gone before its data is.
+    _data_dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new(test: &str) -> Option<Self> {
+        let kcat = or_skip(test, Kcat::find())?;
+        let binaries = Binaries::build().expect("our programs compile");
+        let data_dir = tempfile::tempdir().expect("a temporary folder");
+        let broker = Kbroker::start(&binaries, data_dir.path(), &[]).expect("kbroker starts");
+        let file = LineFile::new(lines_wanted(100_000)).expect("the lines are written");
+        Some(Self { binaries, kcat, broker, file, _data_dir: data_dir })
+    }
+
+    fn create_topic(&self, topic: &str) {
+        let mut ktopics = self.binaries.tool("ktopics", &self.broker.bootstrap());
+        ktopics.args(["--create", "--topic", topic, "--partitions", &PARTITIONS.to_string()]);
+        run_ok(&mut ktopics, Input::Nothing, LIMIT).expect("ktopics --create");
+    }
+
+    fn kcat_writes(&self, topic: &str, codec: &str) {
+        let mut kcat = self.kcat.command(&self.broker.bootstrap());
+        kcat.args(["-P", "-t", topic, "-z", codec]);
+        run_ok(&mut kcat, Input::File(&self.file.path()), LIMIT).expect("kcat -P");
+    }
+
+    fn kproduce_writes(&self, topic: &str, codec: &str) {
+        let mut kproduce = self.binaries.tool("kproduce", &self.broker.bootstrap());
+        kproduce.args(["--topic", topic, "--compression-codec", codec]);
+        run_ok(&mut kproduce, Input::File(&self.file.path()), LIMIT).expect("kproduce");
+    }
+
+    fn kcat_reads(&self, topic: &str) -> Vec<u8> {
+        let mut kcat = self.kcat.command(&self.broker.bootstrap());
+        kcat.args(["-C", "-t", topic, "-o", "beginning", "-e", "-q", "-X", "check.crcs=true"]);
+        kcat.args(["-f", r"Partition:%p\t%s\n"]);
+        run_ok(&mut kcat, Input::Nothing, LIMIT).expect("kcat -C").stdout
+    }
+
+    fn kconsume_reads(&self, topic: &str) -> Vec<u8> {
+        let mut kconsume = self.binaries.tool("kconsume", &self.broker.bootstrap());
+        kconsume.args(["--topic", topic, "--from-beginning", "--property", "print.partition=true"]);
+        kconsume.args(["--max-messages", &self.file.lines().count().to_string()]);
+        run_ok(&mut kconsume, Input::Nothing, LIMIT).expect("kconsume").stdout
+    }
+
+    fn check(&self, codec: &str, labelled: &[u8]) {
+        Partitions::from_labelled(labelled, PARTITIONS)
+            .and_then(|partitions| partitions.check(self.file.lines()))
+            .unwrap_or_else(|error| panic!("codec {codec}: {error}"));
+    }
+}

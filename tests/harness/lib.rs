@@ -1,0 +1,12 @@
+//! What whole-system tests and measurements share: our own binaries, Apache Kafka and kcat as child
+//! processes, and files of lines whose way through a topic can be checked.
+//!
+//! Nothing here asserts anything about Kinglet: the promises stand in the test files that use this.
+//! Programs that are not ours are optional on a developer's machine: see [`absent`].
+
+pub mod absent;
+pub mod binaries;
+pub mod kafka;
+pub mod kcat;
+pub mod process;
+pub mod text;
