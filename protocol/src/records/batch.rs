@@ -238,5 +238,5 @@ impl From<DecompressError> for BatchError {
 
 /// CRC32C over what a batch's checksum covers; `batch` starts at its base offset.
 pub(super) fn checksum(batch: &[u8]) -> u32 {
-    crc32c::crc32c(batch.get(CRC_COVERS_FROM..).unwrap_or_default())
+    crc_fast::crc32_iscsi(batch.get(CRC_COVERS_FROM..).unwrap_or_default())
 }
