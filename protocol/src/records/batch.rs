@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::compression::{Compression, DecompressError, decompress};
 use super::record::{Frame, RecordIter};
+use crate::ErrorCode;
 
 pub use super::header::{Attributes, BatchHeader, HEADER_LEN, LOG_OVERHEAD, TimestampType, peek_size};
 use super::header::{CRC_COVERS_FROM, TimestampType::LogAppendTime};
@@ -209,21 +210,21 @@ pub enum BatchError {
 impl BatchError {
     /// Kafka's error code for it.
     pub fn code(&self) -> i16 {
-        const CORRUPT_MESSAGE: i16 = 2;
-        const MESSAGE_TOO_LARGE: i16 = 10;
-        const UNSUPPORTED_FOR_MESSAGE_FORMAT: i16 = 43;
-        const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
-        const INVALID_RECORD: i16 = 87;
-        match self {
-            Self::Magic(0 | 1) => UNSUPPORTED_FOR_MESSAGE_FORMAT,
-            Self::Truncated { .. } | Self::Magic(_) | Self::Length(_) | Self::Crc { .. } => CORRUPT_MESSAGE,
-            Self::Count { .. } | Self::Corrupt(_) => INVALID_RECORD,
-            Self::UnknownCompression(_) | Self::Codec(DecompressError::Disabled(_)) => {
-                UNSUPPORTED_COMPRESSION_TYPE
+        let code = match self {
+            Self::Magic(0 | 1) => ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT,
+            Self::Truncated { .. } | Self::Magic(_) | Self::Length(_) | Self::Crc { .. } => {
+                ErrorCode::CORRUPT_MESSAGE
             }
-            Self::Codec(DecompressError::Corrupt { .. }) => CORRUPT_MESSAGE,
-            Self::TooLarge { .. } | Self::Codec(DecompressError::TooLarge { .. }) => MESSAGE_TOO_LARGE,
-        }
+            Self::Count { .. } | Self::Corrupt(_) => ErrorCode::INVALID_RECORD,
+            Self::UnknownCompression(_) | Self::Codec(DecompressError::Disabled(_)) => {
+                ErrorCode::UNSUPPORTED_COMPRESSION_TYPE
+            }
+            Self::Codec(DecompressError::Corrupt { .. }) => ErrorCode::CORRUPT_MESSAGE,
+            Self::TooLarge { .. } | Self::Codec(DecompressError::TooLarge { .. }) => {
+                ErrorCode::MESSAGE_TOO_LARGE
+            }
+        };
+        code.0
     }
 }
 
