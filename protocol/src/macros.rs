@@ -118,7 +118,7 @@ macro_rules! part {
             const TYPE: $crate::wire::FieldType = $crate::wire::FieldType::Struct(Self::FIELDS);
 
             fn encode(&self, w: &mut $crate::wire::Writer) -> Result<(), $crate::wire::EncodeError> {
-                use $crate::wire::{EncodeError, EncodeErrorKind, Wire};
+                use $crate::wire::{EncodeError, EncodeErrorKind};
                 let version = w.version();
                 let mut tags = 0u32;
                 $(

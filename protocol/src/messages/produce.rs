@@ -21,7 +21,7 @@ api! {
         node_endpoints:   Vec<NodeEndpoint>         [10+] tag 0,
     }
     TopicProduceData {
-        name:           String                    [0+ ignorable],
+        name:           String                    [0-12 ignorable],
         topic_id:       Uuid                      [13+ ignorable],
         partition_data: Vec<PartitionProduceData> [0+],
     }
@@ -30,7 +30,7 @@ api! {
         records: Option<RecordBytes> [0+],
     }
     TopicProduceResponse {
-        name:                String                        [0+ ignorable],
+        name:                String                        [0-12 ignorable],
         topic_id:            Uuid                          [13+ ignorable],
         partition_responses: Vec<PartitionProduceResponse> [0+],
     }

@@ -100,7 +100,6 @@ pub fn encode_uvarlong(mut n: u64, out: &mut [u8; 10]) -> usize {
     let mut len = 0;
     for byte in out.iter_mut() {
         len += 1;
-        #[expect(clippy::cast_possible_truncation, reason = "masked to seven bits")]
         let low = (n & 0x7f) as u8;
         n >>= 7;
         if n == 0 {
