@@ -32,6 +32,7 @@ pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod list_offsets;
 pub mod metadata;
+pub mod metadata_records;
 pub mod offset_for_leader_epoch;
 pub mod produce;
 
