@@ -2,74 +2,67 @@
 //!
 //! Pure: the file `leader-epoch-checkpoint` is read and written by the log.
 
-/// A leader's epoch and the first offset it wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EpochStart {
-    /// The leader epoch, never negative.
-    pub epoch: i32,
-    /// Its first offset.
-    pub start: i64,
-}
+use kinglet_protocol::records::files::EpochEntry;
 
 /// The epochs of one partition; both numbers rise from entry to entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Epochs {
-    entries: Vec<EpochStart>,
+pub(super) struct Epochs {
+    entries: Vec<EpochEntry>,
 }
 
 impl Epochs {
     /// Takes entries as a checkpoint holds them; `None` when they do not rise.
-    pub fn from_entries(entries: Vec<EpochStart>) -> Option<Self> {
+    pub(super) fn from_entries(entries: Vec<EpochEntry>) -> Option<Self> {
         let rising = entries.windows(2).all(|pair| match pair {
-            [a, b] => a.epoch < b.epoch && a.start <= b.start,
+            [a, b] => a.epoch < b.epoch && a.start_offset <= b.start_offset,
             _ => true,
         });
-        let valid = entries.iter().all(|entry| entry.epoch >= 0 && entry.start >= 0);
+        let valid = entries.iter().all(|entry| entry.epoch >= 0 && entry.start_offset >= 0);
         (rising && valid).then_some(Self { entries })
     }
 
     /// The entries, oldest first.
-    pub fn entries(&self) -> &[EpochStart] {
+    pub(super) fn entries(&self) -> &[EpochEntry] {
         &self.entries
     }
 
     /// The newest epoch.
-    pub fn latest(&self) -> Option<i32> {
+    pub(super) fn latest(&self) -> Option<i32> {
         self.entries.last().map(|entry| entry.epoch)
     }
 
     /// Whether an append with this epoch starts a new entry.
-    pub fn is_new(&self, epoch: i32) -> bool {
+    pub(super) fn is_new(&self, epoch: i32) -> bool {
         epoch >= 0 && self.latest() != Some(epoch)
     }
 
     /// Says that `epoch` writes from `start` on. Entries that contradict it are dropped: they are of leaders whose
     /// records were replaced. Returns whether something changed.
-    pub fn assign(&mut self, epoch: i32, start: i64) -> bool {
+    pub(super) fn assign(&mut self, epoch: i32, start: i64) -> bool {
         if !self.is_new(epoch) {
             return false;
         }
-        self.entries.retain(|entry| entry.epoch < epoch && entry.start < start);
-        self.entries.push(EpochStart { epoch, start });
+        self.entries.retain(|entry| entry.epoch < epoch && entry.start_offset < start);
+        self.entries.push(EpochEntry { epoch, start_offset: start });
         true
     }
 
     /// The records from `end` on are gone. Returns whether something changed.
-    pub fn truncate_end(&mut self, end: i64) -> bool {
+    pub(super) fn truncate_end(&mut self, end: i64) -> bool {
         let before = self.entries.len();
-        self.entries.retain(|entry| entry.start < end);
+        self.entries.retain(|entry| entry.start_offset < end);
         self.entries.len() != before
     }
 
     /// The records before `start` are gone: the epoch that wrote `start` begins there now. Returns whether something
     /// changed.
-    pub fn truncate_start(&mut self, start: i64) -> bool {
-        let gone = self.entries.iter().take_while(|entry| entry.start <= start).count();
+    pub(super) fn truncate_start(&mut self, start: i64) -> bool {
+        let gone = self.entries.iter().take_while(|entry| entry.start_offset <= start).count();
         let Some(current) = gone.checked_sub(1) else { return false };
-        let unchanged = current == 0 && self.entries.first().is_some_and(|entry| entry.start == start);
+        let unchanged = current == 0 && self.entries.first().is_some_and(|entry| entry.start_offset == start);
         self.entries.drain(..current);
         if let Some(first) = self.entries.first_mut() {
-            first.start = start;
+            first.start_offset = start;
         }
         !unchanged
     }
@@ -77,7 +70,7 @@ impl Epochs {
     /// The largest epoch not above `epoch`, and where it ends: the first offset of the next one, or `log_end`.
     ///
     /// `(-1, -1)` when that cannot be said, as for an epoch newer than all known (KIP-279).
-    pub fn end_offset(&self, epoch: i32, log_end: i64) -> (i32, i64) {
+    pub(super) fn end_offset(&self, epoch: i32, log_end: i64) -> (i32, i64) {
         const UNDEFINED: (i32, i64) = (-1, -1);
         if epoch < 0 {
             return UNDEFINED;
@@ -88,14 +81,14 @@ impl Epochs {
         let higher = self.entries.partition_point(|entry| entry.epoch <= epoch);
         let Some(next) = self.entries.get(higher) else { return UNDEFINED };
         match higher.checked_sub(1).and_then(|floor| self.entries.get(floor)) {
-            Some(floor) => (floor.epoch, next.start),
-            None => (epoch, next.start),
+            Some(floor) => (floor.epoch, next.start_offset),
+            None => (epoch, next.start_offset),
         }
     }
 
     /// The epoch that wrote `offset`, -1 when it is before the first entry.
-    pub fn epoch_of(&self, offset: i64) -> i32 {
-        let after = self.entries.partition_point(|entry| entry.start <= offset);
+    pub(super) fn epoch_of(&self, offset: i64) -> i32 {
+        let after = self.entries.partition_point(|entry| entry.start_offset <= offset);
         after.checked_sub(1).and_then(|index| self.entries.get(index)).map_or(-1, |entry| entry.epoch)
     }
 }
@@ -105,7 +98,8 @@ mod tests {
     use super::*;
 
     fn epochs(entries: &[(i32, i64)]) -> Epochs {
-        let entries = entries.iter().map(|&(epoch, start)| EpochStart { epoch, start }).collect();
+        let entries =
+            entries.iter().map(|&(epoch, start_offset)| EpochEntry { epoch, start_offset }).collect();
         Epochs::from_entries(entries).expect("the entries rise")
     }
 
@@ -170,7 +164,7 @@ mod tests {
 
     #[test]
     fn entries_that_do_not_rise_are_refused() {
-        let entries = [(4, 10), (2, 20)].map(|(epoch, start)| EpochStart { epoch, start });
+        let entries = [(4, 10), (2, 20)].map(|(epoch, start_offset)| EpochEntry { epoch, start_offset });
         assert_eq!(Epochs::from_entries(entries.to_vec()), None);
     }
 }

@@ -6,70 +6,50 @@
 
 use std::cell::OnceCell;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// One entry of fixed size, in Kafka's byte order.
+use kinglet_protocol::records::files::{OffsetIndexEntry, TimeIndexEntry};
+
+/// One entry of fixed size.
 pub(super) trait Entry: Copy {
     const LEN: usize;
-    fn encode(self, out: &mut Vec<u8>);
-    fn decode(bytes: &[u8]) -> Option<Self>;
+    fn put(self, out: &mut Vec<u8>);
+    fn entries(file: &[u8]) -> Vec<Self>;
     /// Whether it may stand behind `before`: both of its numbers rise.
     fn follows(&self, before: &Self) -> bool;
 }
 
-/// The batch that ends with an offset starts at a position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OffsetEntry {
-    /// Relative to the segment's base offset.
-    pub(super) offset: u32,
-    pub(super) position: u32,
-}
+impl Entry for OffsetIndexEntry {
+    const LEN: usize = Self::LEN;
 
-impl Entry for OffsetEntry {
-    const LEN: usize = 8;
-
-    fn encode(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.offset.to_be_bytes());
-        out.extend_from_slice(&self.position.to_be_bytes());
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.encode());
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (offset, rest) = bytes.split_first_chunk()?;
-        let (position, _) = rest.split_first_chunk()?;
-        Some(Self { offset: u32::from_be_bytes(*offset), position: u32::from_be_bytes(*position) })
+    fn entries(file: &[u8]) -> Vec<Self> {
+        Self::entries(file).collect()
     }
 
     fn follows(&self, before: &Self) -> bool {
-        self.offset > before.offset && self.position > before.position
+        self.relative_offset > before.relative_offset && self.position > before.position
     }
 }
 
-/// No record up to the offset is newer than the timestamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TimeEntry {
-    pub(super) timestamp: i64,
-    /// Relative to the segment's base offset; the last offset of the batch with this timestamp.
-    pub(super) offset: u32,
-}
+impl Entry for TimeIndexEntry {
+    const LEN: usize = Self::LEN;
 
-impl Entry for TimeEntry {
-    const LEN: usize = 12;
-
-    fn encode(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.timestamp.to_be_bytes());
-        out.extend_from_slice(&self.offset.to_be_bytes());
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.encode());
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (timestamp, rest) = bytes.split_first_chunk()?;
-        let (offset, _) = rest.split_first_chunk()?;
-        Some(Self { timestamp: i64::from_be_bytes(*timestamp), offset: u32::from_be_bytes(*offset) })
+    fn entries(file: &[u8]) -> Vec<Self> {
+        Self::entries(file).collect()
     }
 
     fn follows(&self, before: &Self) -> bool {
-        self.timestamp > before.timestamp && self.offset >= before.offset
+        self.timestamp > before.timestamp && self.relative_offset >= before.relative_offset
     }
 }
 
@@ -110,10 +90,24 @@ impl<E: Entry> Index<E> {
     /// An index with these entries, whose file is written anew.
     pub(super) fn rebuilt(path: &Path, entries: Vec<E>) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(entries.len() * E::LEN);
-        entries.iter().for_each(|entry| entry.encode(&mut bytes));
+        entries.iter().for_each(|entry| entry.put(&mut bytes));
         super::checkpoint::replace(path, &bytes)?;
         let newest = entries.last().copied();
         Ok(Self { on_disk: entries.len(), loaded: OnceCell::from(entries), pending: Vec::new(), newest })
+    }
+
+    /// The last entry of a file, read alone.
+    pub(super) fn newest_on_disk(path: &Path) -> Result<Option<E>, IndexError> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        let entry_len = u64::try_from(E::LEN).map_err(io::Error::other)?;
+        let Some(from) = len.checked_sub(entry_len) else { return Ok(None) };
+        if len % entry_len != 0 {
+            return Err(IndexError::Corrupt);
+        }
+        let mut bytes = vec![0; E::LEN];
+        file.read_exact_at(&mut bytes, from)?;
+        Ok(E::entries(&bytes).first().copied())
     }
 
     /// The newest entry of an index that is appended to.
@@ -162,7 +156,7 @@ impl<E: Entry> Index<E> {
             return Ok(());
         }
         let mut bytes = Vec::with_capacity(self.pending.len() * E::LEN);
-        self.pending.iter().for_each(|entry| entry.encode(&mut bytes));
+        self.pending.iter().for_each(|entry| entry.put(&mut bytes));
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         let position = u64::try_from(self.on_disk * E::LEN).map_err(io::Error::other)?;
         if let Err(error) = file.write_all_at(&bytes, position) {
@@ -189,7 +183,7 @@ fn read<E: Entry>(path: &Path) -> Result<Vec<E>, IndexError> {
     if bytes.len() % E::LEN != 0 {
         return Err(IndexError::Corrupt);
     }
-    let entries: Vec<E> = bytes.chunks_exact(E::LEN).filter_map(E::decode).collect();
+    let entries = E::entries(&bytes);
     let rising = entries.windows(2).all(|pair| match pair {
         [before, entry] => entry.follows(before),
         _ => true,

@@ -109,8 +109,7 @@ pub enum ProducerError {
 
 /// Why a producer snapshot cannot be used; the state is then rebuilt from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SnapshotError {
+pub(super) enum SnapshotError {
     /// Fewer or more bytes than the count says.
     #[error("{len} bytes do not hold the producers that are counted")]
     Length {
@@ -127,25 +126,15 @@ pub enum SnapshotError {
 
 /// The producers of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Producers {
+pub(super) struct Producers {
     by_id: HashMap<i64, Producer>,
 }
 
 impl Producers {
-    /// How many producers are remembered.
-    pub fn len(&self) -> usize {
-        self.by_id.len()
-    }
-
-    /// No producer is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     /// Whether a client's batch may be appended now. Batches without a producer id always may.
     ///
     /// A producer that is not known, as after its records were deleted, may continue at any sequence.
-    pub fn check(&self, batch: &BatchHeader) -> Result<(), ProducerError> {
+    pub(super) fn check(&self, batch: &BatchHeader) -> Result<(), ProducerError> {
         if !batch.has_producer_id() {
             return Ok(());
         }
@@ -158,7 +147,11 @@ impl Producers {
         if batch.producer_epoch > producer.epoch {
             let starts_anew = received == 0;
             let last = -1;
-            return if starts_anew { Ok(()) } else { Err(ProducerError::OutOfOrder { producer_id, last, received }) };
+            return if starts_anew {
+                Ok(())
+            } else {
+                Err(ProducerError::OutOfOrder { producer_id, last, received })
+            };
         }
         let same = |mark: &&BatchMark| {
             mark.first_sequence() == received && mark.last_sequence == batch.last_sequence()
@@ -179,11 +172,12 @@ impl Producers {
     }
 
     /// Remembers an appended batch, whose header has its final offsets. Also replays the log, so it refuses nothing.
-    pub fn record(&mut self, batch: &BatchHeader) {
+    pub(super) fn record(&mut self, batch: &BatchHeader) {
         if !batch.has_producer_id() {
             return;
         }
-        let producer = self.by_id.entry(batch.producer_id).or_insert_with(|| Producer::new(batch.producer_epoch));
+        let producer =
+            self.by_id.entry(batch.producer_id).or_insert_with(|| Producer::new(batch.producer_epoch));
         if batch.producer_epoch != producer.epoch {
             *producer = Producer::new(batch.producer_epoch);
         }
@@ -200,19 +194,14 @@ impl Producers {
     }
 
     /// Forgets producers whose last record is `expiration_ms` old.
-    pub fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
+    pub(super) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.by_id.retain(|_, producer| {
             producer.newest().is_none_or(|mark| now_ms.saturating_sub(mark.timestamp) < expiration_ms)
         });
     }
 
-    /// Forgets everything, before a replay.
-    pub fn clear(&mut self) {
-        self.by_id.clear();
-    }
-
     /// The state in Kafka's format, which keeps only the newest batch of each producer.
-    pub fn to_snapshot(&self) -> Vec<u8> {
+    pub(super) fn to_snapshot(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(SNAPSHOT_HEADER_LEN + self.by_id.len() * ENTRY_LEN);
         out.extend_from_slice(&SNAPSHOT_VERSION.to_be_bytes());
         out.extend_from_slice(&[0; 4]);
@@ -230,13 +219,13 @@ impl Producers {
             out.extend_from_slice(&(-1_i32).to_be_bytes()); // No transaction coordinator was heard of.
             out.extend_from_slice(&(-1_i64).to_be_bytes()); // No transaction is open.
         }
-        let crc = crc32c::crc32c(&out[CRC_END..]);
+        let crc = crc_fast::crc32_iscsi(&out[CRC_END..]);
         out[CRC_START..CRC_END].copy_from_slice(&crc.to_be_bytes());
         out
     }
 
     /// Reads what [`Producers::to_snapshot`] or Kafka wrote.
-    pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
+    pub(super) fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let length = SnapshotError::Length { len: bytes.len() };
         let mut fields = Fields(bytes);
         let version = i16::from_be_bytes(fields.take().ok_or(length)?);
@@ -244,11 +233,12 @@ impl Producers {
             return Err(SnapshotError::Version(version));
         }
         let crc = u32::from_be_bytes(fields.take().ok_or(length)?);
-        if crc != crc32c::crc32c(fields.0) {
+        if crc != crc_fast::crc32_iscsi(fields.0) {
             return Err(SnapshotError::Crc);
         }
         let count = i32::from_be_bytes(fields.take().ok_or(length)?);
-        if usize::try_from(count).ok().and_then(|count| count.checked_mul(ENTRY_LEN)) != Some(fields.0.len()) {
+        if usize::try_from(count).ok().and_then(|count| count.checked_mul(ENTRY_LEN)) != Some(fields.0.len())
+        {
             return Err(length);
         }
         let mut producers = Self::default();

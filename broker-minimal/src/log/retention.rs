@@ -4,32 +4,32 @@
 
 /// What retention needs to know of one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SegmentAge {
+pub(super) struct SegmentAge {
     /// The offset after its last record: the next segment's base.
-    pub end_offset: i64,
+    pub(super) end_offset: i64,
     /// Bytes of its `.log` file.
-    pub size: u64,
+    pub(super) size: u64,
     /// Its largest record timestamp; the file's time of modification when no record has one.
-    pub newest_ms: i64,
+    pub(super) newest_ms: i64,
 }
 
 /// The limits of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(super) struct Limits {
     /// `retention.ms`, -1 for none.
-    pub retention_ms: i64,
+    pub(super) retention_ms: i64,
     /// `retention.bytes`, -1 for none.
-    pub retention_bytes: i64,
+    pub(super) retention_bytes: i64,
     /// Records below this may not be read any more.
-    pub log_start: i64,
+    pub(super) log_start: i64,
     /// Nothing from here on may go: it is not committed.
-    pub high_watermark: i64,
+    pub(super) high_watermark: i64,
     /// The cleanup policy deletes; without it only what is below `log_start` goes.
-    pub delete: bool,
+    pub(super) delete: bool,
 }
 
 /// How many of the oldest segments go; may be all of them, the active one too, which the log then rolls first.
-pub fn expired(segments: &[SegmentAge], limits: &Limits, now_ms: i64) -> usize {
+pub(super) fn expired(segments: &[SegmentAge], limits: &Limits, now_ms: i64) -> usize {
     let mut excess = excess_bytes(segments, limits);
     let mut count = 0;
     for segment in segments {

@@ -88,18 +88,30 @@ impl<'f> Scanner<'f> {
         Ok(Some(found))
     }
 
+    /// Whether the file starts as a message of the formats v0 and v1 does, and not with zeros or garbage.
+    pub(super) fn looks_like_old_format(&mut self) -> io::Result<bool> {
+        /// Offset, length, and the smallest message: checksum, magic, attributes, no key, no value.
+        const SMALLEST: u64 = 26;
+        if self.end < SMALLEST {
+            return Ok(false);
+        }
+        let length = self.bytes(0, SMALLEST)?.get(8..).and_then(<[u8]>::first_chunk).copied();
+        let length = u64::try_from(i32::from_be_bytes(length.unwrap_or_default())).unwrap_or(0);
+        Ok((SMALLEST..=self.end).contains(&(length + 12)))
+    }
+
     /// Whether the batch's bytes are those that were checksummed.
     pub(super) fn verify_crc(&mut self, found: &Found) -> io::Result<bool> {
-        let mut crc = 0;
+        let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
         let mut position = found.position + CRC_FROM;
         while position < found.end() {
             let chunk = self.bytes(position, 1)?;
             let wanted = usize::try_from(found.end() - position).unwrap_or(usize::MAX).min(chunk.len());
             let chunk = chunk.get(..wanted).unwrap_or_default();
-            crc = crc32c::crc32c_append(crc, chunk);
+            crc.update(chunk);
             position += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         }
-        Ok(crc == found.header.crc)
+        Ok(crc.finalize() == u64::from(found.header.crc))
     }
 
     /// At least `need` bytes from `position` on, and all behind them that the buffer holds.

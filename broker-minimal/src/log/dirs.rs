@@ -1,0 +1,350 @@
+//! The data directories of a broker (`log.dirs`): whose they are, who uses them now, and how they were left.
+//!
+//! Which topics should exist is not known here.
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kinglet_protocol::Uuid;
+use kinglet_protocol::records::files::{self, FileError, MetaProperties, OffsetEntry};
+
+use super::checkpoint;
+use super::recovery::Recovery;
+
+const META: &str = "meta.properties";
+const LOCK: &str = ".lock";
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirError {
+    /// The disk refused.
+    #[error("{}: {source}", path.display())]
+    Disk {
+        /// The directory, or the file in it.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another broker runs on it.
+    #[error("{}: another broker uses this directory", .0.display())]
+    InUse(PathBuf),
+    /// It belongs to another broker or cluster.
+    #[error("{}: {key} is {found} here, expected {expected}", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// `node.id` or `cluster.id`.
+        key: &'static str,
+        /// What `meta.properties` says.
+        found: String,
+        /// What the broker's configuration or its other directories say.
+        expected: String,
+    },
+    /// A file in it makes no sense.
+    #[error("{}: {source}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Which line.
+        source: FileError,
+    },
+}
+
+/// A partition that has a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundPartition {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Its directory, to be opened.
+    pub path: PathBuf,
+    /// How it was left.
+    pub recovery: Recovery,
+    /// The high watermark when it was last saved, 0 if it was not.
+    pub high_watermark: i64,
+}
+
+/// The offsets of one partition that outlive a stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// Everything before it is flushed.
+    pub recovery_points: Vec<OffsetEntry>,
+    /// First offsets that may be read.
+    pub log_starts: Vec<OffsetEntry>,
+    /// What is committed.
+    pub high_watermarks: Vec<OffsetEntry>,
+}
+
+/// All data directories of this broker, locked for it.
+#[derive(Debug)]
+pub struct LogDirs {
+    cluster_id: String,
+    dirs: Vec<LogDir>,
+}
+
+/// One data directory.
+#[derive(Debug)]
+pub struct LogDir {
+    path: PathBuf,
+    id: Uuid,
+    /// The mark was there when the broker started.
+    was_clean: bool,
+    /// Partitions that lie here, to place new ones evenly.
+    partitions: usize,
+    is_offline: bool,
+    /// Held as long as the broker runs; the system drops it when the process ends, however that happens.
+    _lock: File,
+}
+
+impl LogDirs {
+    /// Locks the directories, formats those that are new, and takes their marks of a clean stop away.
+    ///
+    /// Without a `cluster_id` it is that of the directories, and a new one if all are new. `new_id` draws random ids.
+    pub fn open(
+        paths: &[PathBuf],
+        node_id: i32,
+        cluster_id: Option<&str>,
+        mut new_id: impl FnMut() -> Uuid,
+    ) -> Result<Self, DirError> {
+        let mut locked = Vec::new();
+        for path in paths {
+            std::fs::create_dir_all(path).map_err(disk(path))?;
+            locked.push((path, lock(path)?, read_meta(path)?));
+        }
+        let found = locked.iter().find_map(|(_, _, meta)| meta.as_ref().map(|meta| meta.cluster_id.clone()));
+        let cluster_id = cluster_id.map(str::to_owned).or(found).unwrap_or_else(|| new_id().to_string());
+        let mut dirs = Vec::new();
+        for (path, lock, meta) in locked {
+            let id = identify(path, meta, node_id, &cluster_id, &mut new_id)?;
+            let was_clean = take_clean_mark(path)?;
+            dirs.push(LogDir {
+                path: path.clone(),
+                id,
+                was_clean,
+                partitions: 0,
+                is_offline: false,
+                _lock: lock,
+            });
+        }
+        Ok(Self { cluster_id, dirs })
+    }
+
+    /// The cluster these directories belong to.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The directories, in the order of the configuration.
+    pub fn dirs(&self) -> &[LogDir] {
+        &self.dirs
+    }
+
+    /// All partitions that are there. What deletions left behind is removed, what is not known is left alone.
+    pub fn scan(&mut self) -> Result<Vec<FoundPartition>, DirError> {
+        let mut all = Vec::new();
+        for dir in &mut self.dirs {
+            let found = dir.scan()?;
+            dir.partitions = found.len();
+            all.extend(found);
+        }
+        Ok(all)
+    }
+
+    /// The directory for a new partition: in the one with the fewest, as Kafka does. `None` when all are offline.
+    pub fn place(&mut self, topic: &str, partition: i32) -> Option<PathBuf> {
+        let usable = self.dirs.iter_mut().filter(|dir| !dir.is_offline);
+        let dir = usable.min_by_key(|dir| dir.partitions)?;
+        dir.partitions += 1;
+        Some(dir.path.join(format!("{topic}-{partition}")))
+    }
+
+    /// Says that a partition's directory was deleted.
+    pub fn on_deleted(&mut self, partition_path: &Path) {
+        if let Some(dir) = self.dir_of(partition_path) {
+            dir.partitions = dir.partitions.saturating_sub(1);
+        }
+    }
+
+    /// Says that the disk failed under a partition: nothing new is placed beside it, and it gets no clean mark.
+    pub fn on_failed(&mut self, partition_path: &Path) {
+        if let Some(dir) = self.dir_of(partition_path) {
+            dir.is_offline = true;
+        }
+    }
+
+    fn dir_of(&mut self, partition_path: &Path) -> Option<&mut LogDir> {
+        let parent = partition_path.parent()?;
+        self.dirs.iter_mut().find(|dir| dir.path == parent)
+    }
+}
+
+impl LogDir {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory's own id (KIP-858).
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whether the last broker here stopped cleanly.
+    pub fn was_clean(&self) -> bool {
+        self.was_clean
+    }
+
+    /// Whether a disk error took it out of use.
+    pub fn is_offline(&self) -> bool {
+        self.is_offline
+    }
+
+    /// Saves the offsets of the partitions that lie here, each file as a whole.
+    pub fn save(&self, checkpoints: &Checkpoints) -> Result<(), DirError> {
+        let files = [
+            (RECOVERY_POINTS, &checkpoints.recovery_points),
+            (LOG_STARTS, &checkpoints.log_starts),
+            (HIGH_WATERMARKS, &checkpoints.high_watermarks),
+        ];
+        for (name, entries) in files {
+            let path = self.path.join(name);
+            let text = files::write_offsets(entries.iter());
+            checkpoint::replace_durably(&path, text.as_bytes()).map_err(disk(&path))?;
+        }
+        Ok(())
+    }
+
+    /// Marks a clean stop, after all logs were closed and the offsets saved.
+    pub fn mark_clean(&self) -> Result<(), DirError> {
+        let path = self.path.join(CLEAN_SHUTDOWN);
+        // Kafka reads the broker epoch from it; -1 says that there is none.
+        let text = "{\"version\":0,\"brokerEpoch\":\"-1\"}";
+        checkpoint::replace_durably(&path, text.as_bytes()).map_err(disk(&path))
+    }
+
+    fn scan(&self) -> Result<Vec<FoundPartition>, DirError> {
+        let recovery_points = self.load(RECOVERY_POINTS)?;
+        let log_starts = self.load(LOG_STARTS)?;
+        let high_watermarks = self.load(HIGH_WATERMARKS)?;
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(disk(&self.path))? {
+            let entry = entry.map_err(disk(&self.path))?;
+            let path = entry.path();
+            if !entry.file_type().map_err(disk(&path))?.is_dir() {
+                continue;
+            }
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.ends_with("-delete") {
+                std::fs::remove_dir_all(&path).map_err(disk(&path))?;
+                continue;
+            }
+            let Some((topic, partition)) = parse_name(&name) else {
+                tracing::warn!(path = %path.display(), "not a partition's directory, left alone");
+                continue;
+            };
+            let key = (topic.to_owned(), partition);
+            let saved = |of: &HashMap<_, i64>| of.get(&key).copied().unwrap_or(0);
+            found.push(FoundPartition {
+                recovery: Recovery {
+                    clean: self.was_clean,
+                    recovery_point: saved(&recovery_points),
+                    log_start: saved(&log_starts),
+                },
+                high_watermark: saved(&high_watermarks),
+                topic: key.0,
+                partition,
+                path,
+            });
+        }
+        Ok(found)
+    }
+
+    /// A checkpoint that makes no sense is as one that is missing: recovery then starts earlier.
+    fn load(&self, name: &str) -> Result<HashMap<(String, i32), i64>, DirError> {
+        let path = self.path.join(name);
+        let Some(text) = checkpoint::read_text(&path).map_err(disk(&path))? else {
+            return Ok(HashMap::new());
+        };
+        let entries = files::parse_offsets(&text).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "checkpoint unreadable");
+            Vec::new()
+        });
+        Ok(entries.into_iter().map(|entry| ((entry.topic, entry.partition), entry.offset)).collect())
+    }
+}
+
+fn disk(path: &Path) -> impl Fn(io::Error) -> DirError {
+    let path = path.to_path_buf();
+    move |source| DirError::Disk { path: path.clone(), source }
+}
+
+fn lock(dir: &Path) -> Result<File, DirError> {
+    let path = dir.join(LOCK);
+    let file = File::options().create(true).append(true).open(&path).map_err(disk(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DirError::InUse(dir.to_path_buf())),
+        Err(TryLockError::Error(source)) => Err(DirError::Disk { path, source }),
+    }
+}
+
+fn read_meta(dir: &Path) -> Result<Option<MetaProperties>, DirError> {
+    let path = dir.join(META);
+    let Some(text) = checkpoint::read_text(&path).map_err(disk(&path))? else { return Ok(None) };
+    MetaProperties::parse(&text).map(Some).map_err(|source| DirError::Malformed { path, source })
+}
+
+/// Checks that a directory is ours, or makes it so; returns its id.
+fn identify(
+    dir: &Path,
+    meta: Option<MetaProperties>,
+    node_id: i32,
+    cluster_id: &str,
+    new_id: &mut impl FnMut() -> Uuid,
+) -> Result<Uuid, DirError> {
+    if let Some(meta) = &meta {
+        let foreign = |key, found: String, expected: String| {
+            Err(DirError::Foreign { path: dir.to_path_buf(), key, found, expected })
+        };
+        if meta.cluster_id != cluster_id {
+            return foreign("cluster.id", meta.cluster_id.clone(), cluster_id.to_owned());
+        }
+        if meta.node_id != node_id {
+            return foreign("node.id", meta.node_id.to_string(), node_id.to_string());
+        }
+        if let Some(id) = meta.directory_id {
+            return Ok(id);
+        }
+    }
+    let id = new_id();
+    let meta = MetaProperties { node_id, directory_id: Some(id), cluster_id: cluster_id.to_owned() };
+    let path = dir.join(META);
+    checkpoint::replace_durably(&path, meta.write().as_bytes()).map_err(disk(&path))?;
+    Ok(id)
+}
+
+/// The mark goes before anything is written, and the disk is waited for: if it came back after a power cut, torn
+/// files would pass for clean ones.
+fn take_clean_mark(dir: &Path) -> Result<bool, DirError> {
+    match std::fs::remove_file(dir.join(CLEAN_SHUTDOWN)) {
+        Ok(()) => checkpoint::sync_dir(dir).map(|()| true).map_err(disk(dir)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(DirError::Disk { path: dir.to_path_buf(), source }),
+    }
+}
+
+/// `<topic>-<partition>`; topics have dashes of their own.
+fn parse_name(name: &str) -> Option<(&str, i32)> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    let partition = partition.parse().ok().filter(|partition| *partition >= 0)?;
+    (!topic.is_empty()).then_some((topic, partition))
+}

@@ -1,0 +1,310 @@
+//! What happens by time: flushing to disk, retention, deleting dropped segments, closing unused files.
+//!
+//! Waiting for the disk is a value, [`FlushJob`], so that the owner may run it on another thread and go on appending.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kinglet_protocol::records::files::segment_file_name;
+
+use super::error::LogError;
+use super::retention::{self, Limits, SegmentAge};
+use super::segment::{INDEX, LOG, SNAPSHOT, TIME_INDEX};
+use super::{Log, checkpoint};
+
+/// A record is flushed in the background at the latest after this time, or when this much is unflushed: a power cut
+/// loses as much at most, if `flush.ms` and `flush.messages` do not say less.
+const BACKGROUND_MS: i64 = 100;
+const BACKGROUND_BYTES: u64 = 1024 * 1024;
+/// Files that were not used for this long are closed, and their indexes forgotten.
+const SWEEP_MS: i64 = 60_000;
+
+/// What is not known to be on disk.
+#[derive(Debug)]
+pub(super) struct Unflushed {
+    pub(super) recovery_point: i64,
+    pub(super) bytes: u64,
+    pub(super) records: i64,
+    /// When the first of it was appended.
+    since_ms: Option<i64>,
+    /// The epoch checkpoint was written.
+    pub(super) epochs: bool,
+    /// Files were made: the directory has to be flushed for their names to be there after a power cut.
+    pub(super) names: bool,
+    is_running: bool,
+    /// Counts truncations: a flush that began before one says nothing about what came after.
+    generation: u64,
+}
+
+impl Unflushed {
+    pub(super) fn new(recovery_point: i64) -> Self {
+        Self {
+            recovery_point,
+            bytes: 0,
+            records: 0,
+            since_ms: None,
+            epochs: true,
+            names: true,
+            is_running: false,
+            generation: 0,
+        }
+    }
+
+    pub(super) fn on_append(&mut self, bytes: u64, records: i64, now_ms: i64) {
+        self.bytes += bytes;
+        self.records += records;
+        self.since_ms.get_or_insert(now_ms);
+    }
+
+    pub(super) fn on_truncate(&mut self, end: i64) {
+        self.recovery_point = self.recovery_point.min(end);
+        self.generation += 1;
+        self.is_running = false;
+    }
+
+    fn is_due(&self, now_ms: i64, flush_ms: i64) -> bool {
+        let Some(since_ms) = self.since_ms else { return false };
+        let is_old = now_ms.saturating_sub(since_ms) >= flush_ms.min(BACKGROUND_MS);
+        !self.is_running && (is_old || self.bytes >= BACKGROUND_BYTES)
+    }
+}
+
+/// Everything that has to reach the disk for the log to survive a power cut up to an offset.
+#[derive(Debug)]
+pub struct FlushJob {
+    logs: Vec<Arc<File>>,
+    paths: Vec<PathBuf>,
+    end: i64,
+    generation: u64,
+}
+
+impl FlushJob {
+    /// Waits for the disk. May run on any thread; its result must be given to [`Log::on_flushed`] whatever it is.
+    pub fn run(&self) -> io::Result<()> {
+        for log in &self.logs {
+            log.sync_data()?;
+        }
+        for path in &self.paths {
+            match File::open(path) {
+                Ok(file) => file.sync_all()?,
+                // Retention or the topic's deletion was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The recovery point once this is done.
+    pub fn end_offset(&self) -> i64 {
+        self.end
+    }
+}
+
+/// Renamed files of a dropped segment.
+#[derive(Debug)]
+pub(super) struct Doomed {
+    due_ms: i64,
+    paths: Vec<PathBuf>,
+}
+
+/// What [`Log::tick`] did and wants.
+#[derive(Debug, Default)]
+pub struct TickReport {
+    /// A flush is due: run it, then call [`Log::on_flushed`].
+    pub flush: Option<FlushJob>,
+    /// Segments that retention dropped; the log may start at a later offset now.
+    pub segments_dropped: usize,
+}
+
+impl Log {
+    /// Does what time asks for: retention below `high_watermark`, deletion, forgetting producers, closing files.
+    pub fn tick(&mut self, now_ms: i64, high_watermark: i64) -> Result<TickReport, LogError> {
+        if self.is_offline {
+            return Err(LogError::Offline);
+        }
+        let segments_dropped = self.retain(now_ms, high_watermark)?;
+        self.remove_doomed(now_ms);
+        if now_ms.saturating_sub(self.swept_ms) >= SWEEP_MS {
+            self.swept_ms = now_ms;
+            self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
+            self.segments.iter_mut().for_each(|segment| segment.forget_if_unused());
+        }
+        let is_due = self.unflushed.is_due(now_ms, self.config.flush_ms);
+        let flush = if is_due { Some(self.start_flush()?) } else { None };
+        Ok(TickReport { flush, segments_dropped })
+    }
+
+    /// Waits until everything appended is on disk.
+    pub fn flush(&mut self) -> Result<(), LogError> {
+        let job = self.start_flush()?;
+        let result = job.run();
+        self.on_flushed(&job, result)
+    }
+
+    /// Collects what a flush has to wait for. While one runs, `tick` starts no other.
+    pub fn start_flush(&mut self) -> Result<FlushJob, LogError> {
+        if self.is_offline {
+            return Err(LogError::Offline);
+        }
+        let mut job = FlushJob {
+            logs: Vec::new(),
+            paths: Vec::new(),
+            end: self.end,
+            generation: self.unflushed.generation,
+        };
+        let first = self.segment_index(self.unflushed.recovery_point);
+        let active = self.segments.len() - 1;
+        for (index, segment) in self.segments.iter_mut().enumerate().skip(first) {
+            // Lookups have these entries in memory, and recovery makes those anew that never reach the disk.
+            if let Err(error) = segment.write_indexes() {
+                tracing::warn!(dir = %self.dir.display(), %error, "index entries wait for the next flush");
+            }
+            job.logs.push(Arc::clone(segment.file().map_err(LogError::disk(&*self.dir))?));
+            if index < active {
+                job.paths.extend([segment.path(INDEX), segment.path(TIME_INDEX)]);
+            }
+        }
+        if self.unflushed.epochs {
+            job.paths.push(checkpoint::epochs_path(&self.dir));
+        }
+        if self.unflushed.names {
+            job.paths.push(checkpoint::topic_id_path(&self.dir));
+            job.paths.push(self.dir.to_path_buf());
+            job.paths.extend(self.dir.parent().map(Path::to_path_buf));
+        }
+        let generation = self.unflushed.generation;
+        let recovery_point = self.unflushed.recovery_point;
+        self.unflushed = Unflushed {
+            epochs: false,
+            names: false,
+            is_running: true,
+            generation,
+            ..Unflushed::new(recovery_point)
+        };
+        Ok(job)
+    }
+
+    /// Takes the result of a flush. An error takes the log offline: what the disk dropped is not written again by a
+    /// second attempt, which would then seem to succeed.
+    pub fn on_flushed(&mut self, job: &FlushJob, result: io::Result<()>) -> Result<(), LogError> {
+        if let Err(source) = result {
+            self.go_offline("flush", &source);
+            return Err(LogError::Disk { path: self.dir.to_path_buf(), source });
+        }
+        if job.generation == self.unflushed.generation {
+            self.unflushed.is_running = false;
+            self.unflushed.recovery_point = self.unflushed.recovery_point.max(job.end);
+        }
+        Ok(())
+    }
+
+    /// Flushes everything, with the producers' state, so that the next start has nothing to scan.
+    pub fn close(mut self) -> Result<i64, LogError> {
+        if self.is_offline {
+            return Err(LogError::Offline);
+        }
+        self.active_mut().seal();
+        self.write_snapshot();
+        self.unflushed.names = true;
+        let mut job = self.start_flush()?;
+        job.paths.push(self.dir.join(segment_file_name(self.end, SNAPSHOT)));
+        job.paths.extend([self.active().path(INDEX), self.active().path(TIME_INDEX)]);
+        let result = job.run();
+        self.on_flushed(&job, result)?;
+        for doomed in self.doomed.drain(..) {
+            remove_all(&doomed.paths);
+        }
+        Ok(self.end)
+    }
+
+    /// Deletes the partition: its directory gets a name that the next start removes, and is removed now.
+    pub fn delete(self) -> Result<(), LogError> {
+        let doomed = checkpoint::doomed_dir(&self.dir, self.topic_id);
+        std::fs::rename(&self.dir, &doomed).map_err(LogError::disk(&*self.dir))?;
+        std::fs::remove_dir_all(&doomed).map_err(LogError::disk(&doomed))
+    }
+
+    fn retain(&mut self, now_ms: i64, high_watermark: i64) -> Result<usize, LogError> {
+        let limits = Limits {
+            retention_ms: self.config.retention_ms,
+            retention_bytes: self.config.retention_bytes,
+            log_start: self.start,
+            high_watermark,
+            delete: self.config.delete,
+        };
+        let mut ages = Vec::with_capacity(self.segments.len());
+        for (index, segment) in self.segments.iter().enumerate() {
+            let end_offset = self.segments.get(index + 1).map_or(self.end, |next| next.base());
+            let newest = segment.newest().map_err(LogError::scan(&*self.dir))?.timestamp;
+            let newest_ms = if newest >= 0 { newest } else { modified_ms(&segment.path(LOG), now_ms) };
+            ages.push(SegmentAge { end_offset, size: segment.size(), newest_ms });
+        }
+        let count = retention::expired(&ages, &limits, now_ms);
+        if count == 0 {
+            return Ok(0);
+        }
+        if count == self.segments.len() {
+            self.roll().map_err(LogError::disk(&*self.dir))?;
+        }
+        self.drop_oldest(count, now_ms)?;
+        Ok(count)
+    }
+
+    /// Takes the oldest segments out of the log. Their files stay for a while for readers that still send them.
+    pub(super) fn drop_oldest(&mut self, count: usize, now_ms: i64) -> Result<(), LogError> {
+        let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+        let dropped: Vec<_> = self.segments.drain(..count).collect();
+        self.start = self.start.max(self.segments.first().map_or(self.end, |first| first.base()));
+        let mut paths = Vec::new();
+        for segment in &dropped {
+            for extension in [LOG, INDEX, TIME_INDEX, SNAPSHOT] {
+                let from = segment.path(extension);
+                let to = segment.path(&format!("{extension}.deleted"));
+                match std::fs::rename(&from, &to) {
+                    Ok(()) => paths.push(to),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(source) => return Err(LogError::Disk { path: from, source }),
+                }
+            }
+        }
+        self.doomed.push(Doomed { due_ms, paths });
+        self.truncate_epochs_start()
+    }
+
+    /// The epoch history begins where the log does.
+    pub(super) fn truncate_epochs_start(&mut self) -> Result<(), LogError> {
+        if self.epochs.truncate_start(self.start) {
+            checkpoint::write_epochs(&self.dir, &self.epochs).map_err(LogError::disk(&*self.dir))?;
+            self.unflushed.epochs = true;
+        }
+        Ok(())
+    }
+
+    fn remove_doomed(&mut self, now_ms: i64) {
+        self.doomed.retain(|doomed| {
+            let is_due = doomed.due_ms <= now_ms;
+            if is_due {
+                remove_all(&doomed.paths);
+            }
+            !is_due
+        });
+    }
+}
+
+fn remove_all(paths: &[PathBuf]) {
+    for path in paths {
+        if let Err(error) = std::fs::remove_file(path) {
+            tracing::warn!(path = %path.display(), %error, "dropped segment stays until the next start");
+        }
+    }
+}
+
+/// When the file was last written, for records without timestamps; `now` if the system does not say.
+fn modified_ms(path: &Path, now_ms: i64) -> i64 {
+    let modified = path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let since_1970 = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    since_1970.and_then(|age| i64::try_from(age.as_millis()).ok()).unwrap_or(now_ms)
+}

@@ -1,0 +1,95 @@
+//! Finding offsets by time, as ListOffsets asks for them.
+
+use bytes::Bytes;
+use kinglet_protocol::records::{Batch, RecordRef, TimestampType};
+use std::os::unix::fs::FileExt;
+
+use super::Log;
+use super::error::ReadError;
+use super::scan::Found;
+use super::segment::Segment;
+
+/// A compressed batch is unpacked up to this size to find a record in it; beyond, the batch's start is the answer.
+const UNPACK_LIMIT: usize = 64 * 1024 * 1024;
+
+/// A record found by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampOffset {
+    /// The record's timestamp.
+    pub timestamp: i64,
+    /// The record's offset.
+    pub offset: i64,
+    /// The epoch of the leader that wrote it, -1 if that is not known.
+    pub leader_epoch: i32,
+}
+
+impl Log {
+    /// The first record whose timestamp is `timestamp` or later.
+    pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, ReadError> {
+        for segment in &self.segments {
+            if segment.newest()?.timestamp < timestamp {
+                continue;
+            }
+            let Some(found) = segment.find_time(timestamp)? else { continue };
+            // A batch that starts before the log does may have its match there.
+            let is_match =
+                |record: &RecordRef<'_>| record.timestamp >= timestamp && record.offset >= self.start;
+            if let Some(answer) = self.first_record(segment, &found, is_match)? {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record with the largest timestamp of the log (KIP-734).
+    pub fn offset_for_max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
+        let mut best: Option<(i64, &Segment)> = None;
+        for segment in &self.segments {
+            let newest = segment.newest()?.timestamp;
+            if newest >= 0 && best.is_none_or(|(timestamp, _)| newest > timestamp) {
+                best = Some((newest, segment));
+            }
+        }
+        let Some((timestamp, segment)) = best else { return Ok(None) };
+        let Some(found) = segment.find_time(timestamp)? else { return Ok(None) };
+        self.first_record(segment, &found, |record| record.timestamp >= timestamp)
+    }
+
+    fn first_record(
+        &self,
+        segment: &Segment,
+        found: &Found,
+        is_match: impl Fn(&RecordRef<'_>) -> bool,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let leader_epoch = found.header.partition_leader_epoch;
+        let base = TimestampOffset {
+            timestamp: found.header.max_timestamp,
+            offset: found.header.base_offset,
+            leader_epoch,
+        };
+        // Every record of such a batch has the batch's timestamp.
+        if found.header.attributes.timestamp_type() == TimestampType::LogAppendTime {
+            return Ok(Some(TimestampOffset { offset: base.offset.max(self.start), ..base }));
+        }
+        let batch = load(segment, found)?;
+        let Ok(records) = batch.records(UNPACK_LIMIT) else { return Ok(Some(base)) };
+        let matched = records.iter().filter_map(Result::ok).find(is_match);
+        Ok(matched.map(|record| TimestampOffset {
+            timestamp: record.timestamp,
+            offset: record.offset,
+            leader_epoch,
+        }))
+    }
+}
+
+fn load(segment: &Segment, found: &Found) -> Result<Batch, ReadError> {
+    let mut bytes = vec![0; found.header.size()];
+    let file = segment.file().map_err(ReadError::Disk)?;
+    file.read_exact_at(&mut bytes, found.position).map_err(ReadError::Disk)?;
+    let corrupt = |reason: String| ReadError::Corrupt(format!("at position {}: {reason}", found.position));
+    match Batch::split(&mut Bytes::from(bytes)) {
+        Ok(Some(batch)) => Ok(batch),
+        Ok(None) => Err(corrupt("no batch".into())),
+        Err(error) => Err(corrupt(error.to_string())),
+    }
+}

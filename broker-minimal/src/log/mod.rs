@@ -1,0 +1,178 @@
+//! One partition's records on disk, in Kafka's own format: segments, indexes, epochs, producers.
+//!
+//! A log knows offsets and bytes. It does not know who waits for an ack, what is committed (its callers pass the
+//! high watermark in), or what time it is. It belongs to one shard thread and blocks on the disk.
+//! `docs/STORAGE.md` describes the files.
+
+mod append;
+mod checkpoint;
+mod config;
+mod dirs;
+mod epochs;
+mod error;
+mod flush;
+mod index;
+mod lookup;
+mod producers;
+mod read;
+mod recent;
+mod recovery;
+mod retention;
+mod scan;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod truncate;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kinglet_protocol::Uuid;
+
+pub use append::Appended;
+pub use config::LogConfig;
+pub use dirs::{Checkpoints, DirError, FoundPartition, LogDir, LogDirs};
+pub use error::{AppendError, LogError, ReadError};
+pub use flush::{FlushJob, TickReport};
+pub use lookup::TimestampOffset;
+pub use producers::{Duplicate, ProducerError};
+pub use read::{FileSlice, FirstBatch};
+pub use recovery::{Recovery, RecoveryReport};
+
+use epochs::Epochs;
+use flush::Unflushed;
+use producers::Producers;
+use recent::Recent;
+use segment::Segment;
+
+/// The log of one partition.
+#[derive(Debug)]
+pub struct Log {
+    dir: Arc<Path>,
+    topic_id: Uuid,
+    config: LogConfig,
+    /// Never empty, by rising base offset; the last one is appended to.
+    segments: Vec<Segment>,
+    /// Records before it may not be read any more.
+    start: i64,
+    /// Offset of the next record.
+    end: i64,
+    epochs: Epochs,
+    producers: Producers,
+    recent: Recent,
+    unflushed: Unflushed,
+    /// Files of dropped segments, renamed, with the time at which they go.
+    doomed: Vec<flush::Doomed>,
+    /// When files that nobody uses were last closed.
+    swept_ms: i64,
+    /// A disk error left files in a state that is not known.
+    is_offline: bool,
+}
+
+impl Log {
+    /// Makes the directory of a new partition. It is not waited for until it is on disk: the first flush does that.
+    pub fn create(dir: &Path, topic_id: Uuid, config: LogConfig) -> Result<Self, LogError> {
+        std::fs::create_dir(dir).map_err(LogError::disk(dir))?;
+        checkpoint::write_topic_id(dir, topic_id).map_err(LogError::disk(dir))?;
+        let dir: Arc<Path> = Arc::from(dir);
+        let segment = Segment::create(&dir, 0, config.index_interval_bytes).map_err(LogError::disk(&*dir))?;
+        Ok(Self::assemble(dir, topic_id, config, vec![segment]))
+    }
+
+    fn assemble(dir: Arc<Path>, topic_id: Uuid, config: LogConfig, segments: Vec<Segment>) -> Self {
+        Self {
+            dir,
+            topic_id,
+            config,
+            segments,
+            start: 0,
+            end: 0,
+            epochs: Epochs::default(),
+            producers: Producers::default(),
+            recent: Recent::default(),
+            unflushed: Unflushed::new(0),
+            doomed: Vec::new(),
+            swept_ms: 0,
+            is_offline: false,
+        }
+    }
+
+    /// The partition's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The topic's id; zero when `partition.metadata` is not there.
+    pub fn topic_id(&self) -> Uuid {
+        self.topic_id
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Changes the settings, for what is appended and retained from now on.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    /// First offset that may be read.
+    pub fn start_offset(&self) -> i64 {
+        self.start
+    }
+
+    /// Offset of the next record.
+    pub fn end_offset(&self) -> i64 {
+        self.end
+    }
+
+    /// Records before it survive a power cut.
+    pub fn recovery_point(&self) -> i64 {
+        self.unflushed.recovery_point
+    }
+
+    /// Bytes of all segments, without indexes.
+    pub fn size(&self) -> u64 {
+        self.segments.iter().map(Segment::size).sum()
+    }
+
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether a disk error took the log offline; only a restart brings it back.
+    pub fn is_offline(&self) -> bool {
+        self.is_offline
+    }
+
+    /// The newest leader epoch, -1 when nothing was written under one.
+    pub fn latest_epoch(&self) -> i32 {
+        self.epochs.latest().unwrap_or(-1)
+    }
+
+    /// The epoch that wrote `offset`, -1 when that is not known.
+    pub fn epoch_of(&self, offset: i64) -> i32 {
+        self.epochs.epoch_of(offset)
+    }
+
+    /// The largest epoch not above `epoch` and the offset where it ends; `(-1, -1)` if that cannot be said
+    /// (KIP-101, KIP-279).
+    pub fn epoch_end_offset(&self, epoch: i32) -> (i32, i64) {
+        self.epochs.end_offset(epoch, self.end)
+    }
+
+    fn active(&self) -> &Segment {
+        self.segments.last().expect("a log has an active segment")
+    }
+
+    fn active_mut(&mut self) -> &mut Segment {
+        self.segments.last_mut().expect("a log has an active segment")
+    }
+
+    /// Which segment holds `offset`: the last one whose base is not behind it.
+    fn segment_index(&self, offset: i64) -> usize {
+        self.segments.partition_point(|segment| segment.base() <= offset).saturating_sub(1)
+    }
+}

@@ -1,0 +1,3 @@
+//! Rolling, retention, truncation, flushing, deletion.
+
+use super::*;
