@@ -1,5 +1,7 @@
 //! Record batches against Apache Kafka's own bytes, another implementation, and hostile input.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use bytes::{Bytes, BytesMut};
 use kinglet_protocol::records::control::{ControlRecord, ControlType};
 use kinglet_protocol::records::{

@@ -98,22 +98,19 @@ impl BatchBuilder {
             + nullable_len(value)
             + varint::varint_len(length(headers.len()))
             + headers.iter().map(|(k, v)| nullable_len(Some(k.as_bytes())) + nullable_len(*v)).sum::<usize>();
-        self.reserve(size + MAX_RECORD_OVERHEAD);
+        self.reserve(varint::varint_len(length(size)) + size);
 
-        let mut prefix = Prefix::default();
-        prefix.varint(length(size));
+        put_varint(&mut self.buf, length(size));
         // A record has attributes of its own, none of which is in use.
-        prefix.put(0);
-        prefix.varlong(timestamp_delta);
-        prefix.varint(offset_delta);
-        self.put_nullable(prefix, key);
-        self.put_nullable(Prefix::default(), value);
-        let mut prefix = Prefix::default();
-        prefix.varint(length(headers.len()));
-        self.buf.extend_from_slice(prefix.bytes());
+        self.buf.push(0);
+        put_uvarlong(&mut self.buf, varint::zigzag64(timestamp_delta));
+        put_varint(&mut self.buf, offset_delta);
+        put_nullable(&mut self.buf, key);
+        put_nullable(&mut self.buf, value);
+        put_varint(&mut self.buf, length(headers.len()));
         for (key, value) in headers {
-            self.put_nullable(Prefix::default(), Some(key.as_bytes()));
-            self.put_nullable(Prefix::default(), *value);
+            put_nullable(&mut self.buf, Some(key.as_bytes()));
+            put_nullable(&mut self.buf, *value);
         }
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count += 1;
@@ -193,14 +190,6 @@ impl BatchBuilder {
         let target = if need <= self.capacity_hint { doubled.min(self.capacity_hint) } else { doubled };
         self.buf.reserve_exact(target.max(need) - self.buf.len());
     }
-
-    /// Writes `prefix`, the length of `field`, and `field`.
-    #[inline]
-    fn put_nullable(&mut self, mut prefix: Prefix, field: Option<&[u8]>) {
-        prefix.varint(field.map_or(-1, |field| length(field.len())));
-        self.buf.extend_from_slice(prefix.bytes());
-        self.buf.extend_from_slice(field.unwrap_or_default());
-    }
 }
 
 /// Gives a sealed batch another producer id, epoch and sequence, and a new checksum: what a producer needs when
@@ -262,41 +251,34 @@ fn nullable_len(field: Option<&[u8]>) -> usize {
     }
 }
 
-/// The varints in front of a key or value, gathered on the stack to be copied at once.
-#[derive(Default)]
-struct Prefix {
-    bytes: [u8; 32],
-    len: usize,
+#[inline]
+fn put_nullable(out: &mut Vec<u8>, field: Option<&[u8]>) {
+    match field {
+        Some(field) => {
+            put_varint(out, length(field.len()));
+            out.extend_from_slice(field);
+        }
+        None => put_varint(out, -1),
+    }
 }
 
-impl Prefix {
-    #[inline]
-    fn put(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
-    }
+#[inline]
+fn put_varint(out: &mut Vec<u8>, n: i32) {
+    put_uvarlong(out, u64::from(varint::zigzag32(n)));
+}
 
-    #[inline]
-    fn varint(&mut self, n: i32) {
-        self.uvarlong(u64::from(varint::zigzag32(n)));
-    }
-
-    #[inline]
-    fn varlong(&mut self, n: i64) {
-        self.uvarlong(varint::zigzag64(n));
-    }
-
-    #[inline]
-    fn uvarlong(&mut self, mut n: u64) {
-        while n >= 0x80 {
-            self.put(n.to_le_bytes()[0] | 0x80);
-            n >>= 7;
-        }
-        self.put(n.to_le_bytes()[0]);
-    }
-
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+/// One and two bytes are written apart: nearly every number of a record is that short, and an append of a length
+/// the compiler knows is a store where any other is a call.
+#[inline]
+fn put_uvarlong(out: &mut Vec<u8>, n: u64) {
+    let low = n.to_le_bytes()[0];
+    if n < 1 << 7 {
+        out.push(low);
+    } else if n < 1 << 14 {
+        out.extend_from_slice(&[low | 0x80, (n >> 7).to_le_bytes()[0]]);
+    } else {
+        let mut bytes = [0; 10];
+        let len = varint::encode_uvarlong(n, &mut bytes);
+        out.extend_from_slice(&bytes[..len]);
     }
 }

@@ -237,6 +237,7 @@ impl Output {
     }
 
     /// Lengthens the output by `len` zeros, for the caller to write over.
+    #[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4"))]
     fn lengthen(&mut self, len: usize) {
         self.reserve(len);
         self.bytes.resize(self.bytes.len() + len, 0);

@@ -307,7 +307,8 @@ mod tests {
 
     #[test]
     fn numbers_that_cannot_be_true_are_refused() {
-        let cases: [(fn(&mut BatchHeader), &str); 7] = [
+        type Spoil = fn(&mut BatchHeader);
+        let cases: [(Spoil, &str); 7] = [
             (|h| h.batch_length = 48, "a length below the header's"),
             (|h| h.batch_length = -1, "a negative length"),
             (|h| h.record_count = -1, "a negative count"),

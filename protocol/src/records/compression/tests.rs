@@ -174,6 +174,19 @@ fn zstd_frames_are_read_without_a_declared_size_and_joined() {
 }
 
 #[cfg(feature = "zstd")]
+#[test]
+fn a_zstd_frame_that_lies_about_its_size_ends_in_an_error() {
+    // One segment of 0, 1 and 255 bytes, with one repeated byte of 100 in its only block.
+    for declared in [0, 1, 255] {
+        let lie = [0x28, 0xb5, 0x2f, 0xfd, 0x20, declared, 0x23, 0x03, 0x00, b'x'];
+        let result = decompress(Compression::Zstd, &lie, LIMIT);
+        assert!(matches!(result, Err(DecompressError::Corrupt { .. })), "{declared}: {result:?}");
+    }
+    let truth = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 100, 0x23, 0x03, 0x00, b'x'];
+    assert_eq!(decompress(Compression::Zstd, &truth, LIMIT).unwrap(), [b'x'; 100][..]);
+}
+
+#[cfg(feature = "zstd")]
 fn get_size(frame: &[u8]) -> Option<u64> {
     ::zstd::zstd_safe::get_frame_content_size(frame).unwrap()
 }

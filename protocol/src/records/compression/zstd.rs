@@ -19,6 +19,9 @@ const RATIO_GUESS: usize = 8;
 const GROWTH: usize = 4;
 /// Below this a guess is not worth saving.
 const MIN_GUESS: usize = 4 << 10;
+/// No block is larger, or takes fewer bytes than its header.
+const MAX_BLOCK_SIZE: usize = 128 << 10;
+const MIN_BLOCK_LEN: usize = 3;
 /// Up to here a declared size is believed: good text gets there, and a liar gains little.
 const RATIO_BELIEVED: usize = 32;
 
@@ -44,7 +47,9 @@ pub(super) fn compress(level: Option<i32>, input: &[u8], out: &mut BytesMut) -> 
 }
 
 pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
-    let mut size = first_size(input, limit)?;
+    // More than its blocks can hold is never tried, however often zstd asks for more room.
+    let most = (input.len() / MIN_BLOCK_LEN).saturating_mul(MAX_BLOCK_SIZE).min(limit);
+    let mut size = first_size(input)?.min(most);
     let mut output = Vec::new();
     loop {
         output.reserve_exact(size);
@@ -62,19 +67,21 @@ pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, Decompre
         if size == limit {
             return Err(DecompressError::TooLarge { limit });
         }
-        size = size.saturating_mul(GROWTH).min(limit);
+        if size == most {
+            return Err(corrupt(get_error_name(code)));
+        }
+        size = size.saturating_mul(GROWTH).max(MIN_GUESS).min(most);
     }
 }
 
 /// Room for the first try: what the frame declares, if that is credible.
-fn first_size(input: &[u8], limit: usize) -> Result<usize, DecompressError> {
+fn first_size(input: &[u8]) -> Result<usize, DecompressError> {
     let guess = input.len().saturating_mul(RATIO_GUESS).max(MIN_GUESS);
     let declared = get_frame_content_size(input).map_err(|_| corrupt("no zstd frame"))?;
-    let size = match declared.map(usize::try_from) {
+    Ok(match declared.map(usize::try_from) {
         Some(Ok(declared)) if declared <= input.len().saturating_mul(RATIO_BELIEVED) => declared,
         _ => guess,
-    };
-    Ok(size.min(limit))
+    })
 }
 
 fn corrupt(reason: &str) -> DecompressError {
