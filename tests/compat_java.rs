@@ -1,5 +1,5 @@
 //! Apache Kafka judges: its tools use `kbroker`, our tools use its broker, its dump tool reads our
-//! segments. Each test says which promise of the README it holds.
+//! segments.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,6 +12,7 @@ use kinglet_harness::binaries::{Binaries, Kbroker};
 use kinglet_harness::kafka::{Jars, Jvm, Kafka, Tool};
 use kinglet_harness::process::{Input, run, run_ok};
 use kinglet_harness::text::{LineFile, Partitions, lines_wanted};
+use kinglet_harness::tools::Tools;
 
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 const PARTITIONS: usize = 3;
@@ -24,10 +25,7 @@ fn our_tools_bring_every_line_through_apache_kafka_in_order_with_every_codec() {
     for codec in CODECS {
         world.create_topic(codec, &[]);
         world.kproduce(codec, codec, &file);
-        let mut kconsume = world.binaries.tool("kconsume", &world.bootstrap);
-        kconsume.args(["--topic", codec, "--from-beginning", "--property", "print.partition=true"]);
-        kconsume.args(["--max-messages", &file.lines().count().to_string()]);
-        let read = run_ok(&mut kconsume, Input::Nothing, LIMIT).expect("kconsume").stdout;
+        let read = world.tools.consume_labelled(codec, file.lines().count()).expect("kconsume");
         Partitions::from_labelled(&read, PARTITIONS)
             .and_then(|partitions| partitions.check(file.lines()))
             .unwrap_or_else(|error| panic!("codec {codec}: {error}"));
@@ -40,7 +38,7 @@ fn the_console_producer_and_consumer_bring_every_line_through_kbroker_with_every
     let file = LineFile::new(lines_wanted(100_000)).expect("the lines are written");
     for codec in CODECS {
         world.create_topic(codec, &[]);
-        let mut producer = world.jars.tool_for(Tool::ConsoleProducer, &world.bootstrap);
+        let mut producer = world.jars.tool_for(Tool::ConsoleProducer, world.tools.bootstrap());
         producer.args(["--topic", codec, "--compression-codec", codec]);
         let said = run_ok(&mut producer, Input::File(&file.path()), LIMIT).expect("console producer").stderr;
         assert!(said.is_empty(), "codec {codec}: the producer warns: {}", String::from_utf8_lossy(&said));
@@ -122,7 +120,7 @@ fn kafka_topics_creates_alters_and_deletes_topics_of_our_broker() {
         (&["--list"], "\n"),
     ];
     for (arguments, wanted) in steps {
-        let mut topics = world.jars.tool_for(Tool::Topics, &world.bootstrap);
+        let mut topics = world.jars.tool_for(Tool::Topics, world.tools.bootstrap());
         let output = run_ok(topics.args(arguments), Input::Nothing, LIMIT).expect("kafka-topics");
         assert_eq!(text(&output.stdout), wanted, "{arguments:?}");
     }
@@ -138,8 +136,8 @@ fn ktopics_prints_what_kafka_topics_prints_about_apache_kafka() {
             command.args(["--replication-factor", "1", "--config", "retention.ms=3600000"]);
             run_ok(&mut command, Input::Nothing, LIMIT).expect("create")
         };
-        let theirs = create(world.jars.tool_for(Tool::Topics, &world.bootstrap), "java");
-        let ours = create(world.binaries.tool("ktopics", &world.bootstrap), "ours");
+        let theirs = create(world.jars.tool_for(Tool::Topics, world.tools.bootstrap()), "java");
+        let ours = create(world.tools.command("ktopics"), "ours");
         assert_eq!(text(&ours.stdout), text(&theirs.stdout).replace(".java", ".ours"));
     }
     let actions: [&[&str]; 4] = [
@@ -194,7 +192,7 @@ fn ktopics_fails_where_kafka_topics_fails_and_says_the_brokers_reason_on_stderr(
 struct World {
     binaries: Binaries,
     jars: Jars,
-    bootstrap: String,
+    tools: Tools,
     broker: Option<Kbroker>,
     // Both after the broker: it must be gone before its data is.
     _kafka: Option<Kafka>,
@@ -207,8 +205,8 @@ impl World {
         let binaries = Binaries::build().expect("our programs compile");
         let data_dir = tempfile::tempdir().expect("a temporary folder");
         let broker = Kbroker::start(&binaries, data_dir.path(), &[]).expect("kbroker starts");
-        let bootstrap = broker.bootstrap();
-        Some(Self { binaries, jars, bootstrap, broker: Some(broker), _kafka: None, data_dir })
+        let tools = Tools::new(binaries.clone(), broker.bootstrap());
+        Some(Self { binaries, jars, tools, broker: Some(broker), _kafka: None, data_dir })
     }
 
     fn with_kafka(test: &str) -> Option<Self> {
@@ -216,20 +214,16 @@ impl World {
         let binaries = Binaries::build().expect("our programs compile");
         let data_dir = tempfile::tempdir().expect("a temporary folder");
         let kafka = Kafka::start(&jars).expect("Apache Kafka starts");
-        let bootstrap = kafka.bootstrap();
-        Some(Self { binaries, jars, bootstrap, broker: None, _kafka: Some(kafka), data_dir })
+        let tools = Tools::new(binaries.clone(), kafka.bootstrap());
+        Some(Self { binaries, jars, tools, broker: None, _kafka: Some(kafka), data_dir })
     }
 
     fn create_topic(&self, topic: &str, options: &[&str]) {
-        let mut ktopics = self.binaries.tool("ktopics", &self.bootstrap);
-        ktopics.args(["--create", "--topic", topic, "--partitions", &PARTITIONS.to_string()]);
-        run_ok(ktopics.args(options), Input::Nothing, LIMIT).expect("ktopics --create");
+        self.tools.create_topic(topic, PARTITIONS, options).expect("ktopics --create");
     }
 
     fn kproduce(&self, topic: &str, codec: &str, file: &LineFile) {
-        let mut kproduce = self.binaries.tool("kproduce", &self.bootstrap);
-        kproduce.args(["--topic", topic, "--compression-codec", codec]);
-        run_ok(&mut kproduce, Input::File(&file.path()), LIMIT).expect("kproduce");
+        self.tools.produce(topic, codec, &file.path()).expect("kproduce");
     }
 
     /// Reads each partition by its number up to the end it has now: no group takes part.
@@ -238,7 +232,7 @@ impl World {
             if end == "0" {
                 return Vec::new();
             }
-            let mut consumer = self.jars.tool_for(Tool::ConsoleConsumer, &self.bootstrap);
+            let mut consumer = self.jars.tool_for(Tool::ConsoleConsumer, self.tools.bootstrap());
             consumer.args(["--topic", topic, "--partition", &partition.to_string(), "--offset", "earliest"]);
             consumer.args(["--max-messages", &end]);
             run_ok(&mut consumer, Input::Nothing, LIMIT).expect("console consumer").stdout
@@ -248,7 +242,7 @@ impl World {
 
     /// The end offset of each partition, as Kafka's tool prints it: `<topic>:<partition>:<offset>`.
     fn end_offsets(&self, topic: &str) -> Vec<String> {
-        let mut tool = self.jars.tool_for(Tool::GetOffsets, &self.bootstrap);
+        let mut tool = self.jars.tool_for(Tool::GetOffsets, self.tools.bootstrap());
         let output = run_ok(tool.args(["--topic", topic]), Input::Nothing, LIMIT).expect("get-offsets");
         let printed = text(&output.stdout);
         let ends = printed.lines().filter_map(|line| line.rsplit(':').next().map(str::to_owned));
@@ -259,8 +253,8 @@ impl World {
 
     /// The same arguments for Kafka's tool and ours; their outputs in that order.
     fn both_topics_tools(&self, arguments: &[&str]) -> (Output, Output) {
-        let mut theirs = self.jars.tool_for(Tool::Topics, &self.bootstrap);
-        let mut ours = self.binaries.tool("ktopics", &self.bootstrap);
+        let mut theirs = self.jars.tool_for(Tool::Topics, self.tools.bootstrap());
+        let mut ours = self.tools.command("ktopics");
         let theirs = run(theirs.args(arguments), Input::Nothing, LIMIT).expect("kafka-topics");
         (theirs, run(ours.args(arguments), Input::Nothing, LIMIT).expect("ktopics"))
     }
@@ -290,7 +284,10 @@ impl World {
         let indexes = self.segment_files(topic, &["index", "timeindex"]);
         assert_eq!(indexes.len(), logs.len() * 2, "{topic}: {indexes:?}");
         let dump = self.dump(&indexes, &["--index-sanity-check"]);
-        assert_eq!(dump.matches(" passed sanity check.").count(), indexes.len(), "{topic}: {dump}");
+        // Few bytes in a segment need no index entry, but not every index can be empty.
+        let (passed, empty) =
+            (dump.matches(" passed sanity check.").count(), dump.matches(" is empty.").count());
+        assert!(passed >= PARTITIONS && passed + empty == indexes.len(), "{topic}: {dump}");
         self.dump(&indexes, &["--verify-index-only"]);
     }
 

@@ -8,6 +8,7 @@ use kinglet_harness::binaries::{Binaries, Kbroker};
 use kinglet_harness::kcat::Kcat;
 use kinglet_harness::process::{Input, run_ok};
 use kinglet_harness::text::{LineFile, Partitions, lines_wanted};
+use kinglet_harness::tools::Tools;
 
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 const PARTITIONS: usize = 3;
@@ -29,7 +30,8 @@ fn kconsume_reads_every_line_that_kcat_wrote_in_order_with_every_codec() {
     for codec in CODECS {
         world.create_topic(codec);
         world.kcat_writes(codec, codec);
-        world.check(codec, &world.kconsume_reads(codec));
+        let count = world.file.lines().count();
+        world.check(codec, &world.tools.consume_labelled(codec, count).expect("kconsume"));
     }
 }
 
@@ -38,7 +40,7 @@ fn kcat_reads_every_line_that_kproduce_wrote_in_order_with_every_codec() {
     let Some(world) = World::new("kproduce to kcat") else { return };
     for codec in CODECS {
         world.create_topic(codec);
-        world.kproduce_writes(codec, codec);
+        world.tools.produce(codec, codec, &world.file.path()).expect("kproduce");
         world.check(codec, &world.kcat_reads(codec));
     }
 }
@@ -55,9 +57,9 @@ fn kcat_lists_the_broker_and_the_partitions_of_a_topic() {
 }
 
 struct World {
-    binaries: Binaries,
     kcat: Kcat,
     broker: Kbroker,
+    tools: Tools,
     file: LineFile,
     // Last: the broker must be gone before its data is.
     _data_dir: tempfile::TempDir,
@@ -69,14 +71,13 @@ impl World {
         let binaries = Binaries::build().expect("our programs compile");
         let data_dir = tempfile::tempdir().expect("a temporary folder");
         let broker = Kbroker::start(&binaries, data_dir.path(), &[]).expect("kbroker starts");
+        let tools = Tools::new(binaries, broker.bootstrap());
         let file = LineFile::new(lines_wanted(100_000)).expect("the lines are written");
-        Some(Self { binaries, kcat, broker, file, _data_dir: data_dir })
+        Some(Self { kcat, broker, tools, file, _data_dir: data_dir })
     }
 
     fn create_topic(&self, topic: &str) {
-        let mut ktopics = self.binaries.tool("ktopics", &self.broker.bootstrap());
-        ktopics.args(["--create", "--topic", topic, "--partitions", &PARTITIONS.to_string()]);
-        run_ok(&mut ktopics, Input::Nothing, LIMIT).expect("ktopics --create");
+        self.tools.create_topic(topic, PARTITIONS, &[]).expect("ktopics --create");
     }
 
     fn kcat_writes(&self, topic: &str, codec: &str) {
@@ -85,24 +86,11 @@ impl World {
         run_ok(&mut kcat, Input::File(&self.file.path()), LIMIT).expect("kcat -P");
     }
 
-    fn kproduce_writes(&self, topic: &str, codec: &str) {
-        let mut kproduce = self.binaries.tool("kproduce", &self.broker.bootstrap());
-        kproduce.args(["--topic", topic, "--compression-codec", codec]);
-        run_ok(&mut kproduce, Input::File(&self.file.path()), LIMIT).expect("kproduce");
-    }
-
     fn kcat_reads(&self, topic: &str) -> Vec<u8> {
         let mut kcat = self.kcat.command(&self.broker.bootstrap());
         kcat.args(["-C", "-t", topic, "-o", "beginning", "-e", "-q", "-X", "check.crcs=true"]);
         kcat.args(["-f", r"Partition:%p\t%s\n"]);
         run_ok(&mut kcat, Input::Nothing, LIMIT).expect("kcat -C").stdout
-    }
-
-    fn kconsume_reads(&self, topic: &str) -> Vec<u8> {
-        let mut kconsume = self.binaries.tool("kconsume", &self.broker.bootstrap());
-        kconsume.args(["--topic", topic, "--from-beginning", "--property", "print.partition=true"]);
-        kconsume.args(["--max-messages", &self.file.lines().count().to_string()]);
-        run_ok(&mut kconsume, Input::Nothing, LIMIT).expect("kconsume").stdout
     }
 
     fn check(&self, codec: &str, labelled: &[u8]) {

@@ -148,7 +148,8 @@ fn build() -> Result<PathBuf, BuildError> {
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--bins", "-p", "kinglet-broker", "-p", "kinglet-cli"]);
+    // The whole workspace: its features are those of `cargo test --workspace`, so nothing is compiled twice.
+    command.args(["build", "--quiet", "--workspace", "--bins"]);
     command.args(["--profile", profile, "--target-dir"]).arg(target);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     run_ok(&mut command, Input::Nothing, BUILD_LIMIT).map_err(|error| BuildError(error.to_string()))?;

@@ -10,3 +10,4 @@ pub mod kafka;
 pub mod kcat;
 pub mod process;
 pub mod text;
+pub mod tools;
