@@ -152,7 +152,9 @@ impl BatchBuilder {
         batch.resize(HEADER_LEN, 0);
         compress(seal.compression, seal.level, self.buf.get(HEADER_LEN..).unwrap_or_default(), &mut batch)?;
         write_header(&mut batch, header)?;
-        Ok(batch.freeze())
+        // Codecs ask for the worst case. A batch may wait long for its turn: it should hold what it is.
+        let is_roomy = batch.capacity() / 2 > batch.len();
+        Ok(if is_roomy { Bytes::copy_from_slice(&batch) } else { batch.freeze() })
     }
 
     fn header(&self, seal: &Seal) -> BatchHeader {
@@ -280,5 +282,37 @@ fn put_uvarlong(out: &mut Vec<u8>, n: u64) {
         let mut bytes = [0; 10];
         let len = varint::encode_uvarlong(n, &mut bytes);
         out.extend_from_slice(&bytes[..len]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_follows_the_data_up_to_the_hint() {
+        let hint = 16 << 10;
+        let mut builder = BatchBuilder::new(hint);
+        assert!(builder.buf.capacity() <= START_CAPACITY);
+        builder.push(0, None, Some(&[0; 2_000]), &[]);
+        assert!(builder.buf.capacity() < hint / 2);
+        while builder.len() + BatchBuilder::upper_bound(None, Some(&[0; 100]), &[]) <= hint {
+            builder.push(0, None, Some(&[0; 100]), &[]);
+        }
+        assert_eq!(builder.buf.capacity(), hint, "a full batch takes what the hint says");
+        builder.push(0, None, Some(&[0; 100_000]), &[]);
+        assert!(builder.buf.capacity() >= builder.len(), "and may pass it");
+    }
+
+    #[test]
+    fn a_packed_batch_does_not_keep_the_room_its_codec_asked_for() {
+        for compression in Compression::ALL {
+            let mut builder = BatchBuilder::new(1 << 20);
+            builder.push(0, None, Some(&[0; 1 << 19]), &[]);
+            let batch = builder.seal(Seal { compression, ..Seal::default() }).unwrap();
+            let size = batch.len();
+            let capacity = BytesMut::from(batch).capacity();
+            assert!(capacity <= 2 * size, "{compression}: {size} bytes hold {capacity}");
+        }
     }
 }

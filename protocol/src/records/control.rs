@@ -73,3 +73,39 @@ fn coordinator_epoch(value: Option<&[u8]>) -> Result<i32, ControlError> {
     }
     Ok(i32::from_be_bytes([e0, e1, e2, e3]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::{Batch, BatchBuilder, Seal};
+
+    fn decode(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<ControlRecord, ControlError> {
+        let mut builder = BatchBuilder::new(0);
+        builder.push(0, key, value, &[]);
+        let batch = Batch::split(&mut builder.seal(Seal::default()).unwrap()).unwrap().unwrap();
+        let records = batch.records(0).unwrap();
+        ControlRecord::decode(&records.iter().next().unwrap().unwrap())
+    }
+
+    #[test]
+    fn markers_of_this_and_of_later_versions_are_read() {
+        let commit =
+            ControlRecord { version: 0, control_type: ControlType::Commit, coordinator_epoch: Some(7) };
+        assert_eq!(decode(Some(&[0, 0, 0, 1]), Some(&[0, 0, 0, 0, 0, 7])), Ok(commit));
+        let later = decode(Some(&[0, 1, 0, 1, 9]), Some(&[0, 1, 0, 0, 0, 7, 9]));
+        assert_eq!(later, Ok(ControlRecord { version: 1, ..commit }));
+        let other =
+            ControlRecord { version: 0, control_type: ControlType::Other(2), coordinator_epoch: None };
+        assert_eq!(decode(Some(&[0, 0, 0, 2]), None), Ok(other));
+    }
+
+    #[test]
+    fn what_is_too_short_for_a_marker_is_an_error() {
+        assert_eq!(decode(None, None), Err(ControlError::Key(0)));
+        assert_eq!(decode(Some(&[0, 0, 0]), None), Err(ControlError::Key(3)));
+        assert_eq!(decode(Some(&[0xff, 0xff, 0, 0]), None), Err(ControlError::Version(-1)));
+        assert_eq!(decode(Some(&[0, 0, 0, 0]), None), Err(ControlError::Value(0)));
+        assert_eq!(decode(Some(&[0, 0, 0, 0]), Some(&[0; 5])), Err(ControlError::Value(5)));
+        assert_eq!(decode(Some(&[0, 0, 0, 0]), Some(&[0xff; 6])), Err(ControlError::Version(-1)));
+    }
+}
