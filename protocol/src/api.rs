@@ -236,3 +236,27 @@ const fn fields<M: Wire>() -> &'static [Field] {
         FieldType::Plain(_) | FieldType::Array(_) | FieldType::Nullable(_) => &[],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::REGISTRY;
+
+    #[test]
+    fn negotiation_takes_the_highest_common_version() {
+        let range = VersionRange::new;
+        assert_eq!(negotiate(range(0, 5), range(3, 9)), Some(5));
+        assert_eq!(negotiate(range(3, 9), range(0, 5)), Some(5));
+        assert_eq!(negotiate(range(2, 2), range(0, 5)), Some(2));
+        assert_eq!(negotiate(range(0, 2), range(3, 9)), None);
+        // What a broker sends may be the wrong way round.
+        assert_eq!(negotiate(range(0, 5), range(4, 1)), None);
+    }
+
+    #[test]
+    fn the_registry_is_ordered_and_every_key_has_a_name() {
+        assert!(REGISTRY.is_sorted_by(|a, b| a.key < b.key));
+        assert!(REGISTRY.iter().all(|api| api.key.name() != "Unknown"));
+        assert_eq!(ApiKey(999).to_string(), "Unknown(999)");
+    }
+}

@@ -155,3 +155,70 @@ fn writer<R: Request>(version: i16) -> Result<Writer, EncodeError> {
     w.put(&[0; 4]);
     Ok(w)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse};
+
+    #[test]
+    fn header_versions_follow_the_table() {
+        let request = |key, version| request_header_version(key, version, 3);
+        assert_eq!((request(ApiKey::METADATA, 2), request(ApiKey::METADATA, 3)), (1, 2));
+        assert_eq!(request(ApiKey::CONTROLLED_SHUTDOWN, 0), 0);
+        assert_eq!(
+            (request(ApiKey::CONTROLLED_SHUTDOWN, 1), request(ApiKey::CONTROLLED_SHUTDOWN, 3)),
+            (1, 2)
+        );
+        let response = |key, version| response_header_version(key, version, 3);
+        assert_eq!((response(ApiKey::METADATA, 2), response(ApiKey::METADATA, 3)), (0, 1));
+        assert_eq!((response(ApiKey::API_VERSIONS, 2), response(ApiKey::API_VERSIONS, 3)), (0, 0));
+    }
+
+    #[test]
+    fn a_request_comes_back_with_its_header_in_every_version() {
+        for client_id in [None, Some(""), Some("me")] {
+            for version in 1..=13 {
+                let request = MetadataRequest::default();
+                let frame = encode_request(&request, version, 7, client_id).unwrap().to_bytes();
+                let head = RequestHead::decode(frame.slice(4..)).unwrap();
+                let (header, body) = head.body::<MetadataRequest>().unwrap();
+                let client_id = client_id.map(str::to_owned);
+                let sent = RequestHeader { key: ApiKey::METADATA, version, correlation_id: 7, client_id };
+                assert_eq!((header, body), (sent, request));
+            }
+        }
+    }
+
+    #[test]
+    fn the_client_id_stays_classic_in_a_flexible_header() {
+        let frame = encode_request(&ApiVersionsRequest::default(), 3, 1, Some("me")).unwrap().to_bytes();
+        // Key, version, correlation id; two bytes of length in front of the id; no tagged fields; the body.
+        let wanted = [0, 18, 0, 3, 0, 0, 0, 1, 0, 2, b'm', b'e', 0, 1, 1, 0];
+        assert_eq!(frame.slice(4..), wanted[..]);
+    }
+
+    #[test]
+    fn an_api_versions_response_has_no_tagged_fields_in_its_header() {
+        let plain = encode_response::<ApiVersionsRequest>(&ApiVersionsResponse::default(), 3, 9).unwrap();
+        // Correlation id, error code, empty list, throttle time, no tagged fields.
+        assert_eq!(plain.to_bytes().slice(4..), [0, 0, 0, 9, 0, 0, 1, 0, 0, 0, 0, 0][..]);
+        for version in [8, 9] {
+            let response = MetadataResponse::default();
+            let frame = encode_response::<MetadataRequest>(&response, version, 9).unwrap().to_bytes();
+            let decoded = decode_response::<MetadataRequest>(frame.slice(4..), version).unwrap();
+            assert_eq!(decoded, (9, response));
+        }
+    }
+
+    #[test]
+    fn a_header_cut_anywhere_is_an_error() {
+        let frame = encode_request(&MetadataRequest::default(), 12, 7, Some("me")).unwrap().to_bytes();
+        for end in 4..frame.len() {
+            let head = RequestHead::decode(frame.slice(4..end));
+            assert!(head.and_then(RequestHead::body::<MetadataRequest>).is_err(), "cut at {end}");
+        }
+        assert!(correlation_id(&Bytes::from_static(&[0; 3])).is_err());
+        assert_eq!(correlation_id(&Bytes::from_static(&[0, 0, 0, 5, 1])), Ok(5));
+    }
+}
