@@ -7,6 +7,7 @@ use kinglet_protocol::records::files::segment_file_name;
 use kinglet_protocol::records::{Batch, BatchHeader, HEADER_LEN, TimestampType};
 
 use super::error::{AppendError, LogError};
+use super::producers::ProducerError;
 use super::recent::Spot;
 use super::scan::Found;
 use super::segment::{SNAPSHOT, Segment};
@@ -109,7 +110,7 @@ impl Log {
 
     fn check_producers(&self, batches: &[Batch]) -> Result<(), AppendError> {
         if let [batch] = batches {
-            return Ok(self.producers.check(batch.header())?);
+            return self.producers.check(batch.header()).map_err(|error| self.refused(error));
         }
         if !batches.iter().any(|batch| batch.header().has_producer_id()) {
             return Ok(());
@@ -117,10 +118,24 @@ impl Log {
         // Each batch is checked against what those before it leave behind.
         let mut trial = self.producers.clone();
         for batch in batches {
-            trial.check(batch.header())?;
+            trial.check(batch.header()).map_err(|error| self.refused(error))?;
             trial.record(batch.header());
         }
         Ok(())
+    }
+
+    fn refused(&self, error: ProducerError) -> AppendError {
+        match error {
+            ProducerError::Duplicate(original) => AppendError::Duplicate(Appended {
+                base_offset: original.base_offset,
+                last_offset: original.last_offset,
+                log_append_time: self.log_append_time(original.timestamp).unwrap_or(-1),
+                log_start_offset: self.start,
+            }),
+            other @ (ProducerError::StaleEpoch { .. } | ProducerError::OutOfOrder { .. }) => {
+                AppendError::Producer(other)
+            }
+        }
     }
 
     /// The header's two timestamps stand for those of all records, which are not decoded.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use kinglet_protocol::ErrorCode;
 
-use super::producers::{Duplicate, ProducerError};
+use super::append::Appended;
+use super::producers::ProducerError;
 use super::scan::ScanError;
 
 /// Why a log cannot be created, opened, cut or flushed.
@@ -70,7 +71,7 @@ impl LogError {
 pub enum AppendError {
     /// The batch is in the log already: answered as success, with the original's offsets.
     #[error("the batch is at offset {} already", .0.base_offset)]
-    Duplicate(Duplicate),
+    Duplicate(Appended),
     /// The idempotent producer's epoch or sequence does not fit.
     #[error(transparent)]
     Producer(ProducerError),
@@ -130,17 +131,6 @@ impl AppendError {
             Self::Timestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
             Self::Fenced { .. } => ErrorCode::FENCED_LEADER_EPOCH,
             Self::NoOffsets | Self::Disk(_) | Self::Offline => ErrorCode::KAFKA_STORAGE_ERROR,
-        }
-    }
-}
-
-impl From<ProducerError> for AppendError {
-    fn from(error: ProducerError) -> Self {
-        match error {
-            ProducerError::Duplicate(duplicate) => Self::Duplicate(duplicate),
-            other @ (ProducerError::StaleEpoch { .. } | ProducerError::OutOfOrder { .. }) => {
-                Self::Producer(other)
-            }
         }
     }
 }

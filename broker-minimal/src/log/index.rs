@@ -12,6 +12,8 @@ use std::path::Path;
 
 use kinglet_protocol::records::files::{OffsetIndexEntry, TimeIndexEntry};
 
+use super::scan::ScanError;
+
 /// One entry of fixed size.
 pub(super) trait Entry: Copy {
     const LEN: usize;
@@ -189,4 +191,13 @@ fn read<E: Entry>(path: &Path) -> Result<Vec<E>, IndexError> {
         _ => true,
     });
     if rising { Ok(entries) } else { Err(IndexError::Corrupt) }
+}
+
+impl From<ScanError> for IndexError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Io(error) => Self::Io(error),
+            ScanError::Torn { .. } => Self::Corrupt,
+        }
+    }
 }

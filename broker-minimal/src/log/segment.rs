@@ -351,21 +351,36 @@ impl Segment {
         if let Some(newest) = self.newest.get() {
             return Ok(newest);
         }
-        let last = match Index::newest_on_disk(&self.path(TIME_INDEX)) {
-            Ok(last) => last,
-            Err(_) => {
+        let newest = match Index::newest_on_disk(&self.path(TIME_INDEX)) {
+            Ok(last) if self.is_true(last)? => last,
+            Ok(_) | Err(_) => {
                 self.reload()?;
                 self.times.last_where(&self.path(TIME_INDEX), |_| true).unwrap_or(None)
             }
         };
-        let newest = match last {
-            Some(entry) => {
-                Newest { timestamp: entry.timestamp, offset: self.base + i64::from(entry.relative_offset) }
-            }
-            None => Newest { timestamp: -1, offset: self.base },
-        };
+        let newest =
+            newest.map_or(Newest { timestamp: -1, offset: self.base }, |entry| self.newest_of(entry));
         self.newest.set(Some(newest));
         Ok(newest)
+    }
+
+    /// Whether the last time entry names a batch that has its timestamp, and is missing only if no batch has one.
+    fn is_true(&self, last: Option<TimeIndexEntry>) -> Result<bool, ScanError> {
+        let Some(entry) = last else {
+            let first = self.scanner(0, Window::Near)?.next()?;
+            return Ok(first.is_none_or(|found| found.header.max_timestamp < 0));
+        };
+        let Newest { timestamp, offset } = self.newest_of(entry);
+        Ok(match self.find(offset)? {
+            Place::Batch(found) => {
+                found.header.max_timestamp == timestamp && found.header.last_offset() == offset
+            }
+            Place::End => false,
+        })
+    }
+
+    fn newest_of(&self, entry: TimeIndexEntry) -> Newest {
+        Newest { timestamp: entry.timestamp, offset: self.base + i64::from(entry.relative_offset) }
     }
 
     /// Walks all batches and makes both indexes anew; also says what the offset behind the last batch is.
@@ -385,13 +400,14 @@ impl Segment {
         Ok(Scanner::new(self.file()?, from, self.size, window))
     }
 
-    /// Cuts the file at a batch boundary and rebuilds the indexes of what is left.
-    pub(super) fn truncate(&mut self, position: u64) -> Result<(), ScanError> {
-        self.file()?.set_len(position)?;
-        self.size = position;
-        let (rebuilt, _) = self.walk()?;
+    /// Cuts the file at a batch boundary and makes the indexes of what is left anew, so that it can be appended to.
+    ///
+    /// Returns the offset behind the last batch.
+    pub(super) fn truncate(&mut self, position: u64) -> Result<i64, ScanError> {
+        self.cut(position)?;
+        let (rebuilt, end) = self.walk()?;
         self.adopt(rebuilt)?;
-        Ok(())
+        Ok(end)
     }
 
     /// Counts only the bytes before `position`, after recovery walked them.
@@ -431,15 +447,17 @@ impl Segment {
     fn open_indexes(&mut self) -> Result<i64, IndexError> {
         let offsets = Index::open(&self.path(INDEX))?;
         let times = Index::open(&self.path(TIME_INDEX))?;
-        let end = self.end_behind(offsets.newest()).map_err(|error| match error {
-            ScanError::Io(error) => IndexError::Io(error),
-            ScanError::Torn { .. } => IndexError::Corrupt,
-        })?;
-        if let Some(&TimeIndexEntry { timestamp, relative_offset }) = times.newest() {
-            self.indexing.newest = Newest { timestamp, offset: self.base + i64::from(relative_offset) };
+        let end = self.end_behind(offsets.newest())?;
+        // Lookups from here on see the entries that were just read.
+        self.offsets = offsets;
+        if !self.is_true(times.newest().copied())? {
+            return Err(IndexError::Corrupt);
+        }
+        if let Some(&entry) = times.newest() {
+            self.indexing.newest = self.newest_of(entry);
         }
         self.newest.set(Some(self.indexing.newest));
-        (self.offsets, self.times) = (offsets, times);
+        self.times = times;
         Ok(end)
     }
 

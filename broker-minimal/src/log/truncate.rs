@@ -29,10 +29,11 @@ impl Log {
             remove(&segment).map_err(disk)?;
         }
         let active = self.active_mut();
-        if let Place::Batch(found) = active.find(offset).map_err(LogError::scan(&*dir))? {
-            active.truncate(found.position).map_err(LogError::scan(&*dir))?;
-        }
-        self.end = self.active_mut().activate().map_err(LogError::scan(&*dir))?;
+        let cut = match active.find(offset).map_err(LogError::scan(&*dir))? {
+            Place::Batch(found) => found.position,
+            Place::End => active.size(),
+        };
+        self.end = active.truncate(cut).map_err(LogError::scan(&*dir))?;
         self.after_truncation()
     }
 

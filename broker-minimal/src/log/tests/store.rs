@@ -44,8 +44,9 @@ fn many_batches_of_one_append_lie_one_behind_the_other() {
 fn a_read_ends_at_a_batch_boundary_below_its_limit() {
     let place = Place::new();
     let mut log = place.create(LogConfig::default());
-    let size = (0..200).map(|_| append(&mut log, batch_of_size(1000))).count();
-    assert_eq!(size, 200);
+    for _ in 0..200 {
+        append(&mut log, batch_of_size(1000));
+    }
     let one = batch_of_size(1000).bytes().len();
     for from in [0, 1, 57, 150, 198] {
         for max in [one, 3 * one, 10 * one + 7] {
@@ -73,7 +74,9 @@ fn a_batch_larger_than_the_limit_is_read_only_if_it_comes_first() {
 fn nothing_at_or_behind_the_upper_bound_is_read() {
     let place = Place::new();
     let mut log = place.create(LogConfig::default());
-    (0..200).for_each(|_| drop(append(&mut log, batch_of_size(1000))));
+    for _ in 0..200 {
+        append(&mut log, batch_of_size(1000));
+    }
     let one = batch_of_size(1000).bytes().len();
     for upto in [0, 1, 100, 150, 199] {
         let slice = log.read(0, usize::MAX, upto, FirstBatch::Always).expect("in range");
