@@ -1,1 +1,1 @@
-//! Examples.
+//! Short programs that show one thing each: see the files beside this one.

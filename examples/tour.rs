@@ -1,0 +1,145 @@
+//! The whole journey in one process: a broker in a temporary directory, a topic, real text through the producer, back
+//! through the consumer, and every line checked, in order.
+//!
+//! `cargo run --release --example tour [FILE]`: without a file it makes a million lines of its own.
+
+use std::error::Error;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kinglet::{Assignment, Client, Config, NewTopic, Position, Producer, Record};
+use kinglet_broker::Broker;
+
+const PARTITIONS: usize = 3;
+const TOPIC: &str = "tour";
+
+/// What went in and what came out, partition by partition: the hash depends on every byte and on the order.
+#[derive(Default)]
+struct Tally {
+    lines: u64,
+    bytes: u64,
+    partitions: [DefaultHasher; PARTITIONS],
+}
+
+impl Tally {
+    fn add(&mut self, partition: usize, line: &[u8]) {
+        self.lines += 1;
+        self.bytes += line.len() as u64;
+        self.partitions[partition].write(line);
+        self.partitions[partition].write_u8(b'\n');
+    }
+
+    fn hashes(&self) -> Vec<u64> {
+        self.partitions.iter().map(DefaultHasher::finish).collect()
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let dir = tempfile::tempdir()?;
+    let file = match std::env::args_os().nth(1) {
+        Some(file) => PathBuf::from(file),
+        None => make_text(&dir.path().join("lines.txt"))?,
+    };
+
+    let mut config = kinglet_broker::Config::default();
+    config.log_dirs = vec![dir.path().join("data")];
+    config.set_port(0);
+    let broker = Broker::start(config).await?;
+    println!("broker   {} in {}", broker.bootstrap(), dir.path().display());
+    let client = Client::connect(Config::new(broker.bootstrap())).await?;
+    for (topic, created) in client.admin().create_topics([NewTopic::new(TOPIC, PARTITIONS as i32, 1)]).await? {
+        created.map_err(|e| format!("{topic}: {e}"))?;
+    }
+    println!("topic    {TOPIC}, {PARTITIONS} partitions");
+
+    let total = std::fs::metadata(&file)?.len();
+    let started = Instant::now();
+    let producer = client.producer()?;
+    producer.partitions_for(TOPIC).await?;
+    let (sent, producer) = tokio::task::spawn_blocking(move || send(&file, &producer).map(|t| (t, producer))).await??;
+    let report = producer.close(Duration::from_secs(60)).await?;
+    if let Some(error) = report.first_error {
+        return Err(format!("{} records failed, the first with: {error}", report.failed).into());
+    }
+    say("in ", &sent, started.elapsed());
+
+    let started = Instant::now();
+    let read = receive(&client, sent.lines, total).await?;
+    say("out", &read, started.elapsed());
+
+    if sent.lines != read.lines || sent.hashes() != read.hashes() {
+        return Err(format!("what came back differs: {} lines in, {} out", sent.lines, read.lines).into());
+    }
+    println!("check    {} lines came back byte for byte, in order within each partition", read.lines);
+    client.close(Duration::from_secs(5)).await;
+    broker.shutdown().await?;
+    Ok(())
+}
+
+/// Sends line i to partition i mod 3, so that the order within each partition is known.
+fn send(file: &Path, producer: &Producer) -> Result<Tally, String> {
+    let mut input = BufReader::with_capacity(1 << 20, File::open(file).map_err(|e| e.to_string())?);
+    let bar = bar("in ", input.get_ref().metadata().map_or(0, |m| m.len()));
+    let (mut tally, mut line) = (Tally::default(), Vec::new());
+    while input.read_until(b'\n', &mut line).map_err(|e| e.to_string())? > 0 {
+        let value = line.strip_suffix(b"\n").unwrap_or(&line);
+        let partition = (tally.lines % PARTITIONS as u64) as usize;
+        let record = Record::to(TOPIC).value(value).partition(partition as i32);
+        producer.enqueue_blocking(record).map_err(|e| e.to_string())?;
+        tally.add(partition, value);
+        if tally.lines.is_multiple_of(10_000) {
+            bar.set_position(tally.bytes);
+        }
+        line.clear();
+    }
+    bar.finish_and_clear();
+    Ok(tally)
+}
+
+async fn receive(client: &Client, lines: u64, total: u64) -> Result<Tally, Box<dyn Error>> {
+    let consumer = client.consumer(Assignment::topics([TOPIC], Position::Beginning)).await?;
+    let bar = bar("out", total);
+    let mut tally = Tally::default();
+    while tally.lines < lines {
+        let batch = consumer.recv().await?.ok_or("the consumer ended early")?;
+        for record in batch.iter() {
+            tally.add(batch.partition() as usize, record.value.unwrap_or_default());
+        }
+        bar.set_position(tally.bytes);
+    }
+    bar.finish_and_clear();
+    consumer.close().await;
+    Ok(tally)
+}
+
+fn make_text(path: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    const WORDS: [&str; 8] = ["wing", "feather", "branch", "river", "morning", "seed", "nest", "song"];
+    let mut out = BufWriter::new(File::create(path)?);
+    let mut state = 7u64;
+    for number in 0..1_000_000 {
+        write!(out, "{number:08}")?;
+        for _ in 0..14 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            write!(out, " {}", WORDS[(state >> 61) as usize])?;
+        }
+        writeln!(out)?;
+    }
+    out.flush()?;
+    Ok(path.to_path_buf())
+}
+
+fn bar(what: &'static str, total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix}      {bar:40} {bytes}/{total_bytes}  {bytes_per_sec}");
+    ProgressBar::new(total).with_prefix(what).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn say(what: &str, tally: &Tally, took: Duration) {
+    let (lines, bytes, seconds) = (tally.lines as f64, tally.bytes as f64, took.as_secs_f64());
+    let (rate, speed) = (lines / seconds, bytes / seconds / 1e6);
+    println!("{what}      {lines} lines, {:.0} MB in {seconds:.2} s: {rate:.0} lines/s, {speed:.0} MB/s", bytes / 1e6);
+}
