@@ -1,0 +1,8 @@
+//! `kconsume`: records to stdout, as kafka-console-consumer prints them.
+
+pub mod args;
+pub mod format;
+pub mod json;
+pub mod pipe;
+pub mod run;
+pub mod value;

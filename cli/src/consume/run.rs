@@ -1,0 +1,385 @@
+//! Runs `kconsume`: records from the consumer to stdout until something says stop.
+
+use std::io::{IsTerminal, stderr};
+use std::time::Duration;
+
+use kinglet::{Assignment, Batch, Client, Consumer, ErrorKind, Position, TopicPartition};
+use tokio::time::timeout;
+
+use super::args::{ConsumeArgs, Source, Start};
+use super::format::{self, BytesShown, Formatter, Place};
+use super::json;
+use super::pipe::{Pipe, WriteError};
+use crate::connect::{self, ToolSettings, failure_of, read_file};
+use crate::error::{Exit, Failure, nearest};
+use crate::output::{Shape, Stdout};
+use crate::settings::Settings;
+use crate::signals::StopRequest;
+use crate::tool::{warn, warn_without_effect};
+use crate::topics::filter::TopicFilter;
+
+/// How often the end is looked for when a partition's last batch holds nothing to print.
+const END_CHECKED_EVERY: Duration = Duration::from_millis(20);
+/// How long the first answer may take.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Does what the line says.
+pub fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
+    args.check()?;
+    warn_without_effect(&args.without_effect());
+    let printer = printer(args)?;
+    let start = args.start()?;
+    let mut defaults = Settings::default();
+    let patience = args.patience().unwrap_or(CONNECT_MAX).min(CONNECT_MAX);
+    defaults.set("default.api.timeout.ms", patience.as_millis().max(1));
+    let tool = ToolSettings { defaults, flags: args.consumer_settings(start) };
+    let config = connect::config(&args.common, &tool, &mut warn)?;
+    if config.get("group.id").is_some() {
+        warn("group.id is not used yet: all partitions are read, and no offset is committed");
+    }
+    // This thread prints, the other fetches: a full pipe must not stop the fetching, nor the signals.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;
+    let result = runtime.block_on(async {
+        let mut stop =
+            StopRequest::listen().map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;
+        let client = connect::connect(config).await?;
+        let consumer = consumer(&client, args, start).await?;
+        consume(args, printer, &consumer, &mut stop).await
+    });
+    // Nothing is left to save: no group to leave, no offset to commit.
+    runtime.shutdown_background();
+    result
+}
+
+/// How a record is printed.
+#[derive(Debug)]
+enum Printer {
+    Text(Formatter),
+    Json,
+    /// Counted only (NoOpMessageFormatter).
+    Nothing,
+}
+
+fn printer(args: &ConsumeArgs) -> Result<Printer, Failure> {
+    match &args.formatter {
+        Some(class) if class.ends_with("NoOpMessageFormatter") => return Ok(Printer::Nothing),
+        Some(class) if !class.ends_with("DefaultMessageFormatter") => {
+            return Err(Failure::usage(format!(
+                "--formatter {class} is a Java class that is not available here"
+            ))
+            .hint("-o json prints everything there is of a record"));
+        }
+        _ => {}
+    }
+    let shape = args.common.shape();
+    if shape == Shape::Json {
+        return Ok(Printer::Json);
+    }
+    let mut properties = Settings::default();
+    if let Some(path) = &args.formatter_config {
+        properties.merge(Settings::parse_properties(&read_file(path)?));
+    }
+    properties.merge(args.formatter_settings()?);
+    for (key, _) in properties.iter().filter(|(key, _)| !format::PROPERTIES.contains(key)) {
+        let meant = nearest(key, format::PROPERTIES)
+            .map(|near| format!("; did you mean {near}?"))
+            .unwrap_or_default();
+        warn(&format!("{key} is not a formatter property{meant}"));
+    }
+    let escaped = shape == Shape::Human && Stdout::of_process() == Stdout::Terminal && !args.raw;
+    let bytes = if escaped { BytesShown::Escaped } else { BytesShown::Raw };
+    let formatter = Formatter::new(&properties, bytes);
+    Ok(Printer::Text(formatter.map_err(|error| Failure::usage("unknown deserializer").cause(error))?))
+}
+
+async fn consumer(client: &Client, args: &ConsumeArgs, start: Start) -> Result<Consumer, Failure> {
+    let position = match start {
+        Start::Earliest => Position::Beginning,
+        Start::Latest => Position::End,
+        Start::Offset(offset) => Position::Offset(offset),
+    };
+    let (assignment, name) = match (args.source()?, args.partition) {
+        (Source::Topic(topic), Some(partition)) => {
+            (Assignment::partitions([(TopicPartition::new(topic, partition), position)]), topic)
+        }
+        (Source::Topic(topic), None) => (Assignment::topics([topic], position), topic),
+        (Source::Matching(pattern), _) => {
+            (Assignment::topics(matching(client, pattern).await?, position), pattern)
+        }
+    };
+    match client.consumer(assignment).await {
+        Ok(consumer) => Ok(consumer),
+        Err(error) if error.kind() == ErrorKind::UnknownTopic => {
+            Err(connect::unknown_topic(client, name, "ktopics --create makes one").await.cause(error))
+        }
+        Err(error) => Err(failure_of(&error, format!("cannot read topic '{name}'"))),
+    }
+}
+
+async fn matching(client: &Client, pattern: &str) -> Result<Vec<String>, Failure> {
+    let filter = TopicFilter::new(pattern)?;
+    let topics =
+        client.admin().list_topics().await.map_err(|error| failure_of(&error, "cannot list the topics"))?;
+    let all: Vec<String> = topics.into_iter().map(|topic| topic.name).collect();
+    let names: Vec<String> =
+        filter.select(all.iter().map(String::as_str)).into_iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        return Err(Failure::new(Exit::NotFound, format!("no topic matches '{pattern}'"))
+            .hint("ktopics --list shows what there is"));
+    }
+    Ok(names)
+}
+
+/// Why printing stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// `--max-messages`, `--exit-at-end` or the consumer's close.
+    Complete,
+    /// `--timeout-ms`.
+    TimedOut,
+    /// The first signal.
+    Stopped,
+    /// Nobody reads stdout any more.
+    ReaderGone,
+}
+
+async fn consume(
+    args: &ConsumeArgs,
+    printer: Printer,
+    consumer: &Consumer,
+    stop: &mut StopRequest,
+) -> Result<Exit, Failure> {
+    let ends = if args.exit_at_end { Some(Ends::ask(consumer).await?) } else { None };
+    let pipe = Pipe::of_stdout()
+        .map_err(|error| Failure::new(Exit::Failed, "cannot write to stdout").cause(error))?;
+    let reader = pipe.reader();
+    let mut run = Run { args, printer, consumer, ends, pipe, count: 0 };
+    let ended = tokio::select! {
+        ended = run.print_all() => ended,
+        _ = stop.received() => Ok(Ended::Stopped),
+        () = reader.gone() => Ok(Ended::ReaderGone),
+    };
+    let ended = match (ended, run.pipe.flush()) {
+        (Err(failure), _) => Err(failure),
+        (Ok(_), Err(WriteError::ReaderGone)) => Ok(Ended::ReaderGone),
+        (Ok(_), Err(WriteError::Output(error))) => {
+            Err(Failure::new(Exit::Failed, "cannot write to stdout").cause(error))
+        }
+        (Ok(ended), Ok(())) => Ok(ended),
+    };
+    if !args.quiet && !matches!(ended, Ok(Ended::ReaderGone)) {
+        eprintln!("Processed a total of {} messages", run.count);
+    }
+    match ended? {
+        Ended::TimedOut if args.fail_on_timeout => Ok(Exit::Unmet),
+        Ended::Complete | Ended::TimedOut | Ended::Stopped | Ended::ReaderGone => Ok(Exit::Done),
+    }
+}
+
+/// The printing under way.
+struct Run<'a> {
+    args: &'a ConsumeArgs,
+    printer: Printer,
+    consumer: &'a Consumer,
+    ends: Option<Ends>,
+    pipe: Pipe,
+    count: u64,
+}
+
+impl Run<'_> {
+    async fn print_all(&mut self) -> Result<Ended, Failure> {
+        let limit = self.args.limit().unwrap_or(u64::MAX);
+        self.say_when_waiting();
+        while self.count < limit {
+            let batch = match self.consumer.try_recv().map_err(read_failure)? {
+                Some(batch) => batch,
+                None => match self.wait().await? {
+                    Waited::Batch(batch) => batch,
+                    Waited::Ended(ended) => return Ok(ended),
+                },
+            };
+            if let Some(ended) = self.print(&batch, limit)? {
+                return Ok(ended);
+            }
+            // Signals and the reader's end are looked at between batches, also when there is always one more.
+            tokio::task::yield_now().await;
+        }
+        Ok(Ended::Complete)
+    }
+
+    /// Nothing is ready: what is formatted goes out, then the next batch is awaited.
+    async fn wait(&mut self) -> Result<Waited, Failure> {
+        if let Some(ended) = written(self.pipe.flush())? {
+            return Ok(Waited::Ended(ended));
+        }
+        let Some(ends) = &mut self.ends else {
+            let received = match self.args.patience() {
+                Some(patience) => timeout(patience, self.consumer.recv()).await,
+                None => Ok(self.consumer.recv().await),
+            };
+            return waited(received.ok());
+        };
+        let patience = self.args.patience().unwrap_or(Duration::MAX);
+        let mut idle = Duration::ZERO;
+        loop {
+            if ends.reached(self.consumer) {
+                // What arrived since the last look is still to be printed.
+                return Ok(match self.consumer.try_recv().map_err(read_failure)? {
+                    Some(batch) => Waited::Batch(batch),
+                    None => Waited::Ended(Ended::Complete),
+                });
+            }
+            match timeout(END_CHECKED_EVERY, self.consumer.recv()).await {
+                Ok(received) => return waited(Some(received)),
+                Err(_) if idle >= patience => return Ok(Waited::Ended(Ended::TimedOut)),
+                Err(_) => idle += END_CHECKED_EVERY,
+            }
+        }
+    }
+
+    fn print(&mut self, batch: &Batch, limit: u64) -> Result<Option<Ended>, Failure> {
+        let place = Place {
+            topic: batch.topic(),
+            partition: batch.partition(),
+            leader_epoch: batch.leader_epoch(),
+            timestamp_type: batch.timestamp_type(),
+        };
+        let end = self.ends.as_ref().map_or(i64::MAX, |ends| ends.of(place.topic, place.partition));
+        for record in batch.iter() {
+            if record.offset >= end || self.count >= limit {
+                break;
+            }
+            let out = self.pipe.buffer();
+            let before = out.len();
+            match &self.printer {
+                Printer::Text(formatter) => {
+                    if let Err(error) = formatter.write(place, &record, out) {
+                        out.truncate(before);
+                        self.unprintable(place, record.offset, error)?;
+                        continue;
+                    }
+                }
+                Printer::Json => json::write(place, &record, out),
+                Printer::Nothing => {}
+            }
+            self.count += 1;
+            if self.pipe.is_full() {
+                if let Some(ended) = written(self.pipe.flush())? {
+                    return Ok(Some(ended));
+                }
+            }
+        }
+        if let Some(ends) = &mut self.ends {
+            ends.advance(place.topic, place.partition, batch.next_offset());
+            if ends.all_reached() {
+                return Ok(Some(Ended::Complete));
+            }
+        }
+        Ok(None)
+    }
+
+    fn unprintable(
+        &self,
+        place: Place<'_>,
+        offset: i64,
+        error: super::value::ValueError,
+    ) -> Result<(), Failure> {
+        let what = format!("cannot print {}-{} at offset {offset}", place.topic, place.partition);
+        if self.args.skips_unprintable() {
+            warn(&format!("{what}: {error}"));
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Failed, what).cause(error).hint("--skip-message-on-error goes on"))
+    }
+
+    fn say_when_waiting(&self) {
+        let at_end = matches!(self.args.start(), Ok(Start::Latest));
+        if at_end
+            && self.ends.is_none()
+            && !self.args.quiet
+            && self.pipe.is_terminal()
+            && stderr().is_terminal()
+        {
+            eprintln!("waiting for new records; --from-beginning prints the old ones too (Ctrl-C ends)");
+        }
+    }
+}
+
+enum Waited {
+    Batch(Batch),
+    Ended(Ended),
+}
+
+/// What a wait brought; `None` if it took too long.
+fn waited(received: Option<kinglet::Result<Option<Batch>>>) -> Result<Waited, Failure> {
+    match received {
+        None => Ok(Waited::Ended(Ended::TimedOut)),
+        Some(received) => match received.map_err(read_failure)? {
+            Some(batch) => Ok(Waited::Batch(batch)),
+            None => Ok(Waited::Ended(Ended::Complete)),
+        },
+    }
+}
+
+fn written(result: Result<(), WriteError>) -> Result<Option<Ended>, Failure> {
+    match result {
+        Ok(()) => Ok(None),
+        Err(WriteError::ReaderGone) => Ok(Some(Ended::ReaderGone)),
+        Err(WriteError::Output(error)) => {
+            Err(Failure::new(Exit::Failed, "cannot write to stdout").cause(error))
+        }
+    }
+}
+
+fn read_failure(error: kinglet::Error) -> Failure {
+    let place = error.context().topic_partition.as_ref().map(|place| format!(" {place}")).unwrap_or_default();
+    failure_of(&error, format!("cannot read{place}"))
+}
+
+/// Where each partition ended when we started, until it is reached (`--exit-at-end`).
+#[derive(Debug)]
+struct Ends(Vec<(TopicPartition, i64, Reached)>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    Yes,
+    No,
+}
+
+impl Ends {
+    async fn ask(consumer: &Consumer) -> Result<Self, Failure> {
+        let assigned = consumer.assignment();
+        let ends = consumer.end_offsets(&assigned).await;
+        let ends = ends.map_err(|error| failure_of(&error, "cannot ask for the end of the partitions"))?;
+        Ok(Self(ends.into_iter().map(|(place, end)| (place, end, Reached::No)).collect()))
+    }
+
+    fn of(&self, topic: &str, partition: i32) -> i64 {
+        let found =
+            self.0.iter().find(|(place, _, _)| place.partition == partition && &*place.topic == topic);
+        found.map_or(i64::MAX, |(_, end, _)| *end)
+    }
+
+    fn advance(&mut self, topic: &str, partition: i32, next_offset: i64) {
+        for (place, end, reached) in &mut self.0 {
+            if place.partition == partition && &*place.topic == topic && next_offset >= *end {
+                *reached = Reached::Yes;
+            }
+        }
+    }
+
+    fn all_reached(&self) -> bool {
+        self.0.iter().all(|(_, _, reached)| *reached == Reached::Yes)
+    }
+
+    /// Asks the consumer too: a partition may be empty, or end with a transaction marker that is no record.
+    fn reached(&mut self, consumer: &Consumer) -> bool {
+        for (place, end, reached) in &mut self.0 {
+            if consumer.position(place).is_some_and(|position| position >= *end) {
+                *reached = Reached::Yes;
+            }
+        }
+        self.all_reached()
+    }
+}
