@@ -1,0 +1,100 @@
+//! DescribeConfigs: every entry with its value and where that comes from.
+//!
+//! Synonyms and sources are there from version 1 on (KIP-226), types and documentation from 3 on (KIP-569).
+
+use std::sync::Arc;
+
+use kinglet_protocol::ErrorCode;
+use kinglet_protocol::messages::describe_configs::{
+    DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use kinglet_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
+
+use crate::Context;
+use crate::config::{Entry, topic_entries};
+use crate::meta::{Refusal, name};
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+
+/// Why a resource is not described.
+#[derive(Debug, thiserror::Error)]
+enum DescribeError {
+    #[error(transparent)]
+    Topic(#[from] Refusal),
+    #[error("Unexpected broker id, expected {ours} or empty string, but received {asked}")]
+    Broker { ours: i32, asked: String },
+    #[error("Resource type {0} has no configuration here.")]
+    Resource(i8),
+}
+
+impl DescribeError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Topic(refusal) => refusal.code(),
+            Self::Broker { .. } | Self::Resource(_) => ErrorCode::INVALID_REQUEST,
+        }
+    }
+}
+
+pub(crate) async fn handle(
+    ctx: &Arc<Context>,
+    _: i16,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
+    let mut results = Vec::with_capacity(request.resources.len());
+    for resource in request.resources {
+        let (error_code, error_message, entries) = match entries(ctx, &resource) {
+            Ok(entries) => (ErrorCode::NONE, None, entries),
+            Err(error) => (error.code(), Some(error.to_string()), Vec::new()),
+        };
+        let wanted = resource.configuration_keys.filter(|keys| !keys.is_empty());
+        let is_wanted =
+            |entry: &Entry| wanted.as_ref().is_none_or(|keys| keys.iter().any(|key| key == entry.name));
+        let told = |entry| tell(entry, request.include_synonyms, request.include_documentation);
+        results.push(DescribeConfigsResult {
+            error_code,
+            error_message,
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name,
+            configs: entries.into_iter().filter(is_wanted).map(told).collect(),
+        });
+    }
+    DescribeConfigsResponse { results, ..Default::default() }
+}
+
+fn entries(ctx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, DescribeError> {
+    let asked = resource.resource_name.as_str();
+    match resource.resource_type {
+        TOPIC => {
+            name::check(asked)?;
+            let image = ctx.meta.image();
+            let topic = image.topic(asked).ok_or(Refusal::UnknownTopic)?;
+            Ok(topic_entries(&ctx.config, &topic.configs).collect())
+        }
+        // No name asks for what was set for all brokers at run time, which cannot be done here.
+        BROKER if asked.is_empty() => Ok(Vec::new()),
+        BROKER if asked == ctx.node_id.to_string() => Ok(ctx.config.entries().collect()),
+        BROKER => Err(DescribeError::Broker { ours: ctx.node_id, asked: asked.to_owned() }),
+        other => Err(DescribeError::Resource(other)),
+    }
+}
+
+fn tell(entry: Entry, with_synonyms: bool, with_documentation: bool) -> DescribeConfigsResourceResult {
+    let synonyms = entry.synonyms.into_iter().filter(|_| with_synonyms);
+    let synonym = |synonym: crate::config::Synonym| DescribeConfigsSynonym {
+        name: synonym.name,
+        value: Some(synonym.value),
+        source: synonym.source.code(),
+    };
+    DescribeConfigsResourceResult {
+        name: entry.name.to_owned(),
+        value: entry.value,
+        read_only: entry.read_only,
+        config_source: entry.source.code(),
+        synonyms: synonyms.map(synonym).collect(),
+        config_type: entry.kind.wire_type(),
+        documentation: with_documentation.then(|| entry.doc.to_owned()),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,75 @@
+//! The broker's keys: one table of name, type, default and meaning. A key is here only when it has an effect that a test sees.
+
+use super::value::Kind;
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct BrokerKey {
+    /// Kafka's name, of any release.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// What holds when it is not given; `None` when another key or the machine decides.
+    pub default: Option<&'static str>,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> BrokerKey {
+    BrokerKey { name, kind, default, doc }
+}
+
+const PORT: Kind = Kind::Int(0, 65_535);
+const TIMESTAMPS: Kind = Kind::Text(&["CreateTime", "LogAppendTime"]);
+const POLICIES: Kind = Kind::List(&["compact", "delete"]);
+
+/// Every broker key with an effect, by name.
+#[rustfmt::skip]
+pub const BROKER_KEYS: &[BrokerKey] = &[
+    key("advertised.host.name", Kind::Text(&[]), None, "The host that clients are told, when listeners has none of its own (0.8 to 2.8)."),
+    key("advertised.listeners", Kind::List(&[]), None, "The addresses that clients are told, as NAME://host:port; those of listeners when not given."),
+    key("advertised.port", PORT, None, "The port that clients are told (0.8 to 2.8)."),
+    key("auto.create.topics.enable", Kind::Boolean, Some("true"), "Whether asking for a topic that does not exist creates it."),
+    key("broker.id", Kind::int(-1), None, "The older name of node.id; -1 leaves the choice to the broker."),
+    key("connections.max.idle.ms", Kind::Long(1, i64::MAX), Some("600000"), "How long a connection may stay without a request."),
+    key("controller.listener.names", Kind::List(&[]), None, "Listeners that are not opened here, as there is no quorum to talk to."),
+    key("default.replication.factor", Kind::Int(1, 32_767), Some("1"), "Replicas of a topic whose creator states none."),
+    key("delete.topic.enable", Kind::Boolean, Some("true"), "Whether topics may be deleted."),
+    key("host.name", Kind::Text(&[]), None, "The host to listen on, when listeners is not given (0.8 to 2.8)."),
+    key("listener.security.protocol.map", Kind::List(&[]), None, "The protocol that each listener speaks; only PLAINTEXT is served."),
+    key("listeners", Kind::List(&[]), Some("PLAINTEXT://localhost:9092"), "What to listen on, as NAME://host:port; localhost is IPv4 and IPv6, no host is every interface."),
+    key("log.cleanup.policy", POLICIES, Some("delete"), "What becomes of old segments: delete, compact or both."),
+    key("log.dir", Kind::Text(&[]), None, "Where the data lies, when log.dirs is not given."),
+    key("log.dirs", Kind::List(&[]), None, "Where the data lies; a new partition goes to the directory with the fewest."),
+    key("log.flush.interval.messages", Kind::long(1), Some("9223372036854775807"), "Unflushed records at which an append waits for the disk."),
+    key("log.flush.interval.ms", Kind::long(0), None, "How long a record may stay unflushed; the system decides when not given."),
+    key("log.index.interval.bytes", Kind::int(0), Some("4096"), "Bytes of log for which the index has one entry."),
+    key("log.message.timestamp.after.max.ms", Kind::long(0), Some("3600000"), "How far a record's time may lie in the future."),
+    key("log.message.timestamp.before.max.ms", Kind::long(0), Some("9223372036854775807"), "How far a record's time may lie in the past."),
+    key("log.message.timestamp.type", TIMESTAMPS, Some("CreateTime"), "Whose clock a record's time is: the producer's or the broker's."),
+    key("log.retention.bytes", Kind::long(i64::MIN), Some("-1"), "Bytes of a partition that are kept; -1 is no limit."),
+    key("log.retention.check.interval.ms", Kind::long(1), Some("300000"), "How often segments are checked for deletion."),
+    key("log.retention.hours", Kind::int(i32::MIN as i64), Some("168"), "Hours that records are kept; -1 is for ever."),
+    key("log.retention.minutes", Kind::int(i32::MIN as i64), None, "Minutes that records are kept; goes before log.retention.hours."),
+    key("log.retention.ms", Kind::long(-1), None, "Milliseconds that records are kept; goes before log.retention.minutes."),
+    key("log.roll.hours", Kind::int(1), Some("168"), "Hours after which a segment is closed even if it is not full."),
+    key("log.roll.jitter.hours", Kind::int(0), Some("0"), "Hours by which partitions may roll earlier, so that not all do so at once."),
+    key("log.roll.jitter.ms", Kind::long(0), None, "Milliseconds of the same; goes before log.roll.jitter.hours."),
+    key("log.roll.ms", Kind::long(1), None, "Milliseconds after which a segment is closed; goes before log.roll.hours."),
+    key("log.segment.bytes", Kind::int(14), Some("1073741824"), "Bytes of a segment file at most."),
+    key("log.segment.delete.delay.ms", Kind::long(0), Some("60000"), "How long a dropped segment's files stay for readers that have them open."),
+    key("max.connections", Kind::int(0), Some("2147483647"), "Connections at a time; more are closed at once."),
+    key("message.max.bytes", Kind::int(0), Some("1048588"), "Bytes of a record batch at most, as sent."),
+    key("node.id", Kind::int(0), Some("1"), "The broker's number in the cluster."),
+    key("num.io.threads", Kind::Int(1, 1024), None, "Threads that own partitions; as many as processors, 8 at most, when not given."),
+    key("num.network.threads", Kind::Int(1, 1024), None, "Threads that serve connections; as many as processors, 3 at most, when not given."),
+    key("num.partitions", Kind::int(1), Some("1"), "Partitions of a topic whose creator states none."),
+    key("port", PORT, Some("9092"), "The port to listen on, when listeners is not given (0.8 to 2.8)."),
+    key("producer.id.expiration.ms", Kind::int(1), Some("86400000"), "How long an idle producer's sequence numbers are remembered."),
+    key("socket.request.max.bytes", Kind::int(1), Some("104857600"), "Bytes of a request at most."),
+];
+
+/// The key of this name.
+pub(crate) fn find(name: &str) -> Option<&'static BrokerKey> {
+    BROKER_KEYS.iter().find(|key| key.name == name)
+}

@@ -1,0 +1,421 @@
+//! The broker's configuration: Kafka's keys, those of old releases too, into typed settings.
+//!
+//! Files are text here: reading them, and starting anything, is done elsewhere.
+
+mod broker;
+mod known;
+mod listener;
+mod properties;
+mod topic;
+mod value;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+pub use broker::{BROKER_KEYS, BrokerKey};
+pub use listener::Listener;
+pub(crate) use topic::{
+    Overrides, TopicConfigError, check as check_topic_config, default_value as topic_default,
+    entries as topic_entries, find as topic_key, resolve as topic_log_config,
+};
+pub use topic::{TOPIC_KEYS, TopicKey};
+pub use value::{InvalidValue, Kind};
+
+use crate::log::LogConfig;
+use listener::ListenerKeys;
+
+/// Everything a broker is told. [`Config::default`] is a broker for development on this machine.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `node.id` or `broker.id`.
+    pub node_id: i32,
+    /// What to listen on.
+    pub listeners: Vec<Listener>,
+    /// What clients are told, one for each of `listeners`; port 0 stands for the port that was bound.
+    pub advertised: Vec<Listener>,
+    /// `log.dirs`. The first one also holds the metadata log.
+    pub log_dirs: Vec<PathBuf>,
+    /// `num.partitions`.
+    pub num_partitions: i32,
+    /// `default.replication.factor`.
+    pub default_replication_factor: i16,
+    /// `auto.create.topics.enable`.
+    pub auto_create: bool,
+    /// `delete.topic.enable`.
+    pub delete_topic_enable: bool,
+    /// `socket.request.max.bytes`.
+    pub request_max_bytes: usize,
+    /// `connections.max.idle.ms`.
+    pub idle: Duration,
+    /// `max.connections`.
+    pub max_connections: usize,
+    /// `num.network.threads`: threads of the runtime.
+    pub network_threads: usize,
+    /// `num.io.threads`: threads that own partitions.
+    pub io_threads: usize,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval: Duration,
+    /// What holds for a topic that says nothing.
+    pub log: LogConfig,
+    /// Where the data of a broker lies that keeps none; it goes with the last clone of this.
+    temporary: Option<Arc<TempDir>>,
+    given: BTreeMap<&'static str, String>,
+    unknown: Vec<String>,
+    without_effect: Vec<String>,
+    names_zookeeper: bool,
+}
+
+/// Why a configuration stops the start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{invalid}{}", at(*line), comment_hint(invalid))]
+pub struct ConfigError {
+    /// The line of the file, counted from 1, if it came from one.
+    pub line: Option<usize>,
+    /// Key, value and what is wrong.
+    #[source]
+    pub invalid: InvalidValue,
+}
+
+/// Where a value comes from, with Kafka's number for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Topic,
+    BrokerFile,
+    Default,
+}
+
+/// One configuration entry with everything that DescribeConfigs tells of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) value: Option<String>,
+    pub(crate) source: Source,
+    pub(crate) kind: Kind,
+    pub(crate) read_only: bool,
+    pub(crate) synonyms: Vec<Synonym>,
+    pub(crate) doc: &'static str,
+}
+
+/// A place that the value was looked for in and found.
+#[derive(Debug, Clone)]
+pub(crate) struct Synonym {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) source: Source,
+}
+
+impl Source {
+    pub(crate) const fn code(self) -> i8 {
+        match self {
+            Self::Topic => 1,
+            Self::BrokerFile => 4,
+            Self::Default => 5,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut config = Self {
+            node_id: 0,
+            listeners: Vec::new(),
+            advertised: Vec::new(),
+            log_dirs: Vec::new(),
+            num_partitions: 0,
+            default_replication_factor: 0,
+            auto_create: false,
+            delete_topic_enable: false,
+            request_max_bytes: 0,
+            idle: Duration::ZERO,
+            max_connections: 0,
+            network_threads: 0,
+            io_threads: 0,
+            retention_check_interval: Duration::ZERO,
+            log: LogConfig::default(),
+            temporary: None,
+            given: BTreeMap::new(),
+            unknown: Vec::new(),
+            without_effect: Vec::new(),
+            names_zookeeper: false,
+        };
+        config.resolve().expect("the table's defaults are valid");
+        config
+    }
+}
+
+impl Config {
+    /// Reads a `server.properties`.
+    pub fn from_properties(text: &str) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        let mut lines = BTreeMap::new();
+        for entry in properties::parse(text) {
+            config.give(&entry.key, &entry.value).map_err(|e| e.at_line(entry.line))?;
+            lines.insert(entry.key, entry.line);
+        }
+        config.resolve().map_err(|invalid| {
+            let line = lines.get(&invalid.key).copied();
+            ConfigError { line, invalid }
+        })?;
+        Ok(config)
+    }
+
+    /// A broker that keeps nothing, on a free port of this machine: for tests, and for trying things.
+    pub fn ephemeral() -> io::Result<Self> {
+        let mut config = Self::default();
+        config.set_port(0);
+        config.set_ephemeral()?;
+        Ok(config)
+    }
+
+    /// Lets the data lie in a temporary directory, whatever `log.dirs` says.
+    pub fn set_ephemeral(&mut self) -> io::Result<()> {
+        let temporary = tempfile::Builder::new().prefix("kinglet-").tempdir()?;
+        self.log_dirs = vec![temporary.path().to_path_buf()];
+        self.temporary = Some(Arc::new(temporary));
+        Ok(())
+    }
+
+    /// Whether the data goes when the broker stops.
+    pub fn is_ephemeral(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Moves the first listener to another port; 0 picks a free one. What clients are told moves along, unless another
+    /// port was advertised than listened on.
+    pub fn set_port(&mut self, port: u16) {
+        let (Some(listener), Some(told)) = (self.listeners.first_mut(), self.advertised.first_mut()) else {
+            return;
+        };
+        if told.port == listener.port {
+            told.port = port;
+        }
+        listener.port = port;
+    }
+
+    /// Sets one key, as `--override` does. An unknown key is kept as a notice; after an error the broker must not start.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
+        self.give(key.trim(), value.trim())?;
+        self.resolve().map_err(|invalid| ConfigError { line: None, invalid })
+    }
+
+    /// What the user should know at start: keys that are unknown or have no effect.
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.names_zookeeper {
+            notices.push(
+                "zookeeper.connect: no ZooKeeper is needed, the broker keeps its metadata itself".to_owned(),
+            );
+        }
+        for key in &self.unknown {
+            notices.push(match nearest(key) {
+                Some(near) => format!("{key}: unknown configuration, did you mean {near}?"),
+                None => format!("{key}: unknown configuration"),
+            });
+        }
+        if !self.without_effect.is_empty() {
+            notices.push(format!("accepted, but without an effect here: {}", self.without_effect.join(", ")));
+        }
+        notices
+    }
+
+    /// The value that was given for a broker key, if one was.
+    pub(crate) fn given(&self, key: &str) -> Option<&str> {
+        self.given.get(key).map(String::as_str)
+    }
+
+    /// Everything that holds for the broker, by name.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        BROKER_KEYS.iter().map(|key| {
+            let given = self.given(key.name);
+            let source = if given.is_some() { Source::BrokerFile } else { Source::Default };
+            let mut synonyms = Vec::new();
+            for (value, source) in [(given, Source::BrokerFile), (key.default, Source::Default)] {
+                if let Some(value) = value {
+                    synonyms.push(Synonym { name: key.name.to_owned(), value: value.to_owned(), source });
+                }
+            }
+            let value = given.map(str::to_owned).or_else(|| self.in_force(key));
+            Entry { name: key.name, value, source, kind: key.kind, read_only: true, synonyms, doc: key.doc }
+        })
+    }
+
+    /// The value of a key that was not given, where more than the table decides.
+    fn in_force(&self, key: &BrokerKey) -> Option<String> {
+        match key.name {
+            "num.io.threads" => Some(self.io_threads.to_string()),
+            "num.network.threads" => Some(self.network_threads.to_string()),
+            "node.id" | "broker.id" => Some(self.node_id.to_string()),
+            _ => key.default.map(str::to_owned),
+        }
+    }
+
+    fn give(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
+        let Some(row) = broker::find(key) else {
+            if key == "zookeeper.connect" {
+                self.names_zookeeper = true;
+            } else if known::is_known(key) {
+                push_once(&mut self.without_effect, key);
+            } else {
+                push_once(&mut self.unknown, key);
+            }
+            return Ok(());
+        };
+        let checked = if value.contains(" #") || value.contains("\t#") {
+            Err(InvalidValue::new(key, value, "it has a comment in it"))
+        } else {
+            row.kind.check(key, value)
+        };
+        checked.map_err(|invalid| ConfigError { line: None, invalid })?;
+        self.given.insert(row.name, value.to_owned());
+        Ok(())
+    }
+
+    /// Brings the typed settings up to date with what was given.
+    fn resolve(&mut self) -> Result<(), InvalidValue> {
+        let listener_keys = ListenerKeys {
+            listeners: self.given("listeners"),
+            advertised: self.given("advertised.listeners"),
+            protocol_map: self.given("listener.security.protocol.map"),
+            controller_names: self.given("controller.listener.names"),
+            host: self.given("host.name"),
+            port: self.given("port").and_then(|port| port.parse().ok()),
+            advertised_host: self.given("advertised.host.name"),
+            advertised_port: self.given("advertised.port").and_then(|port| port.parse().ok()),
+        };
+        let listeners = listener_keys.listeners()?;
+        self.advertised = listener_keys.advertised(&listeners, hostname)?;
+        self.listeners = listeners;
+        self.log_dirs = self.dirs()?;
+        let broker_id = self.given("broker.id").and_then(|id| id.parse().ok()).filter(|id| *id >= 0);
+        self.node_id = match (self.given("node.id"), broker_id) {
+            (None, Some(id)) => id,
+            _ => self.int("node.id"),
+        };
+        self.num_partitions = self.int("num.partitions");
+        let factor = self.number("default.replication.factor");
+        self.default_replication_factor = i16::try_from(factor).unwrap_or(i16::MAX);
+        self.auto_create = self.boolean("auto.create.topics.enable");
+        self.delete_topic_enable = self.boolean("delete.topic.enable");
+        self.request_max_bytes = self.size("socket.request.max.bytes");
+        self.idle = self.duration("connections.max.idle.ms");
+        self.max_connections = self.size("max.connections");
+        self.network_threads = self.threads("num.network.threads", 3);
+        self.io_threads = self.threads("num.io.threads", 8);
+        self.retention_check_interval = self.duration("log.retention.check.interval.ms");
+        self.log = topic::resolve(self, &Overrides::new());
+        Ok(())
+    }
+
+    fn dirs(&self) -> Result<Vec<PathBuf>, InvalidValue> {
+        if let Some(temporary) = &self.temporary {
+            return Ok(vec![temporary.path().to_path_buf()]);
+        }
+        let given = ["log.dirs", "log.dir"].into_iter().find_map(|key| Some((key, self.given(key)?)));
+        let Some((key, text)) = given else { return Ok(vec![default_data_dir()]) };
+        let mut dirs: Vec<PathBuf> = Vec::new();
+        for dir in value::list(text).map(PathBuf::from) {
+            if dirs.contains(&dir) {
+                return Err(InvalidValue::new(key, text, format_args!("{} is named twice", dir.display())));
+            }
+            dirs.push(dir);
+        }
+        if dirs.is_empty() {
+            return Err(InvalidValue::new(key, text, "At least one log directory must be defined"));
+        }
+        Ok(dirs)
+    }
+
+    /// A number, as given or from the table.
+    pub(crate) fn number(&self, name: &str) -> i64 {
+        self.text(name).parse().expect("numbers are checked when they are given")
+    }
+
+    fn duration(&self, name: &str) -> Duration {
+        Duration::from_millis(u64::try_from(self.number(name)).unwrap_or(0))
+    }
+
+    fn int(&self, name: &str) -> i32 {
+        self.text(name).parse().expect("numbers are checked when they are given")
+    }
+
+    fn size(&self, name: &str) -> usize {
+        self.text(name).parse().expect("sizes are checked when they are given")
+    }
+
+    fn boolean(&self, name: &str) -> bool {
+        value::parse_bool(self.text(name)).expect("booleans are checked when they are given")
+    }
+
+    fn threads(&self, name: &str, most: usize) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.given(name).and_then(|n| n.parse().ok()).unwrap_or_else(|| processors().min(most))
+    }
+
+    fn text(&self, name: &str) -> &str {
+        let default =
+            || broker::find(name).and_then(|key| key.default).expect("the table has a default for it");
+        self.given(name).unwrap_or_else(default)
+    }
+}
+
+impl ConfigError {
+    fn at_line(self, line: usize) -> Self {
+        Self { line: Some(line), ..self }
+    }
+}
+
+fn at(line: Option<usize>) -> String {
+    line.map_or_else(String::new, |line| format!("line {line}: "))
+}
+
+/// Tutorials put comments behind values; Java takes them for a part of the value.
+fn comment_hint(invalid: &InvalidValue) -> String {
+    match invalid.value.split_once('#') {
+        Some((value, _)) => format!(
+            " (a # comment after a value is not part of the format: write {}={})",
+            invalid.key,
+            value.trim_end()
+        ),
+        None => String::new(),
+    }
+}
+
+fn push_once(keys: &mut Vec<String>, key: &str) {
+    if !keys.iter().any(|other| other == key) {
+        keys.push(key.to_owned());
+    }
+}
+
+/// The key that was probably meant.
+fn nearest(key: &str) -> Option<&'static str> {
+    const ALIKE: f64 = 0.8;
+    let candidates = BROKER_KEYS.iter().map(|row| row.name).chain(known::names());
+    let scored = candidates.map(|name| (strsim::normalized_damerau_levenshtein(key, name), name));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 >= ALIKE).then_some(best.1)
+}
+
+/// The name that other machines may know this one by.
+fn hostname() -> String {
+    let name = rustix::system::uname();
+    match name.nodename().to_str() {
+        Ok(name) if !name.is_empty() => name.to_owned(),
+        _ => "localhost".to_owned(),
+    }
+}
+
+/// Where data lies when nobody says: the user's data directory.
+fn default_data_dir() -> PathBuf {
+    let named = |key: &str| std::env::var_os(key).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = named("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let base = base.or_else(|| named("HOME").map(|home| home.join(".local/share")));
+    base.unwrap_or_else(std::env::temp_dir).join("kinglet").join("dev")
+}
+
+#[cfg(test)]
+mod tests;

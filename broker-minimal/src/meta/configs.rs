@@ -1,0 +1,98 @@
+//! Decides about changes of topics' configurations (KIP-339). A resource is changed as a whole or not at all.
+
+use std::collections::{BTreeMap, HashSet};
+
+use kinglet_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+
+use super::controller::{Controller, Decision, config_record};
+use super::record::{Record, TOPIC_RESOURCE};
+use super::refusal::Refusal;
+use crate::config::{Kind, Overrides, TopicConfigError, check_topic_config, topic_default, topic_key};
+
+/// Kafka's bound for a value: a string's length has 16 bits.
+const VALUE_LEN_MAX: usize = 32_767;
+
+impl Controller<'_> {
+    /// Sets, takes back, and edits single entries.
+    pub(crate) fn alter_configs(&self, resources: &[AlterConfigsResource]) -> Decision<Result<(), Refusal>> {
+        let mut records = Vec::new();
+        let same = |a: &AlterConfigsResource, b: &AlterConfigsResource| {
+            a.resource_type == b.resource_type && a.resource_name == b.resource_name
+        };
+        let answers = resources.iter().map(|resource| {
+            if resources.iter().filter(|other| same(other, resource)).count() > 1 {
+                return Err(Refusal::DuplicateResource);
+            }
+            records.extend(self.alter_topic(resource)?);
+            Ok(())
+        });
+        let answers = answers.collect();
+        (records, answers)
+    }
+
+    fn alter_topic(&self, resource: &AlterConfigsResource) -> Result<Vec<Record>, Refusal> {
+        if resource.resource_type != TOPIC_RESOURCE {
+            return Err(Refusal::Resource(resource.resource_type));
+        }
+        let name = &resource.resource_name;
+        let topic = self.image.topic(name).ok_or_else(|| Refusal::UnknownConfigTopic(name.clone()))?;
+        let mut seen = HashSet::new();
+        let mut changes: BTreeMap<&str, Option<String>> = BTreeMap::new();
+        for change in &resource.configs {
+            if !seen.insert(&change.name) {
+                return Err(Refusal::ConfigTwice(change.name.clone()));
+            }
+            let value = self.changed(change, &topic.configs)?;
+            // What is said already needs no record.
+            if value.as_ref() != topic.configs.get(&change.name) {
+                changes.insert(&change.name, value);
+            }
+        }
+        Ok(changes.into_iter().map(|(key, value)| config_record(name, key, value)).collect())
+    }
+
+    /// What the entry is after the change; `None` when the topic no longer has one.
+    fn changed(&self, change: &AlterableConfig, own: &Overrides) -> Result<Option<String>, Refusal> {
+        const SET: i8 = 0;
+        const DELETE: i8 = 1;
+        const APPEND: i8 = 2;
+        const SUBTRACT: i8 = 3;
+        let key = &change.name;
+        let row = topic_key(key).ok_or_else(|| TopicConfigError::Unknown(key.clone()))?;
+        let value = || change.value.clone().ok_or_else(|| Refusal::NullConfig(key.clone()));
+        let after = match change.config_operation {
+            DELETE => return Ok(None),
+            SET => value()?,
+            operation @ (APPEND | SUBTRACT) => {
+                if !matches!(row.kind, Kind::List(_)) {
+                    let operation = if operation == APPEND { "APPEND" } else { "SUBTRACT" };
+                    return Err(Refusal::NotAList { operation, key: key.clone() });
+                }
+                let named = value()?;
+                let before = own.get(key).cloned().unwrap_or_else(|| topic_default(self.config, key));
+                edit(&before, &named, operation == APPEND)
+            }
+            operation => return Err(Refusal::Operation { operation, key: key.clone() }),
+        };
+        if after.len() > VALUE_LEN_MAX {
+            return Err(Refusal::LargeConfig);
+        }
+        check_topic_config(key, &after)?;
+        Ok(Some(after))
+    }
+}
+
+/// The list with the named words added, or without them.
+fn edit(before: &str, named: &str, add: bool) -> String {
+    let words = |text: &str| -> Vec<String> {
+        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let (mut list, named) = (words(before), words(named));
+    list.retain(|word| add || !named.contains(word));
+    for word in named {
+        if add && !list.contains(&word) {
+            list.push(word);
+        }
+    }
+    list.join(",")
+}

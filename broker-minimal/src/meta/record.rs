@@ -1,0 +1,157 @@
+//! The metadata log's records in Kafka's framing (KIP-631): frame version, type, version, body.
+
+use bytes::Bytes;
+use kinglet_protocol::messages::metadata_records::{
+    ConfigRecord, FeatureLevelRecord, PartitionRecord, ProducerIdsRecord, RemoveTopicRecord, TopicRecord,
+};
+use kinglet_protocol::wire::{Reader, Wire, Writer};
+use kinglet_protocol::{DecodeError, EncodeError};
+
+/// One change of the metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Record {
+    Topic(TopicRecord),
+    Partition(PartitionRecord),
+    Config(ConfigRecord),
+    RemoveTopic(RemoveTopicRecord),
+    FeatureLevel(FeatureLevelRecord),
+    ProducerIds(ProducerIdsRecord),
+}
+
+/// `resource_type` of a topic's configuration.
+pub(crate) const TOPIC_RESOURCE: i8 = 2;
+
+const FRAME_VERSION: u32 = 1;
+/// Version 1 has the directories; 2 adds what only a cluster with eligible leader replicas needs.
+const PARTITION_VERSION: i16 = 1;
+
+/// A record of the metadata log that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordError {
+    #[error("metadata record: {0}")]
+    Decode(#[from] DecodeError),
+    #[error("metadata frame version {0}, only {FRAME_VERSION} is known")]
+    Frame(u32),
+    #[error(
+        "metadata record of type {kind}, version {version}: not one of this broker's; was the directory Apache Kafka's?"
+    )]
+    Unknown { kind: u32, version: u32 },
+}
+
+impl Record {
+    /// Kafka's number for the type.
+    const fn kind(&self) -> u32 {
+        match self {
+            Self::Topic(_) => 2,
+            Self::Partition(_) => 3,
+            Self::Config(_) => 4,
+            Self::RemoveTopic(_) => 9,
+            Self::FeatureLevel(_) => 12,
+            Self::ProducerIds(_) => 15,
+        }
+    }
+
+    /// The value of the record in the log.
+    pub(crate) fn encode(&self) -> Result<Bytes, EncodeError> {
+        let version = if matches!(self, Self::Partition(_)) { PARTITION_VERSION } else { 0 };
+        let mut w = Writer::new(version, true);
+        w.uvarint(FRAME_VERSION);
+        w.uvarint(self.kind());
+        w.uvarint(u32::from(version.unsigned_abs()));
+        match self {
+            Self::Topic(record) => record.encode(&mut w),
+            Self::Partition(record) => record.encode(&mut w),
+            Self::Config(record) => record.encode(&mut w),
+            Self::RemoveTopic(record) => record.encode(&mut w),
+            Self::FeatureLevel(record) => record.encode(&mut w),
+            Self::ProducerIds(record) => record.encode(&mut w),
+        }?;
+        Ok(w.into_bytes())
+    }
+
+    /// Reads the value of a record in the log.
+    pub(crate) fn decode(value: Bytes) -> Result<Self, RecordError> {
+        let mut head = Reader::new(value, 0, true);
+        let frame = head.uvarint()?;
+        if frame != FRAME_VERSION {
+            return Err(RecordError::Frame(frame));
+        }
+        let (kind, version) = (head.uvarint()?, head.uvarint()?);
+        let unknown = || RecordError::Unknown { kind, version };
+        let newest = if kind == 3 { 2 } else { 0 };
+        let body_version =
+            i16::try_from(version).ok().filter(|version| *version <= newest).ok_or_else(unknown)?;
+        let mut r = Reader::new(head.into_rest(), body_version, true);
+        let record = match kind {
+            2 => Self::Topic(Wire::decode(&mut r)?),
+            3 => Self::Partition(Wire::decode(&mut r)?),
+            4 => Self::Config(Wire::decode(&mut r)?),
+            9 => Self::RemoveTopic(Wire::decode(&mut r)?),
+            12 => Self::FeatureLevel(Wire::decode(&mut r)?),
+            15 => Self::ProducerIds(Wire::decode(&mut r)?),
+            _ => return Err(unknown()),
+        };
+        r.finish()?;
+        Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kinglet_protocol::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn every_type_comes_back() {
+        let topic_id = Uuid([7; 16]);
+        let partition = PartitionRecord {
+            partition_id: 3,
+            topic_id,
+            replicas: vec![1],
+            isr: vec![1],
+            leader: 1,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            directories: vec![Uuid([9; 16])],
+            ..Default::default()
+        };
+        let entry = |value| ConfigRecord {
+            resource_type: TOPIC_RESOURCE,
+            resource_name: "t".to_owned(),
+            name: "retention.ms".to_owned(),
+            value,
+        };
+        for record in [
+            Record::Topic(TopicRecord { name: "t".to_owned(), topic_id }),
+            Record::Partition(partition),
+            Record::Config(entry(Some("1".to_owned()))),
+            Record::Config(entry(None)),
+            Record::RemoveTopic(RemoveTopicRecord { topic_id }),
+            Record::FeatureLevel(FeatureLevelRecord {
+                name: "metadata.version".to_owned(),
+                feature_level: 25,
+            }),
+            Record::ProducerIds(ProducerIdsRecord { broker_id: 1, broker_epoch: 0, next_producer_id: 1000 }),
+        ] {
+            assert_eq!(Record::decode(record.encode().unwrap()).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn bytes_are_kafkas() {
+        let record = Record::Topic(TopicRecord { name: "ab".to_owned(), topic_id: Uuid([5; 16]) });
+        let mut expected = vec![1, 2, 0, 3, b'a', b'b'];
+        expected.extend([5; 16]);
+        expected.push(0);
+        assert_eq!(record.encode().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        let unknown = Record::decode(Bytes::from_static(&[1, 0, 3, 0]));
+        assert!(matches!(unknown, Err(RecordError::Unknown { kind: 0, version: 3 })));
+        assert!(matches!(Record::decode(Bytes::from_static(&[2, 2, 0])), Err(RecordError::Frame(2))));
+        assert!(matches!(Record::decode(Bytes::from_static(&[1, 2])), Err(RecordError::Decode(_))));
+    }
+}

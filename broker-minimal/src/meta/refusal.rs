@@ -1,0 +1,138 @@
+//! Why a change of the metadata is refused: Kafka's code and Kafka's words for each.
+
+use kinglet_protocol::{ErrorCode, Uuid};
+
+use crate::config::TopicConfigError;
+
+/// A change that is not made.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("Topic name is invalid: {0}")]
+    Name(String),
+    #[error("Topic '{name}' collides with existing topic: {existing}")]
+    Collision { name: String, existing: String },
+    #[error("Topic '{0}' already exists.")]
+    Exists(String),
+    #[error("Duplicate topic name.")]
+    DuplicateName,
+    #[error("Duplicate topic id.")]
+    DuplicateId,
+    #[error("The provided topic name maps to an ID that was already supplied.")]
+    DuplicateTopic,
+    #[error("Neither topic name nor id were specified.")]
+    Unnamed,
+    #[error("You may not specify both topic name and topic id.")]
+    NamedTwice,
+    #[error("Creation of internal topic {0} is prohibited.")]
+    Internal(&'static str),
+    #[error("Excessively large number of partitions per request.")]
+    TooManyPartitions,
+    #[error("Number of partitions was set to an invalid non-positive value.")]
+    PartitionCount,
+    #[error("Replication factor must be larger than 0, or -1 to use the default value.")]
+    ReplicationFactor,
+    #[error(
+        "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be \
+         reached because only {brokers} broker(s) are registered or some brokers have all their log directories cordoned."
+    )]
+    NotEnoughBrokers { factor: i16, brokers: usize },
+    #[error("A manual partition assignment was specified, but replication factor was not set to -1.")]
+    FactorAndAssignment,
+    #[error("A manual partition assignment was specified, but numPartitions was not set to -1.")]
+    CountAndAssignment,
+    #[error("Found multiple manual partition assignments for partition {0}")]
+    AssignedTwice(i32),
+    #[error("partitions should be a consecutive 0-based integer sequence")]
+    AssignmentGap,
+    #[error("The manual partition assignment includes an empty replica list.")]
+    NoReplica,
+    #[error("The manual partition assignment includes broker {0}, but no such broker is registered.")]
+    UnknownBroker(i32),
+    #[error("The manual partition assignment includes the broker {0} more than once.")]
+    BrokerTwice(i32),
+    #[error(
+        "The manual partition assignment includes a partition with {here} replica(s), but this is not consistent with \
+         previous partitions, which have {before} replica(s)."
+    )]
+    UnevenAssignment { here: usize, before: usize },
+    #[error(
+        "Attempted to add {added} additional partition(s), but only {assigned} assignment(s) were specified."
+    )]
+    FewAssignments { added: usize, assigned: usize },
+    #[error("The topic {topic} currently has {has} partition(s); {asked} would not be an increase.")]
+    NoIncrease { topic: String, has: usize, asked: i32 },
+    #[error("Topic already has {0} partition(s).")]
+    SamePartitions(usize),
+    #[error("This server does not host this topic-partition.")]
+    UnknownTopic,
+    #[error("This server does not host this topic ID.")]
+    UnknownTopicId(Uuid),
+    #[error("The topic '{0}' does not exist.")]
+    UnknownConfigTopic(String),
+    #[error("Null value not supported for topic configs: {0}")]
+    NullConfig(String),
+    #[error("Can't {operation} to key {key} because its type is not LIST.")]
+    NotAList { operation: &'static str, key: String },
+    #[error("Unknown operation type {operation} for the config {key}")]
+    Operation { operation: i8, key: String },
+    #[error(
+        "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes."
+    )]
+    LargeConfig,
+    #[error("Each config key can be altered once per request only, {0} is there twice")]
+    ConfigTwice(String),
+    #[error("Duplicate resource.")]
+    DuplicateResource,
+    #[error(
+        "Only the configuration of topics can be changed while the broker runs, not that of resource type {0}."
+    )]
+    Resource(i8),
+    #[error(transparent)]
+    Config(#[from] TopicConfigError),
+    #[error("the broker could not keep the change: {0}")]
+    Storage(String),
+    #[error("the broker is stopping")]
+    Stopping,
+}
+
+impl Refusal {
+    /// Kafka's code for it.
+    pub(crate) const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Name(_) | Self::Collision { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
+            Self::Exists(_) => ErrorCode::TOPIC_ALREADY_EXISTS,
+            Self::DuplicateName
+            | Self::DuplicateId
+            | Self::DuplicateTopic
+            | Self::Unnamed
+            | Self::NamedTwice
+            | Self::Internal(_)
+            | Self::FactorAndAssignment
+            | Self::CountAndAssignment
+            | Self::DuplicateResource
+            | Self::Operation { .. }
+            | Self::ConfigTwice(_)
+            | Self::Resource(_) => ErrorCode::INVALID_REQUEST,
+            Self::TooManyPartitions => ErrorCode::POLICY_VIOLATION,
+            Self::PartitionCount | Self::NoIncrease { .. } | Self::SamePartitions(_) => {
+                ErrorCode::INVALID_PARTITIONS
+            }
+            Self::ReplicationFactor | Self::NotEnoughBrokers { .. } => ErrorCode::INVALID_REPLICATION_FACTOR,
+            Self::AssignedTwice(_)
+            | Self::AssignmentGap
+            | Self::NoReplica
+            | Self::UnknownBroker(_)
+            | Self::BrokerTwice(_)
+            | Self::UnevenAssignment { .. }
+            | Self::FewAssignments { .. } => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+            Self::UnknownTopic | Self::UnknownConfigTopic(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::UnknownTopicId(_) => ErrorCode::UNKNOWN_TOPIC_ID,
+            Self::NullConfig(_) | Self::NotAList { .. } | Self::LargeConfig | Self::Config(_) => {
+                ErrorCode::INVALID_CONFIG
+            }
+            Self::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+            // The client may try again, and finds the next leader, or this broker after its restart.
+            Self::Stopping => ErrorCode::NOT_CONTROLLER,
+        }
+    }
+}
