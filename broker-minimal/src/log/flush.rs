@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kinglet_protocol::records::files::segment_file_name;
 
 use super::error::LogError;
-use super::retention::{self, Limits, SegmentAge};
+use super::retention::{Limits, Retention, SegmentAge};
 use super::segment::{INDEX, LOG, SNAPSHOT, TIME_INDEX};
 use super::{Log, checkpoint};
 
@@ -39,6 +39,7 @@ pub(super) struct Unflushed {
 }
 
 impl Unflushed {
+    /// Files of which nothing is known to be on disk behind `recovery_point`.
     pub(super) fn new(recovery_point: i64) -> Self {
         Self {
             recovery_point,
@@ -50,6 +51,11 @@ impl Unflushed {
             is_running: false,
             generation: 0,
         }
+    }
+
+    /// After a clean stop.
+    pub(super) fn nothing(end: i64) -> Self {
+        Self { epochs: false, names: false, ..Self::new(end) }
     }
 
     pub(super) fn on_append(&mut self, bytes: u64, records: i64, now_ms: i64) {
@@ -235,14 +241,19 @@ impl Log {
             high_watermark,
             delete: self.config.delete,
         };
-        let mut ages = Vec::with_capacity(self.segments.len());
+        let mut retention = Retention::new(limits, self.size());
+        let mut count = 0;
+        // One after the other: to know a segment's age may mean to read its index.
         for (index, segment) in self.segments.iter().enumerate() {
             let end_offset = self.segments.get(index + 1).map_or(self.end, |next| next.base());
-            let newest = segment.newest().map_err(LogError::scan(&*self.dir))?.timestamp;
-            let newest_ms = if newest >= 0 { newest } else { modified_ms(&segment.path(LOG), now_ms) };
-            ages.push(SegmentAge { end_offset, size: segment.size(), newest_ms });
+            // A segment without timestamps, or one that cannot be read, is as old as its file.
+            let newest = segment.newest().ok().map(|newest| newest.timestamp).filter(|newest| *newest >= 0);
+            let newest_ms = newest.unwrap_or_else(|| modified_ms(&segment.path(LOG), now_ms));
+            if !retention.takes(&SegmentAge { end_offset, size: segment.size(), newest_ms }, now_ms) {
+                break;
+            }
+            count += 1;
         }
-        let count = retention::expired(&ages, &limits, now_ms);
         if count == 0 {
             return Ok(0);
         }

@@ -30,12 +30,15 @@ impl Log {
             if segment.newest()?.timestamp < timestamp {
                 continue;
             }
-            let Some(found) = segment.find_time(timestamp)? else { continue };
-            // A batch that starts before the log does may have its match there.
+            // A batch that starts before the log does may have its match there, and the next one has it again.
             let is_match =
                 |record: &RecordRef<'_>| record.timestamp >= timestamp && record.offset >= self.start;
-            if let Some(answer) = self.first_record(segment, &found, is_match)? {
-                return Ok(Some(answer));
+            let mut from = self.start;
+            while let Some(found) = segment.find_time(timestamp, from)? {
+                if let Some(answer) = self.first_record(segment, &found, is_match)? {
+                    return Ok(Some(answer));
+                }
+                from = found.header.next_offset();
             }
         }
         Ok(None)
@@ -51,7 +54,7 @@ impl Log {
             }
         }
         let Some((timestamp, segment)) = best else { return Ok(None) };
-        let Some(found) = segment.find_time(timestamp)? else { return Ok(None) };
+        let Some(found) = segment.find_time(timestamp, self.start)? else { return Ok(None) };
         self.first_record(segment, &found, |record| record.timestamp >= timestamp)
     }
 

@@ -12,6 +12,7 @@ mod epochs;
 mod error;
 mod flush;
 mod index;
+mod indexing;
 mod lookup;
 mod producers;
 mod read;
@@ -73,10 +74,17 @@ impl Log {
     /// Makes the directory of a new partition. It is not waited for until it is on disk: the first flush does that.
     pub fn create(dir: &Path, topic_id: Uuid, config: LogConfig) -> Result<Self, LogError> {
         std::fs::create_dir(dir).map_err(LogError::disk(dir))?;
-        checkpoint::write_topic_id(dir, topic_id).map_err(LogError::disk(dir))?;
         let dir: Arc<Path> = Arc::from(dir);
-        let segment = Segment::create(&dir, 0, config.index_interval_bytes).map_err(LogError::disk(&*dir))?;
-        Ok(Self::assemble(dir, topic_id, config, vec![segment]))
+        let segment = checkpoint::write_topic_id(&dir, topic_id)
+            .and_then(|()| Segment::create(&dir, 0, config.index_interval_bytes));
+        match segment {
+            Ok(segment) => Ok(Self::assemble(dir, topic_id, config, vec![segment])),
+            Err(source) => {
+                // The next attempt shall find the name free. If this fails too, that attempt says so.
+                let _ = std::fs::remove_dir_all(&dir);
+                Err(LogError::Disk { path: dir.to_path_buf(), source })
+            }
+        }
     }
 
     fn assemble(dir: Arc<Path>, topic_id: Uuid, config: LogConfig, segments: Vec<Segment>) -> Self {

@@ -9,7 +9,7 @@ use kinglet_protocol::records::BatchHeader;
 /// How many batches per producer can be recognised as duplicates: a producer may have this many requests in flight.
 const WINDOW: usize = 5;
 /// A snapshot is a version, a checksum of what follows it, a count, and this much for each producer.
-const ENTRY_LEN: usize = 42;
+const ENTRY_LEN: usize = 8 + 2 + 4 + 8 + 4 + 8 + 4 + 8;
 const SNAPSHOT_HEADER_LEN: usize = 10;
 const SNAPSHOT_VERSION: i16 = 1;
 const CRC_START: usize = 2;
@@ -287,4 +287,113 @@ fn sequence_minus(sequence: i32, by: i32) -> i32 {
     let difference = i64::from(sequence) - i64::from(by);
     let wrapped = if difference < 0 { difference + i64::from(i32::MAX) + 1 } else { difference };
     i32::try_from(wrapped).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kinglet_protocol::records::Attributes;
+
+    /// A batch of `count` records at `base_offset`.
+    fn header(epoch: i16, base_sequence: i32, count: i32, base_offset: i64) -> BatchHeader {
+        BatchHeader {
+            base_offset,
+            batch_length: 49,
+            partition_leader_epoch: 0,
+            magic: 2,
+            crc: 0,
+            attributes: Attributes(0),
+            last_offset_delta: count - 1,
+            base_timestamp: 1_000,
+            max_timestamp: 1_000 + base_offset,
+            producer_id: 7,
+            producer_epoch: epoch,
+            base_sequence,
+            record_count: count,
+        }
+    }
+
+    fn after(batches: &[BatchHeader]) -> Producers {
+        let mut producers = Producers::default();
+        batches.iter().for_each(|batch| producers.record(batch));
+        producers
+    }
+
+    fn is_out_of_order(result: Result<(), ProducerError>) -> bool {
+        matches!(result, Err(ProducerError::OutOfOrder { .. }))
+    }
+
+    #[test]
+    fn an_unknown_producer_may_start_at_any_sequence() {
+        assert_eq!(Producers::default().check(&header(3, 17, 1, 0)), Ok(()));
+    }
+
+    #[test]
+    fn sequences_follow_each_other_without_gaps() {
+        let producers = after(&[header(0, 0, 10, 0)]);
+        assert_eq!(producers.check(&header(0, 10, 1, 10)), Ok(()));
+        assert!(is_out_of_order(producers.check(&header(0, 11, 1, 10))));
+        assert!(is_out_of_order(producers.check(&header(0, 5, 1, 10))), "inside a batch that is kept");
+    }
+
+    #[test]
+    fn sequences_wrap_after_the_largest() {
+        let producers = after(&[header(0, i32::MAX - 1, 2, 0)]);
+        assert_eq!(producers.check(&header(0, 0, 1, 2)), Ok(()));
+        let across = header(0, i32::MAX, 3, 2);
+        let producers = after(&[header(0, i32::MAX - 1, 1, 1), across]);
+        assert_eq!(producers.check(&header(0, 2, 1, 5)), Ok(()));
+        let original = Duplicate { base_offset: 2, last_offset: 4, timestamp: 1_002 };
+        assert_eq!(producers.check(&across), Err(ProducerError::Duplicate(original)));
+    }
+
+    #[test]
+    fn the_last_five_batches_are_recognised() {
+        let batches: Vec<_> = (0..6).map(|i| header(0, i, 1, i64::from(i))).collect();
+        let producers = after(&batches);
+        for batch in &batches[1..] {
+            assert!(matches!(producers.check(batch), Err(ProducerError::Duplicate(_))));
+        }
+        assert!(is_out_of_order(producers.check(&batches[0])));
+    }
+
+    #[test]
+    fn a_new_epoch_starts_at_sequence_zero_and_fences_the_old_one() {
+        let mut producers = after(&[header(1, 0, 5, 0)]);
+        assert!(is_out_of_order(producers.check(&header(2, 5, 1, 5))));
+        assert_eq!(producers.check(&header(2, 0, 1, 5)), Ok(()));
+        producers.record(&header(2, 0, 1, 5));
+        let stale = ProducerError::StaleEpoch { producer_id: 7, current: 2, received: 1 };
+        assert_eq!(producers.check(&header(1, 5, 1, 6)), Err(stale));
+    }
+
+    #[test]
+    fn a_producer_expires_by_its_last_timestamp() {
+        let mut producers = after(&[header(0, 0, 1, 0)]);
+        producers.expire(1_000 + 99, 100);
+        assert_eq!(producers.by_id.len(), 1);
+        producers.expire(1_000 + 100, 100);
+        assert_eq!(producers, Producers::default());
+    }
+
+    #[test]
+    fn a_snapshot_keeps_the_newest_batch_of_each_producer() {
+        let mut other = header(2, 0, 3, 4);
+        other.producer_id = 9;
+        let producers = after(&[header(1, 0, 2, 0), header(1, 2, 2, 2), other]);
+        let loaded = Producers::from_snapshot(&producers.to_snapshot()).expect("our own snapshot");
+        assert_eq!(loaded, after(&[header(1, 2, 2, 2), other]));
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_refused_at_every_byte() {
+        let good = after(&[header(1, 0, 2, 0)]).to_snapshot();
+        for at in 0..good.len() {
+            assert!(Producers::from_snapshot(&good[..at]).is_err(), "cut at {at}");
+            let mut flipped = good.clone();
+            flipped[at] ^= 0x40;
+            assert!(Producers::from_snapshot(&flipped).is_err(), "flipped at {at}");
+        }
+        assert!(Producers::from_snapshot(&[good.as_slice(), &[0]].concat()).is_err());
+    }
 }

@@ -10,9 +10,11 @@ use kinglet_protocol::records::{BatchError, BatchHeader};
 
 use super::config::LogConfig;
 use super::error::LogError;
+use super::flush::Unflushed;
+use super::indexing::Rebuilt;
 use super::producers::Producers;
 use super::scan::{ScanError, Window};
-use super::segment::{LOG, Place, Rebuilt, SNAPSHOT, Segment};
+use super::segment::{INDEX, LOG, Place, SNAPSHOT, Segment, TIME_INDEX};
 use super::{Log, checkpoint};
 
 /// What is known of how the log was left.
@@ -92,7 +94,7 @@ impl Log {
             }
         }
         self.producers = replay_producers(&self.dir, &self.segments, self.end)?;
-        self.unflushed.recovery_point = self.end;
+        self.unflushed = Unflushed::nothing(self.end);
         Ok(true)
     }
 
@@ -118,7 +120,8 @@ impl Log {
         self.producers = replay_producers(&self.dir, sure, from)?;
         self.end = from;
         let mut index = first;
-        while let Some(segment) = self.segments.get_mut(index) {
+        // A segment that starts before the end of the one in front was made by an append or a cut that did not finish.
+        while let Some(segment) = self.segments.get_mut(index).filter(|segment| segment.base() >= self.end) {
             index += 1;
             let walk = Walk { trusted_to: recovery.recovery_point, report };
             let mut on_batch = |header: &BatchHeader| {
@@ -272,13 +275,25 @@ impl Walk<'_> {
 fn list_segments(dir: &Path, index_interval: u32) -> io::Result<Vec<Segment>> {
     let shared: Arc<Path> = Arc::from(dir);
     let mut segments = Vec::new();
+    let mut indexes = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
         if is_leftover(&name) {
             std::fs::remove_file(entry.path())?;
-        } else if let Some((base, LOG)) = name.to_str().and_then(parse_segment_file_name) {
-            segments.push(Segment::existing(&shared, base, entry.metadata()?.len(), index_interval));
+            continue;
+        }
+        match name.to_str().and_then(parse_segment_file_name) {
+            Some((base, LOG)) => {
+                segments.push(Segment::existing(&shared, base, entry.metadata()?.len(), index_interval));
+            }
+            Some((base, INDEX | TIME_INDEX)) => indexes.push((base, entry.path())),
+            Some(_) | None => {}
+        }
+    }
+    for (base, path) in indexes {
+        if !segments.iter().any(|segment| segment.base() == base) {
+            std::fs::remove_file(path)?;
         }
     }
     segments.sort_unstable_by_key(Segment::base);

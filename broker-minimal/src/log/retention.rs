@@ -28,34 +28,35 @@ pub(super) struct Limits {
     pub(super) delete: bool,
 }
 
-/// How many of the oldest segments go; may be all of them, the active one too, which the log then rolls first.
-pub(super) fn expired(segments: &[SegmentAge], limits: &Limits, now_ms: i64) -> usize {
-    let mut excess = excess_bytes(segments, limits);
-    let mut count = 0;
-    for segment in segments {
-        let is_empty = segment.size == 0;
-        if is_empty || segment.end_offset > limits.high_watermark {
-            break;
-        }
-        let is_below_start = segment.end_offset <= limits.log_start;
-        let is_old = limits.delete
-            && limits.retention_ms >= 0
-            && now_ms.saturating_sub(segment.newest_ms) > limits.retention_ms;
-        let is_too_much = limits.delete && excess.is_some_and(|excess| excess >= segment.size);
-        if !(is_below_start || is_old || is_too_much) {
-            break;
-        }
-        excess = excess.map(|excess| excess.saturating_sub(segment.size));
-        count += 1;
-    }
-    count
+/// Asked for one segment after the other, from the oldest on, until one stays.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retention {
+    limits: Limits,
+    /// Bytes above `retention.bytes`; a segment goes by size only if the rest still fills the limit.
+    excess: Option<u64>,
 }
 
-/// Bytes above `retention.bytes`; a segment goes by size only if the rest still fills the limit.
-fn excess_bytes(segments: &[SegmentAge], limits: &Limits) -> Option<u64> {
-    let limit = u64::try_from(limits.retention_bytes).ok()?;
-    let size: u64 = segments.iter().map(|segment| segment.size).sum();
-    size.checked_sub(limit)
+impl Retention {
+    /// For a log of `size` bytes.
+    pub(super) fn new(limits: Limits, size: u64) -> Self {
+        let excess = u64::try_from(limits.retention_bytes).ok().and_then(|limit| size.checked_sub(limit));
+        Self { limits, excess }
+    }
+
+    /// Whether the segment goes; the active one may go too, and the log rolls first then.
+    pub(super) fn takes(&mut self, segment: &SegmentAge, now_ms: i64) -> bool {
+        let is_empty = segment.size == 0;
+        if is_empty || segment.end_offset > self.limits.high_watermark {
+            return false;
+        }
+        let Limits { retention_ms, log_start, delete, .. } = self.limits;
+        let is_below_start = segment.end_offset <= log_start;
+        let age_ms = now_ms.saturating_sub(segment.newest_ms);
+        let is_old = delete && retention_ms >= 0 && age_ms > retention_ms;
+        let is_too_much = delete && self.excess.is_some_and(|excess| excess >= segment.size);
+        self.excess = self.excess.map(|excess| excess.saturating_sub(segment.size));
+        is_below_start || is_old || is_too_much
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +65,11 @@ mod tests {
 
     const NO_LIMIT: Limits =
         Limits { retention_ms: -1, retention_bytes: -1, log_start: 0, high_watermark: 400, delete: true };
+
+    fn expired(segments: &[SegmentAge], limits: &Limits, now_ms: i64) -> usize {
+        let mut retention = Retention::new(*limits, segments.iter().map(|segment| segment.size).sum());
+        segments.iter().take_while(|segment| retention.takes(segment, now_ms)).count()
+    }
 
     /// Four segments of 100 records and 1,000 bytes, the newest records at 1,000, 2,000, 3,000 and 4,000 ms.
     fn segments() -> Vec<SegmentAge> {

@@ -12,85 +12,8 @@ use std::sync::Arc;
 use kinglet_protocol::records::files::{OffsetIndexEntry, TimeIndexEntry, segment_file_name};
 
 use super::index::{Index, IndexError};
+use super::indexing::{Indexing, Newest, Rebuilt};
 use super::scan::{Found, ScanError, Scanner, Window};
-
-/// The largest timestamp of a segment and where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Newest {
-    /// -1: no record has one.
-    pub(super) timestamp: i64,
-    /// Last offset of the batch that has it.
-    pub(super) offset: i64,
-}
-
-/// Decides which batches get index entries: as Kafka does, so that its tools find what they expect.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Indexing {
-    base: i64,
-    interval: u32,
-    bytes_since_entry: u64,
-    newest: Newest,
-}
-
-impl Indexing {
-    pub(super) fn new(base: i64, interval: u32) -> Self {
-        Self { base, interval, bytes_since_entry: 0, newest: Newest { timestamp: -1, offset: base } }
-    }
-
-    /// The entries that the batch brings.
-    pub(super) fn on_batch(&mut self, found: &Found) -> Option<(OffsetIndexEntry, Option<TimeIndexEntry>)> {
-        if found.header.max_timestamp > self.newest.timestamp {
-            self.newest =
-                Newest { timestamp: found.header.max_timestamp, offset: found.header.last_offset() };
-        }
-        let is_due = self.bytes_since_entry > u64::from(self.interval);
-        self.bytes_since_entry = if is_due { 0 } else { self.bytes_since_entry } + found.len();
-        if !is_due {
-            return None;
-        }
-        let relative_offset = i32::try_from(found.header.last_offset() - self.base).ok()?;
-        let position = i32::try_from(found.position).ok()?;
-        Some((OffsetIndexEntry { relative_offset, position }, self.time_entry()))
-    }
-
-    /// The entry that says what the newest timestamp is so far.
-    pub(super) fn time_entry(&self) -> Option<TimeIndexEntry> {
-        let relative_offset = i32::try_from(self.newest.offset - self.base).ok()?;
-        let timestamp = self.newest.timestamp;
-        (timestamp >= 0).then_some(TimeIndexEntry { timestamp, relative_offset })
-    }
-}
-
-/// All index entries of a segment, made by walking its headers.
-pub(super) struct Rebuilt {
-    pub(super) indexing: Indexing,
-    pub(super) offsets: Vec<OffsetIndexEntry>,
-    pub(super) times: Vec<TimeIndexEntry>,
-}
-
-impl Rebuilt {
-    pub(super) fn new(base: i64, interval: u32) -> Self {
-        Self { indexing: Indexing::new(base, interval), offsets: Vec::new(), times: Vec::new() }
-    }
-
-    pub(super) fn on_batch(&mut self, found: &Found) {
-        let Some((offset, time)) = self.indexing.on_batch(found) else { return };
-        self.offsets.push(offset);
-        self.push_time(time);
-    }
-
-    /// A sealed segment ends with an entry for its newest timestamp.
-    pub(super) fn seal(&mut self) {
-        self.push_time(self.indexing.time_entry());
-    }
-
-    fn push_time(&mut self, entry: Option<TimeIndexEntry>) {
-        let Some(entry) = entry else { return };
-        if self.times.last().is_none_or(|last| entry.timestamp > last.timestamp) {
-            self.times.push(entry);
-        }
-    }
-}
 
 /// Where an offset lies.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +50,7 @@ impl Segment {
     /// Makes the files of a new segment.
     pub(super) fn create(dir: &Arc<Path>, base: i64, index_interval: u32) -> io::Result<Self> {
         let segment = Self::existing(dir, base, 0, index_interval);
-        segment.newest.set(Some(segment.indexing.newest));
+        segment.newest.set(Some(segment.indexing.newest()));
         match segment.create_files() {
             Ok(()) => Ok(segment),
             Err(error) => {
@@ -177,7 +100,7 @@ impl Segment {
     }
 
     pub(super) fn index_interval(&self) -> u32 {
-        self.indexing.interval
+        self.indexing.interval()
     }
 
     pub(super) fn path(&self, extension: &str) -> PathBuf {
@@ -204,7 +127,7 @@ impl Segment {
         self.offsets = Index::rebuilt(&self.path(INDEX), rebuilt.offsets)?;
         self.times = Index::rebuilt(&self.path(TIME_INDEX), rebuilt.times)?;
         self.indexing = rebuilt.indexing;
-        self.newest.set(Some(rebuilt.indexing.newest));
+        self.newest.set(Some(rebuilt.indexing.newest()));
         self.forget_indexes();
         Ok(())
     }
@@ -272,7 +195,7 @@ impl Segment {
             self.offsets.push(offset);
             time.into_iter().for_each(|time| self.times.push(time));
         }
-        self.newest.set(Some(self.indexing.newest));
+        self.newest.set(Some(self.indexing.newest()));
     }
 
     /// What `segment.ms` counts from.
@@ -324,8 +247,8 @@ impl Segment {
         Ok(end)
     }
 
-    /// The first batch with a record at or behind `timestamp`.
-    pub(super) fn find_time(&self, timestamp: i64) -> Result<Option<Found>, ScanError> {
+    /// The first batch that ends at or behind `offset` and has a record at or behind `timestamp`.
+    pub(super) fn find_time(&self, timestamp: i64, offset: i64) -> Result<Option<Found>, ScanError> {
         let path = self.path(TIME_INDEX);
         let is_before = |entry: &TimeIndexEntry| entry.timestamp < timestamp;
         let floor = match self.times.last_where(&path, is_before) {
@@ -336,7 +259,7 @@ impl Segment {
             }
         };
         let from = self.base + floor.map_or(0, |entry| i64::from(entry.relative_offset));
-        let Place::Batch(first) = self.find(from)? else { return Ok(None) };
+        let Place::Batch(first) = self.find(from.max(offset))? else { return Ok(None) };
         let mut scanner = self.scanner(first.position, Window::Near)?;
         while let Some(found) = scanner.next()? {
             if found.header.max_timestamp >= timestamp {
@@ -385,7 +308,7 @@ impl Segment {
 
     /// Walks all batches and makes both indexes anew; also says what the offset behind the last batch is.
     pub(super) fn walk(&self) -> Result<(Rebuilt, i64), ScanError> {
-        let mut rebuilt = Rebuilt::new(self.base, self.indexing.interval);
+        let mut rebuilt = Rebuilt::new(self.base, self.index_interval());
         let mut end = self.base;
         let mut scanner = self.scanner(0, Window::Far)?;
         while let Some(found) = scanner.next()? {
@@ -454,9 +377,9 @@ impl Segment {
             return Err(IndexError::Corrupt);
         }
         if let Some(&entry) = times.newest() {
-            self.indexing.newest = self.newest_of(entry);
+            self.indexing.set_newest(self.newest_of(entry));
         }
-        self.newest.set(Some(self.indexing.newest));
+        self.newest.set(Some(self.indexing.newest()));
         self.times = times;
         Ok(end)
     }

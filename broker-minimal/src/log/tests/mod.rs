@@ -1,5 +1,6 @@
 //! The log through its own API, on real files.
 
+mod dirs;
 mod recovery;
 mod store;
 mod upkeep;

@@ -259,7 +259,8 @@ fn what_an_interrupted_deletion_left_is_removed() {
     let mut log = place.create(LogConfig::default());
     append(&mut log, batch(&["a"]));
     log.close().expect("a clean stop");
-    for leftover in ["00000000000000000000.log.deleted", "00000000000000000000.log.swap", "x.tmp"] {
+    let name = |base: i64, extension| format!("{base:020}.{extension}");
+    for leftover in [name(0, "log.deleted"), name(0, "log.swap"), name(9, "index"), name(9, "timeindex")] {
         write_file(&place.dir().join(leftover), b"old");
     }
     let (log, _) = place.open(LogConfig::default(), CLEAN);
@@ -275,6 +276,31 @@ fn what_an_interrupted_deletion_left_is_removed() {
             "partition.metadata",
         ]
     );
+}
+
+#[test]
+fn a_crash_right_after_a_roll_loses_nothing() {
+    let place = Place::new();
+    let mut log = place.create(LogConfig::default());
+    append(&mut log, batch_of(4, 0, 0, &["a"]));
+    log.roll().expect("the disk takes it");
+    crash(log);
+    let (mut log, _) = place.open(LogConfig::default(), CRASHED);
+    assert_eq!((log.segment_count(), values(&log)), (2, vec!["a".to_owned()]));
+    append(&mut log, batch_of(4, 0, 1, &["b"]));
+    assert_eq!(values(&log), ["a", "b"]);
+}
+
+#[test]
+fn an_empty_segment_of_a_roll_that_failed_is_dropped() {
+    let place = Place::new();
+    let mut log = place.create(LogConfig::default());
+    append(&mut log, batch(&["a"]));
+    append(&mut log, batch(&["b"]));
+    crash(log);
+    write_file(&place.dir().join("00000000000000000001.log"), b"");
+    let (log, report) = place.open(LogConfig::default(), CRASHED);
+    assert_eq!((values(&log), report.segments_dropped), (vec!["a".to_owned(), "b".to_owned()], 1));
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn the_file_holds_offsets_and_epoch_and_otherwise_what_was_sent() {
     let mut log = place.create(LogConfig::default());
     append(&mut log, batch(&["a"]));
     let sent = batch(&["b"]);
-    log.append(&[sent.clone()], 5, NOW).expect("the append succeeds");
+    log.append(std::slice::from_ref(&sent), 5, NOW).expect("the append succeeds");
     let slice = log.read(1, usize::MAX, i64::MAX, FirstBatch::Always).expect("offset 1");
     let stored = load(&slice);
     let header = *Batch::split(&mut stored.clone()).expect("valid").expect("one").header();
@@ -51,7 +51,11 @@ fn a_read_ends_at_a_batch_boundary_below_its_limit() {
     for from in [0, 1, 57, 150, 198] {
         for max in [one, 3 * one, 10 * one + 7] {
             let slice = log.read(from, max, i64::MAX, FirstBatch::Always).expect("in range");
-            assert!(slice.len <= max && slice.len % one == 0 && slice.len > 0, "{from} {max}: {}", slice.len);
+            assert!(
+                slice.len <= max && slice.len.is_multiple_of(one) && slice.len > 0,
+                "{from} {max}: {}",
+                slice.len
+            );
             let mut bytes = load(&slice);
             let first = Batch::split(&mut bytes).expect("valid").expect("one");
             assert_eq!(first.header().base_offset, from);
@@ -159,6 +163,17 @@ fn the_first_record_at_or_behind_a_time_is_found() {
     assert_eq!(find(NOW + 993), None);
     let newest = log.offset_for_max_timestamp().expect("no disk error").expect("a record");
     assert_eq!((newest.timestamp, newest.offset), (NOW + 992, 299));
+}
+
+#[test]
+fn a_time_before_the_start_of_the_log_finds_its_first_record() {
+    let place = Place::new();
+    let mut log = place.create(LogConfig::default());
+    append(&mut log, batch_at(NOW + 100, &["late", "early"]));
+    append(&mut log, batch_at(NOW, &["a", "b", "c"]));
+    log.delete_records_before(3, NOW).expect("no disk error");
+    let found = log.offset_for_timestamp(NOW).expect("no disk error").expect("a record");
+    assert_eq!((found.timestamp, found.offset), (NOW + 1, 3));
 }
 
 #[test]
