@@ -1,1 +1,96 @@
+use super::*;
 
+struct Fixture {
+    dir: tempfile::TempDir,
+    changes: Arc<Mutex<Vec<(usize, usize)>>>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), changes: Arc::default() }
+    }
+
+    /// A handle whose callback notes how many topics there were and are, and fails for topics named "full".
+    fn open(&self) -> (Handle, JoinHandle<()>) {
+        let changes = Arc::clone(&self.changes);
+        let on_change = move |old: &Arc<Image>, new: &Arc<Image>| {
+            changes.lock().unwrap().push((old.topics.len(), new.topics.len()));
+            if new.topic("full").is_some() { Err("no space".to_owned()) } else { Ok(()) }
+        };
+        Handle::open(self.dir.path(), vec![Uuid([1; 16])], Arc::default(), Box::new(on_change)).unwrap()
+    }
+}
+
+fn topic(name: &str) -> Vec<CreatableTopic> {
+    vec![CreatableTopic {
+        name: name.to_owned(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..Default::default()
+    }]
+}
+
+async fn create(handle: &Handle, name: &str) -> Result<Created, Refusal> {
+    handle.create_topics(topic(name), Mode::Apply).await.remove(0)
+}
+
+fn stop((handle, thread): (Handle, JoinHandle<()>)) {
+    handle.close();
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_change_is_followed_published_and_there_after_a_restart() {
+    let fixture = Fixture::new();
+    let opened = fixture.open();
+    let id = create(&opened.0, "t").await.unwrap().id;
+    assert_eq!(opened.0.image().topic("t").unwrap().id, id);
+    assert_eq!(*fixture.changes.lock().unwrap(), [(0, 1)]);
+    stop(opened);
+    let opened = fixture.open();
+    assert_eq!(opened.0.image().topic("t").unwrap().id, id);
+    assert_eq!(opened.0.image().metadata_version, 25);
+    stop(opened);
+}
+
+#[tokio::test]
+async fn validating_changes_nothing() {
+    let fixture = Fixture::new();
+    let opened = fixture.open();
+    assert!(opened.0.create_topics(topic("t"), Mode::Validate).await[0].is_ok());
+    assert!(opened.0.image().topics.is_empty() && fixture.changes.lock().unwrap().is_empty());
+    stop(opened);
+}
+
+#[tokio::test]
+async fn a_topic_that_finds_no_place_is_withdrawn() {
+    let fixture = Fixture::new();
+    let opened = fixture.open();
+    assert_eq!(create(&opened.0, "full").await, Err(Refusal::Storage("no space".to_owned())));
+    assert!(opened.0.image().topics.is_empty());
+    stop(opened);
+    assert!(fixture.open().0.image().topics.is_empty());
+}
+
+#[tokio::test]
+async fn producer_ids_are_never_handed_out_twice() {
+    let fixture = Fixture::new();
+    let opened = fixture.open();
+    for expected in 0..1001 {
+        assert_eq!(opened.0.next_producer_id().await, Ok(expected));
+    }
+    stop(opened);
+    let opened = fixture.open();
+    assert_eq!(opened.0.next_producer_id().await, Ok(2000), "the rest of the second block is left out");
+    stop(opened);
+}
+
+#[tokio::test]
+async fn after_the_close_every_change_is_refused() {
+    let fixture = Fixture::new();
+    let (handle, thread) = fixture.open();
+    let kept = handle.clone();
+    stop((handle, thread));
+    assert_eq!(create(&kept, "t").await, Err(Refusal::Stopping));
+    assert_eq!(kept.next_producer_id().await, Err(Refusal::Stopping));
+}
