@@ -1,74 +1,18 @@
 //! Every version that the broker advertises answers over the wire, to the requests of Apache Kafka's own classes.
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use kinglet_broker::{Broker, Config};
-use kinglet_protocol::messages::{ApiVersionsRequest, ProduceRequest, REGISTRY};
-use kinglet_protocol::{
-    ApiInfo, ApiKey, Request, decode_response, encode_request, request_header_version, response_header_version,
-};
-
-/// One request of Kafka's classes.
-struct Golden {
-    key: i16,
-    version: i16,
-    fill: i64,
-    body: Vec<u8>,
-}
-
-fn golden() -> Vec<Golden> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol/tests/data/vectors.jsonl");
-    let text = std::fs::read_to_string(path).expect(path);
-    let requests = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect(line));
-    requests
-        .filter(|row| row["kind"] == "request")
-        .map(|row| Golden {
-            key: i16::try_from(row["key"].as_i64().expect("key")).expect("key"),
-            version: i16::try_from(row["version"].as_i64().expect("version")).expect("version"),
-            fill: row["fill"].as_i64().expect("fill"),
-            body: unhex(row["hex"].as_str().expect("hex")),
-        })
-        .collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = text.as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex")).collect()
-}
-
-fn frame(info: &ApiInfo, version: i16, body: &[u8]) -> Bytes {
-    let mut out = BytesMut::new();
-    out.put_i16(info.key.0);
-    out.put_i16(version);
-    out.put_i32(7);
-    out.put_i16(4);
-    out.put_slice(b"test");
-    if request_header_version(info.key, version, info.flexible_from) == 2 {
-        out.put_u8(0);
-    }
-    out.put_slice(body);
-    let mut framed = BytesMut::new();
-    framed.put_i32(i32::try_from(out.len()).expect("small"));
-    framed.put_slice(&out);
-    framed.freeze()
-}
-
-fn exchange(stream: &mut TcpStream, request: &[u8]) -> std::io::Result<Bytes> {
-    stream.write_all(request)?;
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix)?;
-    let mut body = vec![0; usize::try_from(i32::from_be_bytes(prefix)).expect("a length")];
-    stream.read_exact(&mut body)?;
-    Ok(body.into())
-}
+use kinglet_harness::golden::{self, CORRELATION_ID, advertised, exchange, frame};
+use kinglet_protocol::messages::{ApiVersionsRequest, REGISTRY};
+use kinglet_protocol::{ApiInfo, ApiKey, Request, decode_response, response_header_version};
 
 /// The response's body, which decodes and encodes to the same bytes.
 fn check(info: &ApiInfo, version: i16, response: &Bytes) {
     let header = 4 + usize::from(response_header_version(info.key, version, info.flexible_from) == 1);
-    assert_eq!(response[..4], 7i32.to_be_bytes(), "{} v{version}: correlation id", info.key);
+    assert_eq!(response[..4], CORRELATION_ID.to_be_bytes(), "{} v{version}: correlation id", info.key);
     let body = response.slice(header..);
     let again = (info.recode_response)(body.clone(), version);
     let again = again.unwrap_or_else(|e| panic!("{} v{version}: {e}", info.key)).expect("encodes again");
@@ -81,37 +25,23 @@ fn connect(address: &str) -> TcpStream {
     stream
 }
 
-fn advertised(stream: &mut TcpStream) -> Vec<(&'static ApiInfo, i16)> {
-    let request = ApiVersionsRequest::default();
-    let request = encode_request(&request, 0, 7, None).expect("encodes").to_bytes();
-    let response = exchange(stream, &request).expect("an answer");
-    let (_, response) = decode_response::<ApiVersionsRequest>(response, 0).expect("decodes");
-    let mut all = Vec::new();
-    for row in response.api_keys {
-        let info = REGISTRY.iter().find(|info| info.key.0 == row.api_key).expect("a declared API");
-        // Produce is advertised from 0 for librdkafka's sake and refused below 3.
-        let first = if info.key == ProduceRequest::KEY { 3 } else { row.min_version };
-        all.extend((first..=row.max_version).map(|version| (info, version)));
-    }
-    all
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_advertised_version_answers_the_requests_of_kafkas_own_classes() {
     let broker = Broker::start(Config::ephemeral().expect("a directory")).await.expect("the broker starts");
     let address = broker.bootstrap().to_owned();
-    let (golden_calls, own_calls) = tokio::task::spawn_blocking(move || call_all(&address)).await.expect("calls");
+    let (golden_calls, own_calls) =
+        tokio::task::spawn_blocking(move || call_all(&address)).await.expect("calls");
     println!("{golden_calls} golden requests and {own_calls} of our own answered");
     assert!(golden_calls > 100, "only {golden_calls}");
     broker.shutdown().await.expect("a clean stop");
 }
 
 fn call_all(address: &str) -> (usize, usize) {
-    let golden = golden();
+    let golden = golden::requests();
     let mut stream = connect(address);
     let (mut golden_calls, mut own_calls) = (0, 0);
-    for (info, version) in advertised(&mut stream) {
-        let of_this = golden.iter().filter(|row| row.key == info.key.0 && row.version == version);
+    for (info, version) in advertised(&mut stream).expect("an answer") {
+        let of_this = golden.iter().filter(|row| row.key == info.key && row.version == version);
         let mut called = false;
         for row in of_this {
             // acks=0 is never answered, and the broker hangs up when it goes wrong.
@@ -120,7 +50,8 @@ fn call_all(address: &str) -> (usize, usize) {
             }
             let request = frame(info, version, &row.body);
             let response = exchange(&mut stream, &request);
-            let response = response.unwrap_or_else(|e| panic!("{} v{version} fill {}: {e}", info.key, row.fill));
+            let response =
+                response.unwrap_or_else(|e| panic!("{} v{version} fill {}: {e}", info.key, row.fill));
             check(info, version, &response);
             golden_calls += 1;
             called = true;

@@ -28,6 +28,7 @@ pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_topic_partitions;
 pub mod fetch;
+pub mod find_coordinator;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod list_offsets;
@@ -44,6 +45,7 @@ pub use describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
 pub use describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse};
 pub use describe_topic_partitions::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 pub use fetch::{FetchRequest, FetchResponse};
+pub use find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 pub use incremental_alter_configs::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 pub use list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
@@ -59,6 +61,7 @@ pub const REGISTRY: &[ApiInfo] = &[
     ApiInfo::of::<FetchRequest>(),
     ApiInfo::of::<ListOffsetsRequest>(),
     ApiInfo::of::<MetadataRequest>(),
+    ApiInfo::of::<FindCoordinatorRequest>(),
     ApiInfo::of::<ApiVersionsRequest>(),
     ApiInfo::of::<CreateTopicsRequest>(),
     ApiInfo::of::<DeleteTopicsRequest>(),

@@ -1,0 +1,259 @@
+//! Produce, versions 3 to 10.
+//!
+//! Appending fixes the order, so the connection reads on as soon as every shard has its batches; the response is
+//! finished by the connection's answering side. Version 7 is the first that may carry zstd, 8 says why a batch was
+//! refused, 10 could name a new leader.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kinglet_protocol::messages::produce::{
+    PartitionProduceData, PartitionProduceResponse, TopicProduceResponse,
+};
+use kinglet_protocol::messages::{ProduceRequest, ProduceResponse};
+use kinglet_protocol::records::{Batch, BatchError, Compression, Depth, validate};
+use kinglet_protocol::{EncodeError, ErrorCode, RecordBytes, RequestHeader, encode_response};
+use tokio::sync::oneshot;
+
+use crate::log::{AppendError, Appended};
+use crate::meta::image::Topic;
+use crate::server::Response;
+use crate::shard::command::{Append, AppendFailure};
+use crate::shard::{Command, PartitionId};
+use crate::{Context, clock};
+
+/// Records of compacted topics are decoded to see that each has a key; a batch may not unpack to more than this.
+const UNPACK_LIMIT: usize = 64 * 1024 * 1024;
+/// The first version that may carry zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
+
+/// A produce whose records were handed to their shards.
+pub(crate) struct Pending {
+    header: RequestHeader,
+    acks: i16,
+    deadline: Instant,
+    topics: Vec<PendingTopic>,
+}
+
+struct PendingTopic {
+    name: String,
+    partitions: Vec<(i32, Outcome)>,
+}
+
+enum Outcome {
+    Refused(Refused),
+    Waiting(oneshot::Receiver<Result<Appended, AppendFailure>>),
+}
+
+/// An error with what the client is told about it.
+struct Refused {
+    code: ErrorCode,
+    why: Option<String>,
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, why: None }
+    }
+}
+
+/// Checks every batch and hands it to the owner of its partition.
+pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: ProduceRequest) -> Pending {
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let mut pending = Pending {
+        acks: request.acks,
+        deadline: clock::now() + timeout,
+        topics: Vec::with_capacity(request.topic_data.len()),
+        header,
+    };
+    let image = ctx.meta.image();
+    let now_ms = clock::now_ms();
+    // The table of a request's topics, not of the broker's: it is as short as the request.
+    let mut seen: HashMap<(String, i32), ()> = HashMap::new();
+    let many = request.topic_data.len() > 1 || request.topic_data.iter().any(|t| t.partition_data.len() > 1);
+    for data in request.topic_data {
+        let topic = image.topic(&data.name);
+        let mut partitions = Vec::with_capacity(data.partition_data.len());
+        for partition in data.partition_data {
+            let index = partition.index;
+            let is_repeated = many && seen.insert((data.name.clone(), index), ()).is_some();
+            let checked = if is_repeated {
+                Err(ErrorCode::INVALID_REQUEST.into())
+            } else {
+                check(topic.map(|t| &**t), partition, pending.acks, pending.header.version)
+            };
+            let outcome = match checked {
+                Ok((id, batches)) => append(ctx, id, batches, now_ms).await,
+                Err(refused) => Outcome::Refused(refused),
+            };
+            partitions.push((index, outcome));
+        }
+        pending.topics.push(PendingTopic { name: data.name, partitions });
+    }
+    pending
+}
+
+async fn append(ctx: &Context, id: PartitionId, batches: Vec<Batch>, now_ms: i64) -> Outcome {
+    let (reply, answer) = oneshot::channel();
+    match ctx.shards.send(id, Command::Append(Append { id, batches, now_ms, reply })).await {
+        Ok(()) => Outcome::Waiting(answer),
+        Err(_) => Outcome::Refused(ErrorCode::KAFKA_STORAGE_ERROR.into()),
+    }
+}
+
+/// Everything that can be said about the batches of one partition before its log is asked.
+fn check(
+    topic: Option<&Topic>,
+    data: PartitionProduceData,
+    acks: i16,
+    version: i16,
+) -> Result<(PartitionId, Vec<Batch>), Refused> {
+    if !(-1..=1).contains(&acks) {
+        return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
+    }
+    let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    let known = usize::try_from(data.index).is_ok_and(|index| index < topic.partitions.len());
+    if !known {
+        return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into());
+    }
+    let batches = split(data.records.map(RecordBytes::into_bytes).unwrap_or_default())?;
+    let is_compacted = topic.configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact"));
+    for batch in &batches {
+        check_batch(batch, version, is_compacted)?;
+    }
+    Ok((PartitionId { topic: topic.id, index: data.index }, batches))
+}
+
+fn split(mut records: Bytes) -> Result<Vec<Batch>, Refused> {
+    let mut batches = Vec::with_capacity(1);
+    while let Some(batch) = Batch::split(&mut records).map_err(|e| refused(&e))? {
+        batches.push(batch);
+    }
+    // Kafka asks for exactly one batch per partition from version 3 on; a request without any is malformed too.
+    if batches.len() == 1 {
+        Ok(batches)
+    } else {
+        Err(invalid("a partition takes exactly one batch per request"))
+    }
+}
+
+fn check_batch(batch: &Batch, version: i16, is_compacted: bool) -> Result<(), Refused> {
+    let header = batch.header();
+    let depth = if is_compacted { Depth::Records } else { Depth::Crc };
+    validate(batch, depth, UNPACK_LIMIT).map_err(|e| refused(&e))?;
+    if header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 {
+        return Err(invalid("offsets in a produced batch must be consecutive, and there must be a record"));
+    }
+    if header.attributes.is_control() {
+        return Err(invalid("clients may not write control batches"));
+    }
+    if header.attributes.is_transactional() {
+        // Without a coordinator nobody could ever commit them: readers would wait for ever.
+        return Err(Refused {
+            code: ErrorCode::INVALID_TXN_STATE,
+            why: Some("transactions are not served yet".into()),
+        });
+    }
+    if header.attributes.compression() == Ok(Compression::Zstd) && version < ZSTD_FROM {
+        return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
+    }
+    if is_compacted {
+        let records = batch.records(UNPACK_LIMIT).map_err(|e| refused(&e))?;
+        if records.iter().any(|record| record.is_ok_and(|record| record.key.is_none())) {
+            return Err(invalid("a compacted topic takes only records with a key"));
+        }
+    }
+    Ok(())
+}
+
+fn refused(error: &BatchError) -> Refused {
+    Refused { code: ErrorCode(error.code()), why: Some(error.to_string()) }
+}
+
+fn invalid(why: &str) -> Refused {
+    Refused { code: ErrorCode::INVALID_RECORD, why: Some(why.to_owned()) }
+}
+
+impl Pending {
+    /// Waits for the logs and encodes the response. `Ok(None)`: acks=0, nothing is said. `Err(())`: acks=0 and a batch
+    /// was refused; Kafka closes the connection then.
+    pub(crate) async fn finish(self) -> Result<Result<Option<Response>, ()>, EncodeError> {
+        let mut failed = false;
+        let mut responses = Vec::with_capacity(self.topics.len());
+        for topic in self.topics {
+            let mut partition_responses = Vec::with_capacity(topic.partitions.len());
+            for (index, outcome) in topic.partitions {
+                let response = outcome.wait(index, self.deadline).await;
+                if response.error_code.is_err() {
+                    failed = true;
+                    let (topic, error) = (&topic.name, response.error_code);
+                    let why = response.error_message.as_deref().unwrap_or_default();
+                    tracing::debug!(topic, partition = index, %error, why, "produce refused");
+                }
+                partition_responses.push(response);
+            }
+            responses.push(TopicProduceResponse {
+                name: topic.name,
+                partition_responses,
+                ..Default::default()
+            });
+        }
+        if self.acks == 0 {
+            return Ok(if failed { Err(()) } else { Ok(None) });
+        }
+        let response = ProduceResponse { responses, ..Default::default() };
+        let RequestHeader { version, correlation_id, .. } = self.header;
+        let frame = encode_response::<ProduceRequest>(&response, version, correlation_id)?;
+        Ok(Ok(Some(Response { frame, slices: Vec::new() })))
+    }
+}
+
+impl Outcome {
+    async fn wait(self, index: i32, deadline: Instant) -> PartitionProduceResponse {
+        let refused = match self {
+            Self::Refused(refused) => refused,
+            Self::Waiting(answer) => match tokio::time::timeout_at(deadline.into(), answer).await {
+                Ok(Ok(Ok(appended))) => return done(index, &appended),
+                Ok(Ok(Err(AppendFailure::Log(AppendError::Duplicate(original))))) => {
+                    // A retry of what is in the log: the answer is the original's (KIP-98).
+                    return PartitionProduceResponse {
+                        index,
+                        base_offset: original.base_offset,
+                        log_append_time_ms: original.log_append_time,
+                        ..Default::default()
+                    };
+                }
+                Ok(Ok(Err(failure))) => Refused { code: failure.code(), why: why(&failure) },
+                // The shard is gone; the records may or may not be in its log.
+                Ok(Err(_)) => ErrorCode::KAFKA_STORAGE_ERROR.into(),
+                Err(_) => ErrorCode::REQUEST_TIMED_OUT.into(),
+            },
+        };
+        PartitionProduceResponse {
+            index,
+            error_code: refused.code,
+            base_offset: -1,
+            error_message: refused.why,
+            ..Default::default()
+        }
+    }
+}
+
+fn why(failure: &AppendFailure) -> Option<String> {
+    match failure {
+        AppendFailure::NotHere => None,
+        AppendFailure::Log(error) => Some(error.to_string()),
+    }
+}
+
+fn done(index: i32, appended: &Appended) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        base_offset: appended.base_offset,
+        log_append_time_ms: appended.log_append_time,
+        log_start_offset: appended.log_start_offset,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,73 @@
+//! Turns configured listeners into sockets.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
+
+use crate::StartError;
+use crate::config::Listener;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// One listening socket.
+pub(crate) struct Bound {
+    /// Which listener it belongs to.
+    pub(crate) name: String,
+    /// The host that was asked for; what clients are told when nothing else is advertised.
+    pub(crate) host: String,
+    pub(crate) addr: SocketAddr,
+    pub(crate) listener: TcpListener,
+}
+
+/// Binds every address of every listener: `localhost` is 127.0.0.1 and ::1, no host is every interface.
+pub(crate) async fn bind(listeners: &[Listener]) -> Result<Vec<Bound>, StartError> {
+    let mut all = Vec::new();
+    for listener in listeners {
+        let failed =
+            |source| StartError::Listen { address: format!("{}:{}", listener.host, listener.port), source };
+        let addresses = addresses(listener).await.map_err(failed)?;
+        let before = all.len();
+        let mut port = listener.port;
+        let mut refused = None;
+        for mut address in addresses {
+            address.set_port(port);
+            match listen(address) {
+                Ok(socket) => {
+                    let addr = socket.local_addr().map_err(failed)?;
+                    // Port 0: the other addresses of this listener get the port that the first one was given.
+                    port = addr.port();
+                    let (name, host) = (listener.name.clone(), listener.host.clone());
+                    all.push(Bound { name, host, addr, listener: socket });
+                }
+                // A machine without IPv6 still has localhost; a port that is taken is never passed over.
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+                    return Err(StartError::Listen { address: address.to_string(), source: e });
+                }
+                Err(e) => refused = Some(e),
+            }
+        }
+        if all.len() == before {
+            return Err(failed(refused.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())));
+        }
+    }
+    Ok(all)
+}
+
+async fn addresses(listener: &Listener) -> io::Result<Vec<SocketAddr>> {
+    let port = listener.port;
+    match listener.host.as_str() {
+        "localhost" => Ok(vec![([127, 0, 0, 1], port).into(), ([0u16, 0, 0, 0, 0, 0, 0, 1], port).into()]),
+        "" => Ok(vec![([0, 0, 0, 0], port).into()]),
+        host => Ok(lookup_host((host, port)).await?.collect()),
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for the last connections of the old process to time out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

@@ -1,0 +1,103 @@
+//! One connection: frames in, responses out in the order of the requests.
+//!
+//! Reading and answering run side by side in one task. A produce is *appended* while it is read, which fixes the order,
+//! and *acked* later by the answering side, so that the next request is read at once.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kinglet_protocol::EncodeError;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use super::dispatch::{self, Answer, Refusal};
+use super::frames::{self, Frames, ReadError};
+use super::{Response, respond};
+use crate::{Context, stopped};
+
+/// Requests of one connection that are read but not answered. A client that sends more waits in its socket.
+const PIPELINE: usize = 64;
+/// How long a closing connection may take to drain its answers.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a connection ended, when the peer did not just leave.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("no request for {0:?}")]
+    Idle(Duration),
+    #[error("response does not fit its version: {0}")]
+    Encode(#[from] EncodeError),
+    #[error("write: {0}")]
+    Write(io::Error),
+    #[error("a produce with acks=0 failed: closing is the only way to say so")]
+    SilentFailure,
+}
+
+/// Serves the connection until the peer leaves, breaks the protocol or the broker stops.
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, ctx: Arc<Context>) {
+    let (queue, answers) = mpsc::channel(PIPELINE);
+    let reading = read(&stream, queue, &ctx);
+    let writing = write(&stream, answers);
+    tokio::pin!(reading, writing);
+    let ended = tokio::select! {
+        ended = &mut reading => {
+            // What was read is still answered: a client may half-close after its last request.
+            match tokio::time::timeout(DRAIN, writing).await {
+                Ok(Err(e)) => Err(e),
+                Ok(Ok(())) | Err(_) => ended,
+            }
+        }
+        ended = &mut writing => ended,
+    };
+    match ended {
+        // Ours, not the client's: a handler set a field that the version does not have.
+        Err(error @ (Ended::Encode(_) | Ended::Refused(Refusal::Encode(_)))) => {
+            tracing::error!(%peer, %error, "connection ended");
+        }
+        Ok(()) => tracing::debug!(%peer, "connection closed"),
+        Err(error) => tracing::debug!(%peer, %error, "connection ended"),
+    }
+}
+
+async fn read(stream: &TcpStream, queue: mpsc::Sender<Answer>, ctx: &Arc<Context>) -> Result<(), Ended> {
+    let mut frames = Frames::new(stream, ctx.config.request_max_bytes);
+    let idle = ctx.config.idle;
+    let mut stop = ctx.stop.clone();
+    loop {
+        let frame = tokio::select! {
+            frame = tokio::time::timeout(idle, frames.next()) => frame.map_err(|_| Ended::Idle(idle))??,
+            () = stopped(&mut stop) => return Ok(()),
+        };
+        let Some(frame) = frame else { return Ok(()) };
+        let answer = tokio::select! {
+            biased;
+            answer = dispatch::dispatch(ctx, frame) => answer?,
+            // A fetch may wait for long; a peer that has left must not keep it waiting.
+            () = frames::closed(stream) => return Ok(()),
+        };
+        if queue.send(answer).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn write(stream: &TcpStream, mut answers: mpsc::Receiver<Answer>) -> Result<(), Ended> {
+    while let Some(answer) = answers.recv().await {
+        let response: Response = match answer {
+            Answer::Ready(response) => *response,
+            Answer::Produce(pending) => match pending.finish().await? {
+                Ok(Some(response)) => response,
+                Ok(None) => continue,
+                Err(()) => return Err(Ended::SilentFailure),
+            },
+        };
+        respond::write(stream, response).await.map_err(Ended::Write)?;
+    }
+    Ok(())
+}

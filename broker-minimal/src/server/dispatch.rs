@@ -1,0 +1,132 @@
+//! Key and version to handler. What ApiVersions advertises is made from this table.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kinglet_protocol::messages as m;
+use kinglet_protocol::{
+    ApiKey, DecodeError, EncodeError, Request, RequestHead, RequestHeader, VersionRange, encode_response,
+};
+
+use super::Response;
+use crate::api::produce::Pending;
+use crate::{Context, api};
+
+/// What a request turns into.
+pub(crate) enum Answer {
+    /// An encoded response.
+    Ready(Box<Response>),
+    /// A produce whose records are on their way to their logs.
+    Produce(Box<Pending>),
+}
+
+/// Requests that end the connection, as they do with Kafka.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("malformed request: {0}")]
+    Malformed(#[from] DecodeError),
+    #[error("response does not fit its version: {0}")]
+    Encode(#[from] EncodeError),
+    #[error("{key} version {version} is not served")]
+    Unsupported { key: ApiKey, version: i16 },
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Served {
+    pub(crate) key: ApiKey,
+    /// What ApiVersions says.
+    pub(crate) advertised: VersionRange,
+    /// What is really answered.
+    pub(crate) served: VersionRange,
+}
+
+const fn served(key: ApiKey, first: i16, last: i16) -> Served {
+    let served = VersionRange::new(first, last);
+    Served { key, advertised: served, served }
+}
+
+/// Every API that this broker answers.
+pub(crate) const SERVED: &[Served] = &[
+    // librdkafka switches compression off when the advertised minimum is above 0 (KAFKA-18659); versions 0 to 2 carry
+    // message sets and are refused.
+    Served { key: ApiKey::PRODUCE, advertised: VersionRange::new(0, 10), served: VersionRange::new(3, 10) },
+    // 13 and later know topics by id only; 4 is the first with batches of format 2.
+    served(ApiKey::FETCH, 4, 12),
+    served(ApiKey::LIST_OFFSETS, 1, 7),
+    served(ApiKey::METADATA, 0, 12),
+    // librdkafka compresses with lz4 only where it sees this API.
+    served(ApiKey::FIND_COORDINATOR, 0, 4),
+    served(ApiKey::API_VERSIONS, 0, 4),
+    served(ApiKey::CREATE_TOPICS, 2, 7),
+    served(ApiKey::DELETE_TOPICS, 1, 6),
+    served(ApiKey::INIT_PRODUCER_ID, 0, 4),
+    // librdkafka asks for exactly version 2.
+    served(ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
+    served(ApiKey::DESCRIBE_CONFIGS, 1, 4),
+    served(ApiKey::CREATE_PARTITIONS, 0, 3),
+    served(ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
+    served(ApiKey::DESCRIBE_CLUSTER, 0, 1),
+    served(ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
+];
+
+/// Handles one frame.
+pub(crate) async fn dispatch(ctx: &Arc<Context>, frame: Bytes) -> Result<Answer, Refusal> {
+    let head = RequestHead::decode(frame)?;
+    let RequestHeader { key, version, correlation_id, .. } = head.header;
+    tracing::trace!(api = %key, version, correlation = correlation_id, "request");
+    let known = SERVED.iter().find(|row| row.key == key);
+    if !known.is_some_and(|row| row.served.contains(version)) {
+        if key == ApiKey::API_VERSIONS {
+            // The client must learn which versions it may ask with (KIP-511): version 0's layout is readable to all.
+            let response = api::api_versions::unsupported();
+            return ready::<m::ApiVersionsRequest>(&response, 0, correlation_id);
+        }
+        return Err(Refusal::Unsupported { key, version });
+    }
+    /// Decodes, handles and encodes one API whose handler takes the request and gives the response.
+    macro_rules! call {
+        ($request:ty, $handle:path) => {{
+            let (_, request) = head.body::<$request>()?;
+            let response = $handle(ctx, version, request).await;
+            ready::<$request>(&response, version, correlation_id)
+        }};
+    }
+    match key {
+        ApiKey::PRODUCE => {
+            let (header, request) = head.body::<m::ProduceRequest>()?;
+            Ok(Answer::Produce(Box::new(api::produce::start(ctx, header, request).await)))
+        }
+        ApiKey::FETCH => {
+            let (_, request) = head.body::<m::FetchRequest>()?;
+            let (response, slices) = api::fetch::handle(ctx, version, request).await;
+            let frame = encode_response::<m::FetchRequest>(&response, version, correlation_id)?;
+            Ok(Answer::Ready(Box::new(Response { frame, slices })))
+        }
+        ApiKey::LIST_OFFSETS => call!(m::ListOffsetsRequest, api::list_offsets::handle),
+        ApiKey::METADATA => call!(m::MetadataRequest, api::metadata::handle),
+        ApiKey::FIND_COORDINATOR => call!(m::FindCoordinatorRequest, api::find_coordinator::handle),
+        ApiKey::API_VERSIONS => call!(m::ApiVersionsRequest, api::api_versions::handle),
+        ApiKey::CREATE_TOPICS => call!(m::CreateTopicsRequest, api::create_topics::handle),
+        ApiKey::DELETE_TOPICS => call!(m::DeleteTopicsRequest, api::delete_topics::handle),
+        ApiKey::INIT_PRODUCER_ID => call!(m::InitProducerIdRequest, api::init_producer_id::handle),
+        ApiKey::OFFSET_FOR_LEADER_EPOCH => {
+            call!(m::OffsetForLeaderEpochRequest, api::offset_for_leader_epoch::handle)
+        }
+        ApiKey::DESCRIBE_CONFIGS => call!(m::DescribeConfigsRequest, api::describe_configs::handle),
+        ApiKey::CREATE_PARTITIONS => call!(m::CreatePartitionsRequest, api::create_partitions::handle),
+        ApiKey::INCREMENTAL_ALTER_CONFIGS => {
+            call!(m::IncrementalAlterConfigsRequest, api::incremental_alter_configs::handle)
+        }
+        ApiKey::DESCRIBE_CLUSTER => call!(m::DescribeClusterRequest, api::describe_cluster::handle),
+        ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
+            call!(m::DescribeTopicPartitionsRequest, api::describe_topic_partitions::handle)
+        }
+        _ => Err(Refusal::Unsupported { key, version }),
+    }
+}
+
+fn ready<R: Request>(response: &R::Response, version: i16, correlation_id: i32) -> Result<Answer, Refusal> {
+    let frame = encode_response::<R>(response, version, correlation_id)?;
+    Ok(Answer::Ready(Box::new(Response { frame, slices: Vec::new() })))
+}

@@ -1,0 +1,9 @@
+//! From bytes on a socket to a handler and back. No decision about records is taken here.
+
+pub(crate) mod connection;
+pub(crate) mod dispatch;
+mod frames;
+pub(crate) mod listener;
+mod respond;
+
+pub(crate) use respond::Response;

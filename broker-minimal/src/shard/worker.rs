@@ -1,0 +1,290 @@
+//! The shard thread: take a command, ask the core, do the file work, answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kinglet_protocol::ErrorCode;
+use tokio::sync::{Notify, mpsc};
+
+use super::command::{
+    Append, AppendFailure, Checkpoint, Command, FindEpochEnd, FindOffset, FoundOffset, OffsetAt, Open,
+    PartitionId, Read, ReadAt, ReadRecords, ReadReply,
+};
+use super::flusher::{Flusher, Task};
+use crate::log::{AppendError, FirstBatch, Log, LogError, ReadError, RecoveryReport, TimestampOffset};
+use crate::replica::partition::{Effect, Partition};
+
+/// Waiters of fetches that ended otherwise are swept out when a partition holds more than this.
+const WAITERS_SWEEP: usize = 64;
+
+/// A partition with everything that belongs to it.
+struct Replica {
+    topic: String,
+    core: Partition,
+    log: Log,
+    waiters: Vec<Arc<Notify>>,
+}
+
+/// One shard's state.
+struct Worker {
+    replicas: HashMap<PartitionId, Replica>,
+    flusher: Flusher,
+    own: mpsc::WeakSender<Command>,
+}
+
+/// Runs until it is closed or nobody can send any more.
+pub(crate) fn run(mut commands: mpsc::Receiver<Command>, own: mpsc::WeakSender<Command>) {
+    let mut worker = Worker { replicas: HashMap::new(), flusher: Flusher::new(), own };
+    while let Some(command) = commands.blocking_recv() {
+        if let Command::Close { reply } = command {
+            // The receiver is gone when the broker gave up waiting; the logs are closed all the same.
+            let _gone = reply.send(worker.close(commands));
+            return;
+        }
+        worker.on_command(command);
+    }
+}
+
+impl Worker {
+    fn on_command(&mut self, command: Command) {
+        // A closed reply is a client that left: the work is done, nobody needs to know.
+        match command {
+            Command::Append(append) => self.append(append),
+            Command::Read(read) => self.read(read),
+            Command::Offset(find) => {
+                let found = self.find_offset(&find);
+                let _gone = find.reply.send(found);
+            }
+            Command::EpochEnd(find) => {
+                let found = self.find_epoch_end(&find);
+                let _gone = find.reply.send(found);
+            }
+            Command::Open(open) => self.open(*open),
+            Command::Configure { id, config } => {
+                if let Some(replica) = self.replicas.get_mut(&id) {
+                    replica.log.set_config(config);
+                }
+            }
+            Command::Delete { id, done } => {
+                self.delete(id);
+                let _gone = done.send(());
+            }
+            Command::Tick { now_ms } => self.tick(now_ms),
+            Command::Flushed { id, job, result } => {
+                // A failure is logged where the log goes offline.
+                if let Some(replica) = self.replicas.get_mut(&id) {
+                    let _logged = replica.log.on_flushed(&job, result);
+                }
+            }
+            Command::Checkpoint { reply } => {
+                let _gone = reply.send(self.checkpoints());
+            }
+            Command::Close { reply } => {
+                let _gone = reply.send(Vec::new());
+            }
+        }
+    }
+
+    fn append(&mut self, append: Append) {
+        let Some(replica) = self.replicas.get_mut(&append.id) else {
+            let _gone = append.reply.send(Err(AppendFailure::NotHere));
+            return;
+        };
+        let epoch = replica.core.leader_epoch();
+        let result = replica.log.append(&append.batches, epoch, append.now_ms);
+        let effect = replica.core.on_append(replica.log.end_offset());
+        // The reply leaves first: whoever waits for the ack is on the critical path, readers come after.
+        let _gone = append.reply.send(result.map_err(AppendFailure::Log));
+        if effect == Some(Effect::Progress) {
+            replica.waiters.drain(..).for_each(|waiter| waiter.notify_one());
+        }
+    }
+
+    fn read(&mut self, read: Read) {
+        let mut replies = Vec::with_capacity(read.reads.len());
+        for at in &read.reads {
+            replies.push(self.read_one(at, read.waiter.as_ref()));
+        }
+        let _gone = read.reply.send(replies);
+    }
+
+    fn read_one(&mut self, at: &ReadAt, waiter: Option<&Arc<Notify>>) -> ReadReply {
+        let none = |error| ReadReply {
+            slot: at.slot,
+            high_watermark: -1,
+            log_start_offset: -1,
+            records: Err(error),
+        };
+        let Some(replica) = self.replicas.get_mut(&at.id) else {
+            return none(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        };
+        if let Err(error) = replica.core.check_epoch(at.current_leader_epoch) {
+            return none(error);
+        }
+        let records = replica.read(at).map_err(|e: ReadError| e.code());
+        let upto = replica.core.high_watermark();
+        if let (Ok(ReadRecords::Slice(_)), Some(waiter)) = (&records, waiter) {
+            replica.wait(waiter);
+        }
+        ReadReply {
+            slot: at.slot,
+            high_watermark: upto,
+            log_start_offset: replica.log.start_offset(),
+            records,
+        }
+    }
+
+    fn find_offset(&self, find: &FindOffset) -> Result<FoundOffset, ErrorCode> {
+        let replica = self.replicas.get(&find.id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        replica.core.check_epoch(find.current_leader_epoch)?;
+        let log = &replica.log;
+        let at = |offset: i64| FoundOffset { offset, timestamp: -1, leader_epoch: log.epoch_of(offset) };
+        let found = match find.at {
+            OffsetAt::Start => return Ok(at(log.start_offset())),
+            OffsetAt::End => {
+                let epoch = replica.core.leader_epoch();
+                return Ok(FoundOffset { leader_epoch: epoch, ..at(replica.core.high_watermark()) });
+            }
+            OffsetAt::MaxTimestamp => log.offset_for_max_timestamp(),
+            OffsetAt::Time(timestamp) => log.offset_for_timestamp(timestamp),
+        };
+        let found: Option<TimestampOffset> = found.map_err(|e| e.code())?;
+        let visible = found.filter(|found| found.offset < replica.core.high_watermark());
+        Ok(visible.map_or(FoundOffset { offset: -1, timestamp: -1, leader_epoch: -1 }, |found| FoundOffset {
+            offset: found.offset,
+            timestamp: found.timestamp,
+            leader_epoch: found.leader_epoch,
+        }))
+    }
+
+    fn find_epoch_end(&self, find: &FindEpochEnd) -> Result<(i32, i64), ErrorCode> {
+        let replica = self.replicas.get(&find.id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        replica.core.check_epoch(find.current_leader_epoch)?;
+        if find.epoch == replica.core.leader_epoch() {
+            // The current epoch is still being written: it ends where the log does.
+            return Ok((find.epoch, replica.log.end_offset()));
+        }
+        Ok(replica.log.epoch_end_offset(find.epoch))
+    }
+
+    fn open(&mut self, open: Open) {
+        let result = self.try_open(&open);
+        if let Err(error) = &result {
+            let (topic, partition) = (&open.topic, open.id.index);
+            tracing::error!(topic, partition, %error, "log not opened");
+        }
+        let _gone = open.reply.send(result);
+    }
+
+    fn try_open(&mut self, open: &Open) -> Result<RecoveryReport, LogError> {
+        let (log, report) = match &open.recovery {
+            Some(recovery) => Log::open(&open.dir, open.config.clone(), *recovery, open.now_ms)?,
+            None => {
+                let log = Log::create(&open.dir, open.id.topic, open.config.clone())?;
+                (log, RecoveryReport::default())
+            }
+        };
+        let core = Partition::leader(open.leader_epoch, log.end_offset());
+        let replica = Replica { topic: open.topic.clone(), core, log, waiters: Vec::new() };
+        self.replicas.insert(open.id, replica);
+        Ok(report)
+    }
+
+    fn delete(&mut self, id: PartitionId) {
+        let Some(mut replica) = self.replicas.remove(&id) else { return };
+        // Fetches that wait look again and learn that the topic is gone.
+        replica.waiters.drain(..).for_each(|waiter| waiter.notify_one());
+        if let Err(error) = replica.log.delete() {
+            tracing::warn!(topic = replica.topic, partition = id.index, %error, "files of a deleted topic stay");
+        }
+    }
+
+    fn tick(&mut self, now_ms: i64) {
+        for (&id, replica) in &mut self.replicas {
+            // An offline log said so once, when it went.
+            let Ok(report) = replica.log.tick(now_ms, replica.core.high_watermark()) else { continue };
+            let Some(job) = report.flush else { continue };
+            if let Err(Task { job, .. }) = self.flusher.submit(Task { id, job }, &self.own) {
+                // All threads are busy or there is none: the log waits itself, which bounds what is not on disk.
+                let result = job.run();
+                let _logged = replica.log.on_flushed(&job, result);
+            }
+        }
+    }
+
+    fn checkpoints(&self) -> Vec<Checkpoint> {
+        self.replicas
+            .iter()
+            .map(|(id, replica)| replica.checkpoint(*id, replica.log.recovery_point()))
+            .collect()
+    }
+
+    fn close(&mut self, mut commands: mpsc::Receiver<Command>) -> Vec<Checkpoint> {
+        let flusher = self.flusher.stop();
+        // What was accepted before the end is done before the end; later senders learn that we are gone.
+        commands.close();
+        while let Some(command) = commands.blocking_recv() {
+            self.on_command(command);
+        }
+        if flusher.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the flusher panicked");
+        }
+        let mut ended = Vec::with_capacity(self.replicas.len());
+        for (id, replica) in self.replicas.drain() {
+            let mut checkpoint = replica.checkpoint(id, 0);
+            match replica.log.close() {
+                Ok(end) => {
+                    checkpoint.recovery_point = end;
+                    ended.push(checkpoint);
+                }
+                Err(error) => {
+                    let (topic, partition) = (&checkpoint.topic, id.index);
+                    tracing::error!(topic, partition, %error, "log not closed: the next start recovers it");
+                }
+            }
+        }
+        ended
+    }
+}
+
+impl Replica {
+    fn read(&self, at: &ReadAt) -> Result<ReadRecords, ReadError> {
+        if at.last_fetched_epoch >= 0 {
+            let (epoch, end_offset) = self.log.epoch_end_offset(at.last_fetched_epoch);
+            if epoch >= 0 && (epoch < at.last_fetched_epoch || end_offset < at.offset) {
+                return Ok(ReadRecords::Diverging { epoch, end_offset });
+            }
+        }
+        let upto = self.core.high_watermark();
+        let slice = self.log.read(at.offset, at.max_bytes, upto, FirstBatch::Always)?;
+        Ok(ReadRecords::Slice((slice.len > 0).then_some(slice)))
+    }
+
+    fn wait(&mut self, waiter: &Arc<Notify>) {
+        if self.waiters.len() >= WAITERS_SWEEP {
+            self.waiters.retain(|waiter| Arc::strong_count(waiter) > 1);
+        }
+        self.waiters.push(Arc::clone(waiter));
+    }
+
+    fn checkpoint(&self, id: PartitionId, recovery_point: i64) -> Checkpoint {
+        Checkpoint {
+            dir: self.log.dir().parent().map(Into::into).unwrap_or_default(),
+            topic: self.topic.clone(),
+            index: id.index,
+            recovery_point,
+            log_start_offset: self.log.start_offset(),
+            high_watermark: self.core.high_watermark(),
+        }
+    }
+}
+
+/// What a produce answers for a failed append.
+impl AppendFailure {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotHere => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            Self::Log(error) => AppendError::code(error),
+        }
+    }
+}
