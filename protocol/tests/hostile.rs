@@ -4,8 +4,10 @@ mod allocation;
 mod model;
 
 use bytes::Bytes;
+use kinglet_protocol::messages::{FetchRequest, FetchResponse};
 use kinglet_protocol::records::{Batch, BatchBuilder, BatchError, Compression, Seal};
 use kinglet_protocol::wire::{Field, FieldType};
+use kinglet_protocol::{RequestHead, decode_response, encode_request, encode_response};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value, json};
@@ -63,6 +65,26 @@ fn damaged_messages_and_noise_are_errors_or_messages() {
             damage(&mut rng, &mut body);
             check(case, body);
         }
+    }
+}
+
+#[test]
+fn damaged_frames_are_errors_or_requests_and_responses() {
+    let mut rng = StdRng::seed_from_u64(random::seed());
+    let request = encode_request(&FetchRequest::default(), 12, 7, Some("me")).expect("it fits").to_bytes();
+    let response =
+        encode_response::<FetchRequest>(&FetchResponse::default(), 12, 7).expect("it fits").to_bytes();
+    for _ in 0..20_000 {
+        let [request, response] = [&request, &response].map(|frame| {
+            let mut frame = frame[4..].to_vec();
+            damage(&mut rng, &mut frame);
+            Bytes::from(frame)
+        });
+        let allowed = allowed(request.len().max(response.len()));
+        let (_, peak) = peak_of(|| RequestHead::decode(request).and_then(RequestHead::body::<FetchRequest>));
+        assert!(peak <= allowed, "{peak}");
+        let (_, peak) = peak_of(|| decode_response::<FetchRequest>(response, 12));
+        assert!(peak <= allowed, "{peak}");
     }
 }
 
