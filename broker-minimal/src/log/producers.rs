@@ -193,6 +193,23 @@ impl Producers {
         });
     }
 
+    /// Takes over older batches of the same producers, which a snapshot leaves out, from a replay of what is in front of
+    /// the snapshot. A retry of any of them is then still recognised.
+    pub(super) fn complete_from(&mut self, replayed: &Self) {
+        for (id, producer) in &mut self.by_id {
+            let same =
+                |other: &&Producer| other.epoch == producer.epoch && other.newest() == producer.newest();
+            if let Some(other) = replayed.by_id.get(id).filter(same) {
+                producer.clone_from(other);
+            }
+        }
+    }
+
+    /// No producer is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     /// Forgets producers whose last record is `expiration_ms` old.
     pub(super) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.by_id.retain(|_, producer| {

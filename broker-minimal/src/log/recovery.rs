@@ -14,8 +14,12 @@ use super::flush::Unflushed;
 use super::indexing::Rebuilt;
 use super::producers::Producers;
 use super::scan::{ScanError, Window};
-use super::segment::{INDEX, LOG, Place, SNAPSHOT, Segment, TIME_INDEX};
+use super::segment::{INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX};
 use super::{Log, checkpoint};
+
+/// How much in front of a snapshot is read for batches that producers may retry: five of Kafka's default size from each
+/// of a dozen producers.
+const WINDOW_BYTES: u64 = 1024 * 1024;
 
 /// What is known of how the log was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +188,7 @@ pub(super) fn replay_producers(dir: &Path, segments: &[Segment], end: i64) -> Re
         match Producers::from_snapshot(&std::fs::read(&path).map_err(disk)?) {
             Ok(found) => {
                 (producers, from) = (found, offset);
+                complete_windows(&mut producers, segments, from)?;
                 break;
             }
             Err(error) => tracing::warn!(path = %path.display(), %error, "producer snapshot unreadable"),
@@ -194,22 +199,59 @@ pub(super) fn replay_producers(dir: &Path, segments: &[Segment], end: i64) -> Re
         if segment_end <= from {
             continue;
         }
-        let start = match segment.find(from.max(segment.base())).map_err(LogError::scan(dir))? {
-            Place::Batch(found) => found.position,
-            Place::End => continue,
-        };
-        each_header(segment, start, |header| producers.record(header))?;
+        let start = if from <= segment.base() { Ok(0) } else { segment.position_before(from, 0) };
+        let start = start.or_else(|error| skip_torn(segment, error))?;
+        each_header(segment, start, |header| {
+            if header.base_offset >= from {
+                producers.record(header);
+            }
+        })?;
     }
     Ok(producers)
 }
 
+/// Reads the batches right in front of a snapshot: it keeps one per producer, but a producer may retry five.
+fn complete_windows(producers: &mut Producers, segments: &[Segment], snapshot: i64) -> Result<(), LogError> {
+    let before = segments.partition_point(|segment| segment.base() < snapshot);
+    let Some(segment) = before.checked_sub(1).and_then(|index| segments.get(index)) else { return Ok(()) };
+    if producers.is_empty() {
+        return Ok(());
+    }
+    let from = segment.position_before(snapshot, WINDOW_BYTES).or_else(|error| skip_torn(segment, error))?;
+    let mut replayed = Producers::default();
+    each_header(segment, from, |header| {
+        if header.base_offset < snapshot {
+            replayed.record(header);
+        }
+    })?;
+    producers.complete_from(&replayed);
+    Ok(())
+}
+
+/// Visits the headers of a segment that is not scanned. One that cannot be read ends the visit, not the start of the
+/// broker: readers of that place are told, and everything else is good.
 fn each_header(segment: &Segment, from: u64, mut visit: impl FnMut(&BatchHeader)) -> Result<(), LogError> {
     let path = segment.path(LOG);
     let mut scanner = segment.scanner(from, Window::Near).map_err(LogError::disk(&path))?;
-    while let Some(found) = scanner.next().map_err(LogError::scan(&path))? {
-        visit(&found.header);
+    loop {
+        match scanner.next() {
+            Ok(Some(found)) => visit(&found.header),
+            Ok(None) => return Ok(()),
+            Err(error) => return skip_torn(segment, error).map(drop),
+        }
     }
-    Ok(())
+}
+
+/// Says that a batch is corrupt, and that nothing more of the segment can be visited: its end.
+fn skip_torn(segment: &Segment, error: ScanError) -> Result<u64, LogError> {
+    let path = segment.path(LOG);
+    match error {
+        ScanError::Torn { position, reason } => {
+            tracing::error!(path = %path.display(), position, %reason, "flushed batch is corrupt");
+            Ok(segment.size())
+        }
+        ScanError::Io(source) => Err(LogError::Disk { path, source }),
+    }
 }
 
 /// The scan of one segment.

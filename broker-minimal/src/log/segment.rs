@@ -247,6 +247,17 @@ impl Segment {
         Ok(end)
     }
 
+    /// A batch boundary about `len` bytes in front of the batch that holds `offset`.
+    pub(super) fn position_before(&self, offset: i64, len: u64) -> Result<u64, ScanError> {
+        let end = match self.find(offset)? {
+            Place::Batch(found) => found.position,
+            Place::End => self.size,
+        };
+        let limit = end.saturating_sub(len);
+        let floor = self.look_up(|index, path| index.last_where(path, |entry| position(*entry) <= limit))?;
+        Ok(floor.map_or(0, position))
+    }
+
     /// The first batch that ends at or behind `offset` and has a record at or behind `timestamp`.
     pub(super) fn find_time(&self, timestamp: i64, offset: i64) -> Result<Option<Found>, ScanError> {
         let path = self.path(TIME_INDEX);

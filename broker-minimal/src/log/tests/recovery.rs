@@ -29,8 +29,11 @@ fn after_a_clean_stop_everything_is_there_and_nothing_is_scanned() {
     assert_eq!((log.end_offset(), log.recovery_point(), log.topic_id()), (50, 50, ID));
     assert_eq!(log.epoch_end_offset(0), (0, 50));
     assert_eq!(values(&log).len(), 50);
-    let retried = log.append(&[batch_of(4, 0, 49, &["x".repeat(300).as_str()])], 0, NOW);
-    assert!(matches!(retried, Err(AppendError::Duplicate(Appended { base_offset: 49, .. }))));
+    for i in 45..50 {
+        let retried = log.append(&[batch_of(4, 0, i, &["x".repeat(300).as_str()])], 0, NOW);
+        let Err(AppendError::Duplicate(original)) = retried else { panic!("{i}: {retried:?}") };
+        assert_eq!(original.base_offset, i64::from(i));
+    }
     append(&mut log, batch_of(4, 0, 50, &["next"]));
     assert_eq!(log.end_offset(), 51);
 }
@@ -289,6 +292,44 @@ fn a_crash_right_after_a_roll_loses_nothing() {
     assert_eq!((log.segment_count(), values(&log)), (2, vec!["a".to_owned()]));
     append(&mut log, batch_of(4, 0, 1, &["b"]));
     assert_eq!(values(&log), ["a", "b"]);
+}
+
+#[test]
+fn a_corrupt_header_in_an_old_segment_does_not_keep_the_rest_from_being_read() {
+    let config = LogConfig { segment_bytes: 2_000, ..LogConfig::default() };
+    let place = Place::new();
+    let mut log = place.create(config.clone());
+    for _ in 0..6 {
+        append(&mut log, batch_of_size(900));
+    }
+    log.close().expect("a clean stop");
+    let mut damaged = bytes(&file(&place, "log"));
+    damaged[8] = 0xff;
+    write_file(&file(&place, "log"), &damaged);
+    for name in place.names().iter().filter(|name| name.ends_with(".snapshot")) {
+        std::fs::remove_file(place.dir().join(name)).expect("it was there");
+    }
+    let (mut log, _) = place.open(config, CLEAN);
+    assert!(matches!(log.read(0, 100, 6, FirstBatch::Always), Err(ReadError::Corrupt(_))));
+    assert_eq!(records(&log, 2).len(), 4);
+    assert_eq!(append(&mut log, batch(&["next"])).base_offset, 6);
+}
+
+#[test]
+fn retries_of_batches_in_front_of_a_roll_are_recognised_after_a_crash() {
+    let config = LogConfig { segment_bytes: 2_000, ..LogConfig::default() };
+    let place = Place::new();
+    let mut log = place.create(config.clone());
+    for i in 0..9 {
+        append(&mut log, batch_of(4, 0, i, &["x".repeat(300).as_str()]));
+    }
+    assert_eq!(log.segment_count(), 2);
+    crash(log);
+    let (mut log, _) = place.open(config, Recovery { recovery_point: 8, ..CRASHED });
+    for i in 4..9 {
+        let retried = log.append(&[batch_of(4, 0, i, &["x".repeat(300).as_str()])], 0, NOW);
+        assert!(matches!(retried, Err(AppendError::Duplicate(_))), "{i}: {retried:?}");
+    }
 }
 
 #[test]
