@@ -108,7 +108,7 @@ pub fn failure_of(error: &kinglet::Error, what: impl Into<String>) -> Failure {
     let mut failure = Failure::new(exit, what).code(error.code());
     failure = match error.broker_message().filter(|text| !text.is_empty()) {
         Some(text) => failure.cause(text),
-        None => failure.cause(error),
+        None => failure.cause(cause_of(error)),
     };
     let context = error.context();
     if context.attempts > 1 {
@@ -119,6 +119,17 @@ pub fn failure_of(error: &kinglet::Error, what: impl Into<String>) -> Failure {
     match error.hint().or_else(|| error.code().and_then(hint_of_code)) {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// The error's text, without saying an address twice.
+fn cause_of(error: &kinglet::Error) -> String {
+    let text = error.to_string();
+    let Some(cause) = error.cause() else { return text };
+    let headline = text.strip_suffix(cause).and_then(|headline| headline.strip_suffix(": "));
+    match headline.and_then(|headline| headline.split_whitespace().last()) {
+        Some(address) if cause.starts_with(&format!("{address}: ")) => cause.to_owned(),
+        _ => text,
     }
 }
 

@@ -38,6 +38,7 @@ struct Fields {
     timestamp: bool,
     partition: bool,
     offset: bool,
+    delivery: bool,
     epoch: bool,
     headers: bool,
     key: bool,
@@ -61,10 +62,11 @@ pub struct ClassError {
 }
 
 /// Every property that records are printed by.
-pub const PROPERTIES: [&str; 14] = [
+pub const PROPERTIES: [&str; 15] = [
     "print.timestamp",
     "print.partition",
     "print.offset",
+    "print.delivery",
     "print.epoch",
     "print.headers",
     "print.key",
@@ -92,6 +94,7 @@ impl Formatter {
             timestamp: properties.is_true("print.timestamp", false),
             partition: properties.is_true("print.partition", false),
             offset: properties.is_true("print.offset", false),
+            delivery: properties.is_true("print.delivery", false),
             epoch: properties.is_true("print.epoch", false),
             headers: properties.is_true("print.headers", false),
             key: properties.is_true("print.key", false),
@@ -140,6 +143,7 @@ impl Formatter {
             print.timestamp,
             print.partition,
             print.offset,
+            print.delivery,
             print.epoch,
             print.headers,
             print.key,
@@ -164,10 +168,15 @@ impl Formatter {
             append(out, format_args!("Offset:{}", record.offset));
             separate(out);
         }
+        if print.delivery {
+            // Only records of share groups are counted.
+            out.extend_from_slice(b"Delivery:NOT_PRESENT");
+            separate(out);
+        }
         if print.epoch {
             match place.leader_epoch {
                 Some(epoch) => append(out, format_args!("Epoch:{epoch}")),
-                None => out.extend_from_slice(b"Epoch:"),
+                None => out.extend_from_slice(b"Epoch:NOT_PRESENT"),
             }
             separate(out);
         }
@@ -224,6 +233,7 @@ impl Fields {
         timestamp: false,
         partition: false,
         offset: false,
+        delivery: false,
         epoch: false,
         headers: false,
         key: false,

@@ -60,16 +60,21 @@ fn fields_stand_in_kafkas_order_with_kafkas_labels() {
 
 #[test]
 fn headers_stand_before_the_key() {
-    let properties = [("print.headers", "true"), ("print.key", "true"), ("print.epoch", "true")];
+    let properties = [
+        ("print.headers", "true"),
+        ("print.key", "true"),
+        ("print.epoch", "true"),
+        ("print.delivery", "true"),
+    ];
     let headers: [(&str, Option<&[u8]>); 2] = [("h1", Some(b"v1")), ("h2", None)];
 
     assert_eq!(
         printed(&properties, &[(1, Some(b"k"), Some(b"v"), &headers)], BytesShown::Raw),
-        "Epoch:4\th1:v1,h2:null\tk\tv\n"
+        "Delivery:NOT_PRESENT\tEpoch:4\th1:v1,h2:null\tk\tv\n"
     );
     assert_eq!(
         printed(&properties, &[(1, Some(b"k"), Some(b"v"), &[])], BytesShown::Raw),
-        "Epoch:4\tNO_HEADERS\tk\tv\n"
+        "Delivery:NOT_PRESENT\tEpoch:4\tNO_HEADERS\tk\tv\n"
     );
 }
 

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use tokio::sync::oneshot;
 
 /// Written at once: enough that system calls cost little, little enough that the reader gets to work early.
 const FULL: usize = 128 * 1024;
@@ -63,23 +64,30 @@ impl Pipe {
     }
 
     /// Watches the other end.
-    pub fn reader(&self) -> Reader {
-        let watched = self.file.as_fd().try_clone_to_owned().ok();
-        // A regular file cannot be watched, nor does it ever go away.
-        Reader(watched.and_then(|fd| AsyncFd::with_interest(fd, Interest::ERROR).ok()))
+    pub fn reader(&self) -> io::Result<Reader> {
+        let watched = self.file.as_fd().try_clone_to_owned()?;
+        let (gone, when_gone) = oneshot::channel();
+        // Only a system call on the open pipe sees its reader go, so a thread waits in one. It holds nothing
+        // and ends with the process; for a regular file it simply sleeps.
+        std::thread::Builder::new().name("stdout reader".to_owned()).spawn(move || {
+            let mut fds = [PollFd::new(&watched, PollFlags::empty())];
+            while rustix::event::poll(&mut fds, None).is_err_and(|error| error == Errno::INTR) {}
+            // The receiver is gone when the work ended first.
+            let _ = gone.send(());
+        })?;
+        Ok(Reader(when_gone))
     }
 }
 
 /// The other end of stdout.
 #[derive(Debug)]
-pub struct Reader(Option<AsyncFd<OwnedFd>>);
+pub struct Reader(oneshot::Receiver<()>);
 
 impl Reader {
-    /// Waits until the reader has gone, so that an idle topic does not keep us alive for nobody; cancel safe.
-    pub async fn gone(&self) {
-        match &self.0 {
-            Some(fd) if fd.ready(Interest::ERROR).await.is_ok() => {}
-            _ => std::future::pending().await,
+    /// Waits until the reader has gone, so that an idle topic does not keep us alive for nobody.
+    pub async fn gone(self) {
+        if self.0.await.is_err() {
+            std::future::pending().await
         }
     }
 }

@@ -151,9 +151,9 @@ async fn consume(
     stop: &mut StopRequest,
 ) -> Result<Exit, Failure> {
     let ends = if args.exit_at_end { Some(Ends::ask(consumer).await?) } else { None };
-    let pipe = Pipe::of_stdout()
-        .map_err(|error| Failure::new(Exit::Failed, "cannot write to stdout").cause(error))?;
-    let reader = pipe.reader();
+    let no_stdout = |error| Failure::new(Exit::Failed, "cannot write to stdout").cause(error);
+    let pipe = Pipe::of_stdout().map_err(no_stdout)?;
+    let reader = pipe.reader().map_err(no_stdout)?;
     let mut run = Run { args, printer, consumer, ends, pipe, count: 0 };
     let ended = tokio::select! {
         ended = run.print_all() => ended,

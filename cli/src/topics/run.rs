@@ -1,10 +1,12 @@
 //! Runs `ktopics`: asks the cluster, prints the answer.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use kinglet::admin::{ConfigChange, ConfigResource, NewPartitions, NewTopic, TopicDescription};
 use kinglet::protocol::{ErrorCode, Uuid};
 use kinglet::{Admin, Client, ErrorKind};
+use tokio::time::Instant;
 
 use super::args::{Action, TopicsArgs};
 use super::filter::{DescribeFilter, Internal, TopicFilter};
@@ -17,6 +19,9 @@ use crate::tool::warn;
 
 /// How long an answer may take unless `--timeout` says otherwise.
 const TIMEOUT_MS: u64 = 10_000;
+/// How long a broker may take to hear of what the controller did.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Does what the line says.
 pub fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
@@ -40,6 +45,13 @@ pub fn run(args: &TopicsArgs) -> Result<Exit, Failure> {
         print(&ran.act(args.action()?).await?)?;
         Ok(Exit::Done)
     })
+}
+
+/// Whether a broker knows a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Known,
+    Gone,
 }
 
 struct Topics<'a> {
@@ -93,7 +105,10 @@ impl Topics<'_> {
         let results = self.admin.create_topics([topic]).await.map_err(|error| failure_of(&error, &what))?;
         for (_, result) in results {
             match result {
-                Ok(_) => out += &render::created(name, self.shape),
+                Ok(_) => {
+                    self.wait_until(name, Presence::Known).await?;
+                    out += &render::created(name, self.shape);
+                }
                 Err(error) if args.if_not_exists && error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
                 }
                 Err(error) => return Err(failure_of(&error, what)),
@@ -177,7 +192,10 @@ impl Topics<'_> {
         let mut done = Vec::new();
         for (name, result) in results {
             match result {
-                Ok(()) => done.push(name),
+                Ok(()) => {
+                    self.wait_until(&name, Presence::Gone).await?;
+                    done.push(name);
+                }
                 Err(error) if error.kind() == ErrorKind::UnknownTopic => self.missing(&name).await?,
                 Err(error) => return Err(failure_of(&error, format!("cannot delete topic '{name}'"))),
             }
@@ -256,6 +274,22 @@ impl Topics<'_> {
         }
         let failure = connect::unknown_topic(&self.client, text, "--if-exists makes this no error").await;
         Err(failure.cause(format!("Topic '{text}' does not exist as expected")))
+    }
+
+    /// The controller answers before every broker has heard of it; the next command is to see what this one did.
+    async fn wait_until(&self, name: &str, wanted: Presence) -> Result<(), Failure> {
+        let deadline = Instant::now() + SETTLED_WITHIN;
+        while Instant::now() < deadline {
+            let names = self.all_names().await?;
+            let presence =
+                if names.iter().any(|known| known == name) { Presence::Known } else { Presence::Gone };
+            if presence == wanted {
+                return Ok(());
+            }
+            tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+        }
+        warn(&format!("topic '{name}': done, but the broker we asked has not heard of it yet"));
+        Ok(())
     }
 
     async fn all_names(&self) -> Result<Vec<String>, Failure> {

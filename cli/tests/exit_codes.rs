@@ -1,0 +1,149 @@
+//! What the binaries say and how they exit when no broker answers: the parts that scripts rely on.
+
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const TOOLS: [&str; 3] =
+    [env!("CARGO_BIN_EXE_ktopics"), env!("CARGO_BIN_EXE_kproduce"), env!("CARGO_BIN_EXE_kconsume")];
+const [KTOPICS, KPRODUCE, KCONSUME]: [&str; 3] = TOOLS;
+
+/// Port 1 is reserved and nobody listens there.
+const NOBODY: &str = "127.0.0.1:1";
+
+fn run(tool: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(tool);
+    for name in ["KAFKA_BOOTSTRAP", "KAFKA_BOOTSTRAP_SERVERS", "BOOTSTRAP_SERVERS", "KAFKA_LOG"] {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null()).output().expect("the tool starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ended by itself")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+#[test]
+fn help_is_on_stdout_and_exits_with_0() {
+    for tool in TOOLS {
+        for option in ["--help", "-h"] {
+            let output = run(tool, &[option]);
+
+            assert_eq!((code(&output), stderr(&output)), (0, String::new()), "{tool}");
+            assert!(stdout(&output).contains("--bootstrap-server"), "{tool}");
+        }
+    }
+}
+
+#[test]
+fn version_names_kinglet() {
+    for tool in TOOLS {
+        let output = run(tool, &["--version"]);
+
+        assert_eq!((code(&output), stdout(&output)), (0, format!("kinglet {}\n", env!("CARGO_PKG_VERSION"))), "{tool}");
+    }
+}
+
+#[test]
+fn a_wrong_line_exits_with_2_and_in_kafkas_manner_with_1() {
+    for (tool, arguments) in [
+        (KTOPICS, &["--lst"][..]),
+        (KTOPICS, &[]),
+        (KTOPICS, &["--list", "--describe"]),
+        (KTOPICS, &["--create", "--topic", "t", "--partitions", "0"]),
+        (KPRODUCE, &[]),
+        (KPRODUCE, &["--topic", "t", "--property", "null.marker=\t"]),
+        (KCONSUME, &[]),
+        (KCONSUME, &["--topic", "t", "--group", "g"]),
+        (KCONSUME, &["--topic", "t", "--offset", "5"]),
+        (KCONSUME, &["--topic", "t", "--consumer.config", "/nonexistent"]),
+    ] {
+        let ours = run(tool, arguments);
+        assert_eq!((code(&ours), stdout(&ours)), (2, String::new()), "{tool} {arguments:?}");
+        assert!(stderr(&ours).starts_with("error: "), "{}", stderr(&ours));
+
+        let kafkas = run(tool, &[arguments, &["--compat"]].concat());
+        assert_eq!(code(&kafkas), 1, "{tool} {arguments:?}");
+    }
+}
+
+#[test]
+fn a_misspelt_option_is_answered_with_the_nearest_one() {
+    let output = run(KCONSUME, &["--topic", "t", "--from-begining"]);
+
+    assert_eq!(
+        stderr(&output),
+        "error: --from-begining is not an option of kconsume\n  hint: did you mean --from-beginning?\n"
+    );
+}
+
+#[test]
+fn an_unreachable_server_exits_with_3_and_says_which_address_refused() {
+    for (tool, arguments) in [
+        (KTOPICS, &["--list"][..]),
+        (KPRODUCE, &["--topic", "t"]),
+        (KCONSUME, &["--topic", "t", "--timeout-ms", "2000"]),
+    ] {
+        let output = run(tool, &[arguments, &["--bootstrap-server", NOBODY]].concat());
+
+        let text = stderr(&output);
+        assert_eq!((code(&output), stdout(&output)), (3, String::new()), "{tool}: {text}");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "error: cannot reach the cluster", "{tool}");
+        assert!(lines[1].starts_with("cause: ") && lines[1].contains(NOBODY), "{tool}: {text}");
+        assert!(lines[1].contains("refused"), "{tool}: {text}");
+        assert!(lines[2].starts_with("  hint: "), "{tool}: {text}");
+    }
+}
+
+#[test]
+fn a_server_that_never_answers_exits_with_3_within_the_timeout() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("bound").to_string();
+    let began = Instant::now();
+
+    let output = run(KTOPICS, &["--list", "--timeout", "300", "--bootstrap-server", &address]);
+
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+}
+
+#[test]
+fn the_environment_names_the_server_when_the_line_does_not() {
+    let output = Command::new(KTOPICS).arg("--list").env("KAFKA_BOOTSTRAP", NOBODY).output().expect("the tool starts");
+
+    assert!(stderr(&output).contains(NOBODY), "{}", stderr(&output));
+}
+
+#[test]
+fn json_output_has_json_errors() {
+    let output = run(KTOPICS, &["--list", "-o", "json", "--bootstrap-server", NOBODY]);
+
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).expect("one JSON object");
+    assert_eq!(error["error"]["message"], "cannot reach the cluster");
+    assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn zookeeper_needs_a_broker_beside_it() {
+    let output = run(KTOPICS, &["--zookeeper", "127.0.0.1:2181", "--list"]);
+
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("--bootstrap-server"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_setting_with_a_bad_value_is_a_usage_error_that_names_it() {
+    let output = run(KPRODUCE, &["--topic", "t", "--producer-property", "linger.ms=soon", "--bootstrap-server", NOBODY]);
+
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("linger.ms=soon"), "{}", stderr(&output));
+}
