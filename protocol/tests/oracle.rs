@@ -61,6 +61,7 @@ fn apis() -> Vec<Theirs> {
         Theirs::of::<theirs::FetchRequest>(),
         Theirs::of::<theirs::ListOffsetsRequest>(),
         Theirs::of::<theirs::MetadataRequest>(),
+        Theirs::of::<theirs::FindCoordinatorRequest>(),
         Theirs::of::<theirs::ApiVersionsRequest>(),
         Theirs::of::<theirs::CreateTopicsRequest>(),
         Theirs::of::<theirs::DeleteTopicsRequest>(),
