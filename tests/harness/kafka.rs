@@ -125,8 +125,15 @@ impl Tool {
 pub struct Kafka {
     // Before the folder: fields are dropped in this order, and the process must be gone first.
     daemon: Daemon,
+    node: KafkaNode,
+}
+
+/// The formatted storage and the configuration of a node that need not run. Its data goes when it is dropped.
+#[derive(Debug)]
+pub struct KafkaNode {
     dir: TempDir,
     port: u16,
+    class_path: OsString,
 }
 
 /// Why Apache Kafka is not running.
@@ -165,7 +172,7 @@ impl Kafka {
 
     /// What clients are told: `127.0.0.1:<port>`.
     pub fn bootstrap(&self) -> String {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).to_string()
+        self.node.bootstrap()
     }
 
     /// Its process id.
@@ -175,28 +182,56 @@ impl Kafka {
 
     /// The folder that holds one folder per partition.
     pub fn data_dir(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.node.data_dir()
     }
 
     fn start_once(jars: &Jars) -> Result<Self, StartError> {
+        let node = KafkaNode::format(jars)?;
+        let mut daemon = Daemon::start(&mut node.command())?;
+        daemon.wait_for(|line| line.contains("Kafka Server started").then_some(()), READY_LIMIT)?;
+        Ok(Self { daemon, node })
+    }
+}
+
+impl KafkaNode {
+    /// Formats a temporary folder for a node on loopback ports that are free now.
+    ///
+    /// # Errors
+    /// When Kafka's storage tool fails.
+    pub fn format(jars: &Jars) -> Result<Self, StartError> {
         let dir = tempfile::Builder::new().prefix("apache-kafka-").tempdir()?;
         let [port, controller_port] = free_ports()?;
-        let properties = dir.path().join("server.properties");
-        fs::write(&properties, server_properties(&dir.path().join("data"), port, controller_port))?;
-
+        let node = Self { dir, port, class_path: jars.class_path.clone() };
+        fs::write(node.properties(), server_properties(&node.data_dir(), port, controller_port))?;
         let mut format = Command::new("java");
         format.arg("-XX:TieredStopAtLevel=1").arg("-cp").arg(&jars.class_path);
         format.args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"]);
-        run_ok(format.arg(&properties), Input::Nothing, READY_LIMIT)?;
+        run_ok(format.arg(node.properties()), Input::Nothing, READY_LIMIT)?;
+        Ok(node)
+    }
 
+    /// The command that runs the server.
+    pub fn command(&self) -> Command {
         let mut server = Command::new("java");
         server.args(["-Xmx1g", "-Xms1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
         server.args(["-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]);
         server.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=info");
-        server.arg("-cp").arg(&jars.class_path).arg("kafka.Kafka").arg(&properties);
-        let mut daemon = Daemon::start(&mut server)?;
-        daemon.wait_for(|line| line.contains("Kafka Server started").then_some(()), READY_LIMIT)?;
-        Ok(Self { daemon, dir, port })
+        server.arg("-cp").arg(&self.class_path).arg("kafka.Kafka").arg(self.properties());
+        server
+    }
+
+    /// What clients are told: `127.0.0.1:<port>`.
+    pub fn bootstrap(&self) -> String {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).to_string()
+    }
+
+    /// The folder that holds one folder per partition.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn properties(&self) -> PathBuf {
+        self.dir.path().join("server.properties")
     }
 }
 
