@@ -1,1 +1,45 @@
-//! Placeholder while the workspace is laid out.
+//! A Kafka client for Rust services: producer, consumer and admin, without a C library or a JVM.
+//!
+//! ```no_run
+//! use kinglet::{Assignment, Client, Config, Position, Record};
+//!
+//! # async fn run() -> kinglet::Result<()> {
+//! let client = Client::connect(Config::new("localhost:9092")).await?;
+//!
+//! let ack = client.producer()?.send(Record::to("orders").key("42").value(b"created")).await?;
+//! println!("partition {} offset {:?}", ack.partition, ack.offset);
+//!
+//! let consumer = client.consumer(Assignment::topics(["orders"], Position::Beginning)).await?;
+//! while let Some(batch) = consumer.recv().await? {
+//!     for record in batch.iter() {
+//!         println!("{} {:?}", record.offset, record.value);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One [`Client`] is one cluster: its connections and what is known of its topics. Producers, consumers and
+//! the [`Admin`] share them. Everything runs on the caller's tokio runtime.
+
+pub mod admin;
+mod client;
+mod clock;
+mod config;
+pub mod consumer;
+mod error;
+mod metadata;
+mod net;
+pub mod producer;
+mod record;
+mod rng;
+
+pub use admin::Admin;
+pub use client::{Client, Target};
+pub use config::{Acks, Config, UnknownKey};
+pub use consumer::{Assignment, Batch, Consumer};
+pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
+pub use kinglet_protocol as protocol;
+pub use producer::{Ack, Counts, Delivery, FlushReport, Producer, TryEnqueueError};
+pub use protocol::records::{Compression, RecordRef, TimestampType};
+pub use record::{Position, Record, TopicPartition};

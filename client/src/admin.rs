@@ -1,0 +1,65 @@
+//! Administration: one file a noun. Results come in the order of the question, one for each thing asked about.
+
+mod cluster;
+mod configs;
+pub(crate) mod offsets;
+mod topics;
+
+use std::sync::Arc;
+
+use crate::client::{Core, Target};
+use crate::protocol::{ErrorCode, Request};
+use crate::{Error, Result};
+
+pub use cluster::{BrokerInfo, ClusterDescription};
+pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
+pub use offsets::OffsetInfo;
+pub use topics::{NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicInfo, TopicListing};
+
+/// Asks and changes what is not records: topics, configurations, offsets, the cluster.
+///
+/// Every call is bounded by `default.api.timeout.ms`. The outer error means that the question itself failed; each
+/// thing asked about has a result of its own.
+///
+/// ```no_run
+/// use kinglet::admin::NewTopic;
+/// # async fn run(client: kinglet::Client) -> kinglet::Result<()> {
+/// let topic = NewTopic::new("orders", 6, 3).config("retention.ms", "604800000");
+/// for (name, result) in client.admin().create_topics([topic]).await? {
+///     println!("{name}: {:?}", result?.id);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Admin {
+    core: Arc<Core>,
+}
+
+impl Admin {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Asks any broker first: KRaft brokers pass changes on to the controller. One that says it is not the
+    /// controller belongs to an older cluster; then the controller is looked up and asked.
+    async fn change<R: Request>(
+        &self,
+        request: &R,
+        refused: impl Fn(&R::Response) -> bool,
+    ) -> Result<R::Response> {
+        let response = self.core.request(request, &Target::Any).await?;
+        if !refused(&response) {
+            return Ok(response);
+        }
+        self.core.request(request, &Target::Controller).await
+    }
+}
+
+/// The result of one thing that was asked about.
+fn result<T>(code: ErrorCode, message: Option<String>, what: &str, value: T) -> Result<T> {
+    match code.ok() {
+        Ok(()) => Ok(value),
+        Err(code) => Err(Error::broker(code, what).said(message)),
+    }
+}

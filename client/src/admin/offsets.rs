@@ -1,0 +1,160 @@
+//! Offsets by position: both ends of partitions, and the first record at or behind a timestamp.
+
+use std::collections::HashMap;
+
+use super::Admin;
+use crate::client::{Core, Target};
+use crate::metadata::Wanted;
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::ListOffsetsRequest;
+use crate::protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopic,
+};
+use crate::{Error, ErrorKind, PerItem, Position, Result, TopicPartition, rng};
+
+/// Where a position is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffsetInfo {
+    /// The offset; -1 when no record is that young.
+    pub offset: i64,
+    /// The record's timestamp, -1 for the ends.
+    pub timestamp: i64,
+    /// The epoch of the leader that wrote it, if the broker says.
+    pub leader_epoch: Option<i32>,
+}
+
+/// How often a partition is asked for whose leader has moved.
+const ROUNDS: u32 = 5;
+
+impl Admin {
+    /// The offsets at these positions. With `isolation.level=read_committed` the end is that of the last closed
+    /// transaction.
+    pub async fn list_offsets(
+        &self,
+        positions: impl IntoIterator<Item = (TopicPartition, Position)>,
+    ) -> Result<PerItem<TopicPartition, OffsetInfo>> {
+        let positions: Vec<_> = positions.into_iter().collect();
+        self.core.within_api_timeout("ListOffsets", self.core.list_offsets(&positions)).await
+    }
+}
+
+impl Core {
+    /// Asks each leader once, and again where the leader has moved.
+    pub(crate) async fn list_offsets(
+        &self,
+        positions: &[(TopicPartition, Position)],
+    ) -> Result<PerItem<TopicPartition, OffsetInfo>> {
+        let mut results: Vec<Option<Result<OffsetInfo>>> = positions.iter().map(|_| None).collect();
+        for round in 1..=ROUNDS {
+            let mut by_leader: HashMap<i32, Vec<usize>> = HashMap::new();
+            for (index, (at, _)) in positions.iter().enumerate() {
+                if is_open(results.get(index)) {
+                    match self.leader(at).await {
+                        Ok(leader) => by_leader.entry(leader).or_default().push(index),
+                        Err(e) => set(&mut results, index, Err(e)),
+                    }
+                }
+            }
+            for (leader, indexes) in by_leader {
+                self.ask_leader(leader, positions, &indexes, &mut results).await;
+            }
+            let open = |(index, _): &(usize, _)| is_open(results.get(*index));
+            let mut topics: Vec<&str> =
+                positions.iter().enumerate().filter(open).map(|(_, (at, _))| &*at.topic).collect();
+            if topics.is_empty() || round == ROUNDS {
+                break;
+            }
+            topics.dedup();
+            tokio::time::sleep(self.retry.delay(round, rng::unit())).await;
+            self.metadata.refresh(&self.pool, Wanted::Existing(&topics)).await?;
+        }
+        let lost = || Err(Error::new(ErrorKind::Protocol, "the broker did not answer for this partition"));
+        let named = |((at, _), result): (&(TopicPartition, Position), Option<Result<OffsetInfo>>)| {
+            (at.clone(), result.unwrap_or_else(lost))
+        };
+        Ok(positions.iter().zip(results).map(named).collect())
+    }
+
+    async fn ask_leader(
+        &self,
+        leader: i32,
+        positions: &[(TopicPartition, Position)],
+        indexes: &[usize],
+        results: &mut [Option<Result<OffsetInfo>>],
+    ) {
+        let mut request = ListOffsetsRequest {
+            replica_id: -1,
+            isolation_level: isolation(&self.config),
+            timeout_ms: self.request_timeout_ms(),
+            ..Default::default()
+        };
+        let wanted = || indexes.iter().filter_map(|index| Some((*index, positions.get(*index)?)));
+        for (_, (at, position)) in wanted() {
+            let partition = ListOffsetsPartition {
+                partition_index: at.partition,
+                timestamp: timestamp(*position),
+                ..Default::default()
+            };
+            match request.topics.iter_mut().find(|topic| topic.name == *at.topic) {
+                Some(topic) => topic.partitions.push(partition),
+                None => request
+                    .topics
+                    .push(ListOffsetsTopic { name: at.topic.to_string(), partitions: vec![partition] }),
+            }
+        }
+        let answer = match self.request(&request, &Target::Broker(leader)).await {
+            Ok(answer) => answer,
+            Err(e) => {
+                wanted().for_each(|(index, _)| set(results, index, Err(e.clone())));
+                return;
+            }
+        };
+        for (index, (at, _)) in wanted() {
+            let topic = answer.topics.iter().find(|topic| topic.name == *at.topic);
+            let found = topic.and_then(|t| t.partitions.iter().find(|p| p.partition_index == at.partition));
+            if let Some(found) = found {
+                set(results, index, outcome(at, found));
+            }
+        }
+    }
+}
+
+/// Open: not answered, or answered by a broker that is not the leader any more.
+fn is_open(result: Option<&Option<Result<OffsetInfo>>>) -> bool {
+    match result {
+        Some(Some(Err(e))) => {
+            e.code().is_some_and(ErrorCode::is_retriable) || e.kind() == ErrorKind::Unreachable
+        }
+        Some(Some(Ok(_))) | None => false,
+        Some(None) => true,
+    }
+}
+
+fn set(results: &mut [Option<Result<OffsetInfo>>], index: usize, result: Result<OffsetInfo>) {
+    if let Some(place) = results.get_mut(index) {
+        *place = Some(result);
+    }
+}
+
+fn outcome(at: &TopicPartition, answer: &ListOffsetsPartitionResponse) -> Result<OffsetInfo> {
+    if let Err(code) = answer.error_code.ok() {
+        return Err(Error::broker(code, at).around(|c| c.topic_partition = Some(at.clone())));
+    }
+    // Version 0 lists segment starts, the newest first.
+    let offset = answer.old_style_offsets.first().copied().unwrap_or(answer.offset);
+    let leader_epoch = (answer.leader_epoch >= 0).then_some(answer.leader_epoch);
+    Ok(OffsetInfo { offset, timestamp: answer.timestamp, leader_epoch })
+}
+
+/// The wire's way to say a position; an offset is asked for by nobody.
+fn timestamp(position: Position) -> i64 {
+    match position {
+        Position::Beginning => -2,
+        Position::End | Position::Offset(_) => -1,
+        Position::Timestamp(ms) => ms,
+    }
+}
+
+pub(crate) fn isolation(config: &crate::Config) -> i8 {
+    i8::from(config.text("isolation.level") == "read_committed")
+}

@@ -1,0 +1,301 @@
+//! Records handed to the user: a share of the bytes they arrived in, decoded in place while they are walked.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::protocol::messages::fetch::AbortedTransaction;
+use crate::protocol::records::control::{ControlRecord, ControlType};
+use crate::protocol::records::{
+    Batch as WireBatch, BatchError, BatchHeader, RecordIter, Records, TimestampType, peek_size,
+};
+use crate::{Error, RecordRef, TopicPartition};
+
+/// Wire bytes that go into one [`Batch`], whole record batches though: small ones are put together.
+const SHARE: usize = 256 * 1024;
+/// What compressed records may grow to, for one record batch.
+const DECOMPRESSED_MAX: usize = 1 << 30;
+
+/// Where errors go that are found while records are walked: the next `recv` answers them.
+pub(super) type Trouble = Arc<Mutex<VecDeque<Error>>>;
+
+/// Records of one partition, in offset order. It is independent of the consumer, and a clone shares the bytes.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    at: TopicPartition,
+    parts: Vec<Records>,
+    /// Records before it were not asked for: a broker answers with whole batches.
+    first_offset: i64,
+    next_offset: i64,
+    high_watermark: i64,
+    leader_epoch: i32,
+    timestamp_type: TimestampType,
+    trouble: Trouble,
+}
+
+impl Batch {
+    /// The topic's name.
+    pub fn topic(&self) -> &str {
+        &self.inner.at.topic
+    }
+
+    /// The partition's number.
+    pub fn partition(&self) -> i32 {
+        self.inner.at.partition
+    }
+
+    /// Topic and partition.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.inner.at
+    }
+
+    /// The records. Nothing is copied and nothing allocated; `RecordRef` points into the batch.
+    ///
+    /// Should a record be malformed although its batch has the right checksum, the walk ends in front of it and the
+    /// next `recv` answers the error.
+    pub fn iter(&self) -> Iter<'_> {
+        let mut parts = self.inner.parts.iter();
+        let current = parts.next().map(Records::iter);
+        Iter { current, parts, batch: self }
+    }
+
+    /// How many records there are at most: those before the position are counted, though [`iter`](Self::iter) skips
+    /// them.
+    pub fn count(&self) -> usize {
+        self.inner.parts.iter().map(Records::count).sum()
+    }
+
+    /// The offset behind the last record, where to go on.
+    pub fn next_offset(&self) -> i64 {
+        self.inner.next_offset
+    }
+
+    /// The end of what is replicated, when the records were fetched.
+    pub fn high_watermark(&self) -> i64 {
+        self.inner.high_watermark
+    }
+
+    /// The epoch of the leader that wrote the last of them, if known.
+    pub fn leader_epoch(&self) -> Option<i32> {
+        (self.inner.leader_epoch >= 0).then_some(self.inner.leader_epoch)
+    }
+
+    /// Whose clock the timestamps are.
+    pub fn timestamp_type(&self) -> TimestampType {
+        self.inner.timestamp_type
+    }
+}
+
+impl<'a> IntoIterator for &'a Batch {
+    type Item = RecordRef<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The records of a [`Batch`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    current: Option<RecordIter<'a>>,
+    parts: std::slice::Iter<'a, Records>,
+    batch: &'a Batch,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = RecordRef<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RecordRef<'a>> {
+        loop {
+            match self.current.as_mut()?.next() {
+                Some(Ok(record)) if record.offset >= self.batch.inner.first_offset => return Some(record),
+                Some(Ok(_)) => {}
+                Some(Err(e)) => return self.stop(e),
+                None => self.current = self.parts.next().map(Records::iter),
+            }
+        }
+    }
+}
+
+impl<'a> Iter<'a> {
+    #[cold]
+    fn stop(&mut self, error: BatchError) -> Option<RecordRef<'a>> {
+        self.current = None;
+        let inner = &self.batch.inner;
+        let error = at(error.into(), &inner.at);
+        inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+        None
+    }
+}
+
+/// What one partition brought in one answer, not handed out yet.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) index: usize,
+    pub(super) generation: u32,
+    /// What it counts against the buffer.
+    pub(super) size: usize,
+    at: TopicPartition,
+    first_offset: i64,
+    high_watermark: i64,
+    bytes: Bytes,
+    transactions: Option<Aborted>,
+}
+
+/// Which transactions of a chunk were aborted.
+#[derive(Debug)]
+pub(super) struct Aborted {
+    to_come: VecDeque<AbortedTransaction>,
+    open: HashSet<i64>,
+}
+
+impl Aborted {
+    pub(super) fn new(mut list: Vec<AbortedTransaction>) -> Self {
+        list.sort_by_key(|transaction| transaction.first_offset);
+        Self { to_come: list.into(), open: HashSet::new() }
+    }
+
+    /// Whether the batch belongs to an aborted transaction. Batches must be shown in order, control batches too.
+    fn hides(&mut self, batch: &WireBatch) -> Result<bool, BatchError> {
+        let header = batch.header();
+        while self.to_come.front().is_some_and(|next| next.first_offset <= header.last_offset()) {
+            self.open.extend(self.to_come.pop_front().map(|next| next.producer_id));
+        }
+        if header.attributes.is_control() {
+            if let Some(record) = batch.records(DECOMPRESSED_MAX)?.iter().next()
+                && ControlRecord::decode(&record?)
+                    .is_ok_and(|control| control.control_type == ControlType::Abort)
+            {
+                self.open.remove(&header.producer_id);
+            }
+            return Ok(true);
+        }
+        Ok(header.attributes.is_transactional() && self.open.contains(&header.producer_id))
+    }
+}
+
+/// How far an answer goes: bytes of whole batches, and the offset behind them.
+pub(super) fn extent(bytes: &[u8]) -> Result<(usize, Option<i64>), BatchError> {
+    let (mut end, mut next) = (0, None);
+    while let Some(rest) = bytes.get(end..).filter(|rest| !rest.is_empty()) {
+        let size = match peek_size(rest) {
+            Some(size) => size,
+            // Fewer bytes than a length takes: an answer may end within a batch.
+            None if rest.len() < crate::protocol::records::LOG_OVERHEAD => break,
+            None => return Err(BatchError::Corrupt("a batch length below that of an empty batch")),
+        };
+        if size > rest.len() {
+            break;
+        }
+        next = Some(BatchHeader::parse(rest)?.next_offset());
+        end += size;
+    }
+    Ok((end, next))
+}
+
+impl Chunk {
+    pub(super) fn new(
+        ask: &super::cursor::Ask,
+        bytes: Bytes,
+        high_watermark: i64,
+        transactions: Option<Aborted>,
+    ) -> Self {
+        Self {
+            index: ask.index,
+            generation: ask.generation,
+            size: bytes.len(),
+            at: ask.at.clone(),
+            first_offset: ask.offset,
+            high_watermark,
+            bytes,
+            transactions,
+        }
+    }
+
+    /// Takes the next record batches off: their bytes, and the offset behind them. `None` at the end.
+    pub(super) fn take_share(&mut self) -> Result<Option<Share>, Error> {
+        let mut batches = Vec::new();
+        let (mut next_offset, before) = (self.first_offset, self.bytes.len());
+        while before - self.bytes.len() < SHARE {
+            let split = WireBatch::split(&mut self.bytes).map_err(|e| at(e.into(), &self.at))?;
+            let Some(batch) = split else { break };
+            let header = batch.header();
+            next_offset = header.next_offset();
+            let hidden = match &mut self.transactions {
+                Some(aborted) => aborted.hides(&batch).map_err(|e| at(e.into(), &self.at))?,
+                None => header.attributes.is_control(),
+            };
+            if !hidden && header.record_count > 0 && next_offset > self.first_offset {
+                batches.push(batch);
+            }
+        }
+        let size = before - self.bytes.len();
+        self.size -= size;
+        if size == 0 {
+            return Ok(None);
+        }
+        let first_offset = self.first_offset;
+        self.first_offset = next_offset.max(first_offset);
+        Ok(Some(Share {
+            at: self.at.clone(),
+            batches,
+            first_offset,
+            next_offset: self.first_offset,
+            high_watermark: self.high_watermark,
+            size,
+        }))
+    }
+}
+
+/// Record batches on their way to the user: still compressed, not verified.
+#[derive(Debug)]
+pub(super) struct Share {
+    at: TopicPartition,
+    batches: Vec<WireBatch>,
+    pub(super) first_offset: i64,
+    pub(super) next_offset: i64,
+    high_watermark: i64,
+    pub(super) size: usize,
+}
+
+impl Share {
+    /// Verifies and decompresses: on the thread that wants the records. `None`: there is no record for the user.
+    pub(super) fn open(self, check_crcs: bool, trouble: &Trouble) -> Result<Option<Batch>, Error> {
+        let Some(first) = self.batches.first() else { return Ok(None) };
+        let timestamp_type = first.header().attributes.timestamp_type();
+        let mut parts = Vec::with_capacity(self.batches.len());
+        let mut leader_epoch = -1;
+        for batch in &self.batches {
+            leader_epoch = batch.header().partition_leader_epoch;
+            let opened = if check_crcs { batch.verify_crc() } else { Ok(()) };
+            let records = opened.and_then(|()| batch.records(DECOMPRESSED_MAX));
+            parts.push(records.map_err(|e| {
+                let hint = format!("seek to offset {} to skip the batch", batch.header().next_offset());
+                at(Error::from(e).hinted(hint), &self.at)
+            })?);
+        }
+        let inner = Inner {
+            at: self.at,
+            parts,
+            first_offset: self.first_offset,
+            next_offset: self.next_offset,
+            high_watermark: self.high_watermark,
+            leader_epoch,
+            timestamp_type,
+            trouble: trouble.clone(),
+        };
+        Ok(Some(Batch { inner: Arc::new(inner) }))
+    }
+}
+
+fn at(error: Error, at: &TopicPartition) -> Error {
+    error.around(|c| c.topic_partition = Some(at.clone()))
+}

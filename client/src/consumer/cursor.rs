@@ -1,0 +1,300 @@
+//! Where each partition is read, and which of them can be asked for now. Time and answers come in; it knows no socket.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::metadata::Cluster;
+use crate::net::Backoff;
+use crate::{Error, Position, TopicPartition};
+
+/// All partitions of a consumer.
+#[derive(Debug)]
+pub(super) struct Cursors {
+    list: Vec<Cursor>,
+    index: HashMap<TopicPartition, usize>,
+    retry: Backoff,
+    /// Trouble that lasts this long is told to the user.
+    patience: Duration,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    pub(super) at: TopicPartition,
+    /// The next offset the user gets.
+    pub(super) position: Option<i64>,
+    /// The next offset to ask for: ahead of `position` by what is buffered.
+    fetch_offset: Option<i64>,
+    /// The position is to be looked up first.
+    pub(super) lookup: Option<Position>,
+    /// Answers to what was asked before a seek have another generation and are dropped.
+    pub(super) generation: u32,
+    pub(super) high_watermark: Option<i64>,
+    /// What one answer may bring; it grows when a batch does not fit.
+    max_bytes: i32,
+    paused: bool,
+    leader: Option<i32>,
+    leader_epoch: i32,
+    not_before: Option<Instant>,
+    failures: u32,
+    failing_since: Option<Instant>,
+}
+
+/// One partition to ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) index: usize,
+    pub(super) generation: u32,
+    pub(super) at: TopicPartition,
+    pub(super) offset: i64,
+    pub(super) leader_epoch: i32,
+    pub(super) max_bytes: i32,
+}
+
+/// What can be asked now.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    pub(super) by_broker: HashMap<i32, Vec<Ask>>,
+    pub(super) lookups: Vec<(usize, u32, TopicPartition, Position)>,
+    /// A leader is not known.
+    pub(super) refresh: bool,
+    /// When something that waits can be asked.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Cursors {
+    pub(super) fn new(retry: Backoff, patience: Duration) -> Self {
+        Self { list: Vec::new(), index: HashMap::new(), retry, patience }
+    }
+
+    /// Adds a partition. `Err`: it is there already.
+    pub(super) fn add(
+        &mut self,
+        at: TopicPartition,
+        from: Result<i64, Position>,
+        max_bytes: i32,
+    ) -> Result<(), TopicPartition> {
+        if self.index.contains_key(&at) {
+            return Err(at);
+        }
+        self.index.insert(at.clone(), self.list.len());
+        self.list.push(Cursor {
+            at,
+            position: from.ok(),
+            fetch_offset: from.ok(),
+            lookup: from.err(),
+            generation: 0,
+            high_watermark: None,
+            max_bytes,
+            paused: false,
+            leader: None,
+            leader_epoch: -1,
+            not_before: None,
+            failures: 0,
+            failing_since: None,
+        });
+        Ok(())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Cursor> {
+        self.list.iter()
+    }
+
+    pub(super) fn find(&self, at: &TopicPartition) -> Option<usize> {
+        self.index.get(at).copied()
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Cursor> {
+        self.list.get(index)
+    }
+
+    /// The cursor, if it was not moved since `generation`.
+    pub(super) fn current(&mut self, index: usize, generation: u32) -> Option<&mut Cursor> {
+        self.list.get_mut(index).filter(|cursor| cursor.generation == generation)
+    }
+
+    /// What can be asked of brokers that `busy` does not hold back.
+    pub(super) fn asks(&mut self, now: Instant, cluster: &Cluster, busy: impl Fn(i32) -> bool) -> Asks {
+        let mut asks = Asks::default();
+        for (index, cursor) in self.list.iter_mut().enumerate().filter(|(_, cursor)| !cursor.paused) {
+            if let Some(at) = cursor.not_before.filter(|at| now < *at) {
+                asks.deadline = Some(asks.deadline.map_or(at, |deadline| deadline.min(at)));
+                continue;
+            }
+            if let Some(position) = cursor.lookup {
+                asks.lookups.push((index, cursor.generation, cursor.at.clone(), position));
+                continue;
+            }
+            let Some(offset) = cursor.fetch_offset else { continue };
+            if cursor.leader.is_none() {
+                cursor.take_leader(cluster);
+            }
+            let Some(leader) = cursor.leader else {
+                asks.refresh = true;
+                continue;
+            };
+            if busy(leader) {
+                continue;
+            }
+            asks.by_broker.entry(leader).or_default().push(Ask {
+                index,
+                generation: cursor.generation,
+                at: cursor.at.clone(),
+                offset,
+                leader_epoch: cursor.leader_epoch,
+                max_bytes: cursor.max_bytes,
+            });
+        }
+        asks
+    }
+
+    /// New metadata: leaders that are not known are taken from it.
+    pub(super) fn on_cluster(&mut self, cluster: &Cluster) {
+        self.list.iter_mut().filter(|cursor| cursor.leader.is_none()).for_each(|c| c.take_leader(cluster));
+    }
+
+    /// Asking failed; the leader may have moved. The error comes back when the user should hear of it.
+    pub(super) fn on_failure(
+        &mut self,
+        index: usize,
+        generation: u32,
+        error: Error,
+        now: Instant,
+        unit: f64,
+    ) -> Option<Error> {
+        let (retry, patience) = (self.retry, self.patience);
+        let cursor = self.current(index, generation)?;
+        cursor.leader = None;
+        cursor.failures += 1;
+        cursor.not_before = Some(now + retry.delay(cursor.failures, unit));
+        let since = *cursor.failing_since.get_or_insert(now);
+        if error.is_retriable() && now < since + patience {
+            return None;
+        }
+        cursor.failing_since = None;
+        // The user may go on regardless; asking again at once would not help.
+        cursor.not_before = Some(now + retry.max);
+        Some(error.around(|c| c.topic_partition = Some(cursor.at.clone())))
+    }
+
+    /// Goes on at this offset, and drops what is on its way.
+    pub(super) fn move_to(&mut self, index: usize, offset: i64) {
+        if let Some(cursor) = self.list.get_mut(index) {
+            cursor.generation += 1;
+            (cursor.position, cursor.fetch_offset) = (Some(offset), Some(offset));
+            (cursor.lookup, cursor.not_before) = (None, None);
+        }
+    }
+
+    /// Stops or goes on asking for a partition. What was fetched and not handed out is fetched again.
+    pub(super) fn set_paused(&mut self, index: usize, paused: bool) {
+        if let Some(cursor) = self.list.get_mut(index).filter(|cursor| cursor.paused != paused) {
+            cursor.paused = paused;
+            cursor.generation += 1;
+            cursor.fetch_offset = cursor.position;
+        }
+    }
+}
+
+impl Cursor {
+    /// An answer without an error, which goes up to `next`.
+    pub(super) fn on_answer(&mut self, high_watermark: i64, next: Option<i64>) {
+        self.high_watermark = Some(high_watermark);
+        self.fetch_offset = next.or(self.fetch_offset);
+        (self.failures, self.failing_since) = (0, None);
+    }
+
+    /// The answer held less than one batch.
+    pub(super) fn ask_for_more(&mut self) {
+        self.max_bytes = self.max_bytes.saturating_mul(2);
+    }
+
+    /// The position is outside of the partition: it is looked up anew.
+    pub(super) fn reset(&mut self, to: Position) {
+        self.generation += 1;
+        self.lookup = Some(to);
+    }
+
+    fn take_leader(&mut self, cluster: &Cluster) {
+        if let Some(leader) = cluster.leader(&self.at.topic, self.at.partition) {
+            (self.leader, self.leader_epoch) = (leader.broker, leader.epoch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::protocol::messages::MetadataResponse;
+    use crate::protocol::messages::metadata::{MetadataResponsePartition, MetadataResponseTopic};
+
+    fn cluster() -> Cluster {
+        let partition = |partition_index| MetadataResponsePartition {
+            partition_index,
+            leader_id: 1,
+            ..Default::default()
+        };
+        let topic = MetadataResponseTopic {
+            name: Some("t".into()),
+            partitions: vec![partition(0), partition(1)],
+            ..Default::default()
+        };
+        Cluster::default().updated(&MetadataResponse { topics: vec![topic], ..Default::default() })
+    }
+
+    fn cursors() -> Cursors {
+        let backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(1) };
+        let mut cursors = Cursors::new(backoff, Duration::from_secs(60));
+        cursors.add(TopicPartition::new("t", 0), Ok(5), 1000).unwrap();
+        cursors.add(TopicPartition::new("t", 1), Err(Position::End), 1000).unwrap();
+        cursors
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tests begin at any time and go on from there by hand")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_partition_is_asked_for_once_its_position_and_leader_are_known() {
+        let (mut cursors, now) = (cursors(), start());
+        let asks = cursors.asks(now, &Cluster::default(), |_| false);
+        assert!(asks.refresh && asks.by_broker.is_empty() && asks.lookups.len() == 1);
+        let asks = cursors.asks(now, &cluster(), |_| false);
+        assert_eq!((asks.by_broker[&1].len(), asks.by_broker[&1][0].offset), (1, 5));
+        cursors.move_to(1, 9);
+        assert_eq!(cursors.asks(now, &cluster(), |_| false).by_broker[&1].len(), 2);
+        assert!(cursors.asks(now, &cluster(), |_| true).by_broker.is_empty());
+    }
+
+    #[test]
+    fn an_answer_from_before_a_seek_finds_no_cursor() {
+        let mut cursors = cursors();
+        assert!(cursors.current(0, 0).is_some());
+        cursors.move_to(0, 7);
+        assert!(cursors.current(0, 0).is_none());
+        assert_eq!(cursors.current(0, 1).unwrap().position, Some(7));
+    }
+
+    #[test]
+    fn pausing_gives_back_what_was_fetched_ahead() {
+        let (mut cursors, now) = (cursors(), start());
+        cursors.current(0, 0).unwrap().on_answer(100, Some(50));
+        cursors.set_paused(0, true);
+        assert!(cursors.asks(now, &cluster(), |_| false).by_broker.is_empty());
+        cursors.set_paused(0, false);
+        assert_eq!(cursors.asks(now, &cluster(), |_| false).by_broker[&1][0].offset, 5);
+    }
+
+    #[test]
+    fn passing_trouble_is_kept_from_the_user_and_lasting_trouble_is_not() {
+        let (mut cursors, now) = (cursors(), start());
+        let down = || Error::new(ErrorKind::Unreachable, "down");
+        assert!(cursors.on_failure(0, 0, down(), now, 0.5).is_none());
+        assert!(cursors.asks(now, &cluster(), |_| false).deadline.is_some());
+        assert!(cursors.on_failure(0, 0, down(), now + Duration::from_secs(61), 0.5).is_some());
+        let gone = Error::new(ErrorKind::OffsetOutOfRange, "gone");
+        assert!(cursors.on_failure(0, 0, gone, now, 0.5).is_some());
+    }
+}

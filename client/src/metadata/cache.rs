@@ -1,0 +1,141 @@
+//! An immutable snapshot of the cluster: brokers, topics, leaders and their epochs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::net::Address;
+use crate::protocol::messages::MetadataResponse;
+use crate::protocol::messages::metadata::{MetadataResponseBroker, MetadataResponseTopic};
+use crate::protocol::{ErrorCode, Uuid};
+
+/// The cluster as the last answers described it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cluster {
+    pub(crate) brokers: Vec<Broker>,
+    pub(crate) controller: Option<i32>,
+    pub(crate) topics: HashMap<Arc<str>, Arc<Topic>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Broker {
+    pub(crate) id: i32,
+    pub(crate) address: Address,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Topic {
+    /// Zero when the broker is older than topic ids.
+    pub(crate) id: Uuid,
+    /// Indexed by partition.
+    pub(crate) partitions: Vec<Leader>,
+}
+
+/// Who leads a partition; the epoch is -1 when unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leader {
+    pub(crate) broker: Option<i32>,
+    pub(crate) epoch: i32,
+}
+
+impl Cluster {
+    /// The snapshot after an answer. Topics it does not mention stay as they are.
+    pub(crate) fn updated(&self, response: &MetadataResponse) -> Self {
+        let mut topics = self.topics.clone();
+        for topic in &response.topics {
+            let Some(name) = topic.name.as_deref() else { continue };
+            if topic.error_code.is_err() && topic.partitions.is_empty() {
+                // A retriable error says nothing about what is there; the others say that it is gone.
+                if !topic.error_code.is_retriable()
+                    || topic.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                {
+                    topics.remove(name);
+                }
+                continue;
+            }
+            let known = topics.get(name).map(Arc::as_ref);
+            let topic = Arc::new(Topic::new(topic, known));
+            topics.insert(Arc::from(name), topic);
+        }
+        let brokers: Vec<Broker> = response.brokers.iter().filter_map(Broker::new).collect();
+        Self {
+            brokers: if brokers.is_empty() { self.brokers.clone() } else { brokers },
+            controller: (response.controller_id >= 0).then_some(response.controller_id),
+            topics,
+        }
+    }
+
+    pub(crate) fn broker(&self, id: i32) -> Option<&Broker> {
+        self.brokers.iter().find(|broker| broker.id == id)
+    }
+
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<Leader> {
+        self.topics.get(topic)?.leader(partition)
+    }
+}
+
+impl Topic {
+    fn new(topic: &MetadataResponseTopic, known: Option<&Self>) -> Self {
+        let count = topic.partitions.iter().map(|p| p.partition_index.saturating_add(1)).max().unwrap_or(0);
+        // Partitions are numbered without gaps; a number beyond their count is nonsense and not worth memory.
+        let count = usize::try_from(count).unwrap_or(0).min(topic.partitions.len());
+        let mut partitions = vec![Leader { broker: None, epoch: -1 }; count];
+        for partition in &topic.partitions {
+            let Ok(index) = usize::try_from(partition.partition_index) else { continue };
+            let Some(place) = partitions.get_mut(index) else { continue };
+            let broker = (partition.leader_id >= 0).then_some(partition.leader_id);
+            *place = Leader { broker, epoch: partition.leader_epoch };
+            // A broker that lags behind must not take us back to an older leader (KIP-320).
+            if let Some(known) =
+                known.filter(|k| k.id == topic.topic_id).and_then(|k| k.partitions.get(index))
+                && known.epoch > place.epoch
+                && place.epoch >= 0
+            {
+                *place = *known;
+            }
+        }
+        Self { id: topic.topic_id, partitions }
+    }
+
+    pub(crate) fn leader(&self, partition: i32) -> Option<Leader> {
+        self.partitions.get(usize::try_from(partition).ok()?).copied()
+    }
+}
+
+impl Broker {
+    fn new(broker: &MetadataResponseBroker) -> Option<Self> {
+        let port = u16::try_from(broker.port).ok()?;
+        Some(Self { id: broker.node_id, address: Address { host: Arc::from(broker.host.as_str()), port } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::messages::metadata::MetadataResponsePartition;
+
+    fn answer(leader_id: i32, leader_epoch: i32) -> MetadataResponse {
+        let partition = MetadataResponsePartition { leader_id, leader_epoch, ..Default::default() };
+        let topic = MetadataResponseTopic {
+            name: Some("t".into()),
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        MetadataResponse { topics: vec![topic], ..Default::default() }
+    }
+
+    #[test]
+    fn an_older_leader_epoch_changes_nothing() {
+        let cluster = Cluster::default().updated(&answer(1, 5)).updated(&answer(2, 4));
+        assert_eq!(cluster.leader("t", 0), Some(Leader { broker: Some(1), epoch: 5 }));
+        let cluster = cluster.updated(&answer(2, 6));
+        assert_eq!(cluster.leader("t", 0), Some(Leader { broker: Some(2), epoch: 6 }));
+    }
+
+    #[test]
+    fn a_huge_partition_number_costs_no_memory() {
+        let mut answer = answer(1, 1);
+        answer.topics[0].partitions[0].partition_index = i32::MAX;
+        let cluster = Cluster::default().updated(&answer);
+        assert_eq!(cluster.topics["t"].partitions.len(), 1);
+    }
+}

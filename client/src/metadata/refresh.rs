@@ -1,0 +1,176 @@
+//! Asks brokers for metadata and keeps the newest snapshot.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::debug;
+
+use super::{Broker, Cluster};
+use crate::net::{Address, Connection, Lane, Pool};
+use crate::protocol::messages::metadata::MetadataRequestTopic;
+use crate::protocol::messages::{MetadataRequest, MetadataResponse};
+use crate::{Config, Error, ErrorKind, Result};
+
+/// The snapshot and the addresses to ask.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    bootstrap: Vec<Address>,
+    allow_auto_create: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    cluster: Arc<Cluster>,
+    /// Who answered last: asked first next time, as the connection is probably open.
+    answered: Option<Address>,
+}
+
+/// Which topics to ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
+    /// Brokers only.
+    None,
+    /// These topics; the configuration says whether asking may create them.
+    Topics(&'a [&'a str]),
+    /// These topics, and asking creates nothing.
+    Existing(&'a [&'a str]),
+    /// Every topic.
+    All,
+}
+
+impl Metadata {
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let address = |(host, port): (String, u16)| Address { host: Arc::from(host), port };
+        Ok(Self {
+            bootstrap: config.bootstrap()?.into_iter().map(address).collect(),
+            allow_auto_create: config.flag("allow.auto.create.topics"),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The newest snapshot.
+    pub(crate) fn cluster(&self) -> Arc<Cluster> {
+        self.with(|state| state.cluster.clone())
+    }
+
+    /// Who answered last, if anybody has.
+    pub(crate) fn answered(&self) -> Option<Address> {
+        self.with(|state| state.answered.clone())
+    }
+
+    /// A connection to some broker: the last that answered, else any known one, else one to begin with.
+    pub(crate) async fn any(&self, pool: &Pool) -> Result<Arc<Connection>> {
+        let (cluster, answered) = self.with(|state| (state.cluster.clone(), state.answered.clone()));
+        let known = cluster.brokers.iter().map(|broker| broker.address.clone());
+        let mut candidates: Vec<Address> = Vec::new();
+        for address in answered.into_iter().chain(known).chain(self.bootstrap.iter().cloned()) {
+            if !candidates.contains(&address) {
+                candidates.push(address);
+            }
+        }
+        let mut failures = Vec::new();
+        for address in candidates {
+            match pool.connection(&address, Lane::General).await {
+                Ok(connection) => {
+                    self.with(|state| state.answered = Some(address));
+                    return Ok(connection);
+                }
+                Err(e) => failures.push((address, e)),
+            }
+        }
+        Err(unreachable(failures))
+    }
+
+    /// A connection to a broker by its id; its address is whatever the cluster advertises.
+    pub(crate) async fn broker(&self, pool: &Pool, id: i32, lane: Lane) -> Result<Arc<Connection>> {
+        let cluster = self.cluster();
+        let Some(broker) = cluster.broker(id) else {
+            return Err(Error::new(
+                ErrorKind::Unreachable,
+                format!("the cluster has no broker {id} at the moment"),
+            ));
+        };
+        pool.connection(&broker.address, lane).await.map_err(|e| self.advertised(broker, e))
+    }
+
+    /// Asks for topics and keeps what is answered.
+    pub(crate) async fn refresh(&self, pool: &Pool, wanted: Wanted<'_>) -> Result<MetadataResponse> {
+        let connection = self.any(pool).await?;
+        let version = connection.version::<MetadataRequest>(i16::MAX)?;
+        let request = self.request(wanted, version);
+        let response = connection.call_version(&request, version, std::time::Duration::ZERO).await?;
+        response.error_code.ok().map_err(|code| Error::broker(code, connection.address()))?;
+        debug!(peer = connection.address(), topics = response.topics.len(), "metadata");
+        self.with(|state| state.cluster = Arc::new(state.cluster.updated(&response)));
+        Ok(response)
+    }
+
+    fn request(&self, wanted: Wanted<'_>, version: i16) -> MetadataRequest {
+        let named = |names: &[&str]| {
+            let topic =
+                |name: &&str| MetadataRequestTopic { name: Some((*name).to_owned()), ..Default::default() };
+            Some(names.iter().map(topic).collect())
+        };
+        let (topics, create) = match wanted {
+            // Version 0 has no way to ask for no topic: an empty list means all of them there.
+            Wanted::None => (Some(Vec::new()), false),
+            Wanted::Topics(names) => (named(names), self.allow_auto_create),
+            Wanted::Existing(names) => (named(names), false),
+            Wanted::All if version == 0 => (Some(Vec::new()), false),
+            Wanted::All => (None, false),
+        };
+        // Before version 4 the broker alone decides.
+        MetadataRequest { topics, allow_auto_topic_creation: create || version < 4, ..Default::default() }
+    }
+
+    /// The classic trap: the cluster answers where we asked, but tells us to go where we cannot.
+    fn advertised(&self, broker: &Broker, error: Error) -> Error {
+        let Some(asked) = self.answered().filter(|asked| *asked != broker.address) else {
+            return error.around(|c| c.broker = Some(format!("{} ({})", broker.id, broker.address)));
+        };
+        if error.kind() != ErrorKind::Unreachable {
+            return error;
+        }
+        let context = error.context().clone();
+        let (id, address) = (broker.id, &broker.address);
+        let message =
+            format!("{asked} answers, but says that broker {id} is at {address}, which cannot be reached");
+        Error::new(ErrorKind::Unreachable, message)
+            .because(error.cause().unwrap_or_default())
+            .hinted(format!("set advertised.listeners on broker {id} to an address this machine can reach"))
+            .around(|c| {
+                *c = context;
+                c.broker = Some(format!("{id} ({address})"));
+            })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// No candidate could be reached: one error that names them all.
+fn unreachable(mut failures: Vec<(Address, Error)>) -> Error {
+    if failures.len() == 1
+        && let Some((address, error)) = failures.pop()
+    {
+        return if error.kind() == ErrorKind::Unreachable { hint(error, &address) } else { error };
+    }
+    let names: Vec<String> = failures.iter().map(|(address, _)| address.to_string()).collect();
+    let causes: Vec<String> = failures
+        .iter()
+        .map(|(address, e)| e.cause().map_or(format!("{address}: {e}"), str::to_owned))
+        .collect();
+    let addresses = failures.iter().flat_map(|(_, e)| e.context().addresses.clone()).collect();
+    let error = Error::new(ErrorKind::Unreachable, format!("cannot reach any of {}", names.join(", ")))
+        .because(causes.join("; "))
+        .around(|c| c.addresses = addresses);
+    match failures.first() {
+        Some((address, _)) => hint(error, address),
+        None => error,
+    }
+}
+
+fn hint(error: Error, address: &Address) -> Error {
+    error.hinted(format!("is a broker running at {address}? bootstrap.servers says where to look"))
+}

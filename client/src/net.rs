@@ -1,0 +1,12 @@
+//! Connections to brokers: dialling, pipelining, and which ones are open. What is said over them is not known here.
+
+mod backoff;
+mod connection;
+mod dial;
+mod pool;
+mod versions;
+
+pub(crate) use backoff::Backoff;
+pub(crate) use connection::Connection;
+pub(crate) use dial::Address;
+pub(crate) use pool::{Lane, Pool};

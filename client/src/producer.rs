@@ -1,0 +1,428 @@
+//! The producer: records go into the wire buffer on the caller's thread, a task sends them.
+
+mod accumulator;
+mod delivery;
+mod partitioner;
+mod queue;
+mod request;
+mod sender;
+mod sequence;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::client::{Core, unknown_partition};
+use crate::metadata::{Topic, Wanted};
+use crate::net::{Backoff, Lane};
+use crate::protocol::records::Compression;
+use crate::{Config, Error, ErrorKind, Record, Result, TopicPartition, clock, rng};
+use accumulator::{Accumulator, Limits, Now, Refused};
+use sender::Sender;
+use sequence::Identity;
+
+pub use delivery::{Ack, Delivery};
+
+/// Sends records. A clone is another handle of the same producer; it may be used from any thread.
+///
+/// Records are encoded into their batch at once, and a batch leaves when its broker is free, when it is full, or when
+/// its time is over (`linger.ms`). With `acks=all` and the defaults no record is written twice or out of order through
+/// retries. When the last handle is dropped, what is enqueued is still delivered while the runtime lives; `close`
+/// tells whether it was.
+///
+/// ```no_run
+/// # async fn run(client: kinglet::Client, lines: Vec<String>) -> kinglet::Result<()> {
+/// use kinglet::Record;
+///
+/// let producer = client.producer()?;
+/// for line in &lines {
+///     let record = Record::to("logs").value(line);
+///     // The fast path never waits; the slow one waits for memory or for the topic's metadata.
+///     if producer.try_enqueue(record).is_err() {
+///         drop(producer.enqueue(record).await?);
+///     }
+/// }
+/// if let Some(error) = producer.flush().await?.first_error {
+///     return Err(error);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Producer {
+    handle: Arc<ProducerHandle>,
+}
+
+/// What became of records.
+#[derive(Clone, Debug, Default)]
+pub struct FlushReport {
+    /// Records that were acknowledged.
+    pub delivered: u64,
+    /// Records that were given up.
+    pub failed: u64,
+    /// Why the first of those was.
+    pub first_error: Option<Error>,
+}
+
+/// Records since the producer was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records taken.
+    pub enqueued: u64,
+    /// Records acknowledged.
+    pub delivered: u64,
+    /// Records given up.
+    pub failed: u64,
+}
+
+/// Why a record was not taken at once.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryEnqueueError {
+    /// `buffer.memory` is used up at the moment.
+    #[error("the producer's buffer is full")]
+    Full,
+    /// The topic's partitions are not known yet: `enqueue` or `partitions_for` asks for them.
+    #[error("the topic's partitions are not known yet")]
+    NoMetadata,
+    /// The record can never be taken.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// Dropped with the last handle.
+#[derive(Debug)]
+struct ProducerHandle {
+    shared: Arc<Shared>,
+    runtime: Handle,
+}
+
+/// What the handles and the sender's task have in common.
+#[derive(Debug)]
+struct Shared {
+    core: Arc<Core>,
+    settings: request::Settings,
+    /// Idempotence was asked for by name: without it nothing is sent.
+    idempotence_required: bool,
+    accumulator: Mutex<Accumulator>,
+    /// Wakes the sender.
+    wake: Notify,
+    /// Wakes those who wait for memory, or for batches to be finished.
+    progress: Notify,
+    /// The time to close is over.
+    abandoned: Notify,
+}
+
+impl Producer {
+    pub(crate) fn start(core: Arc<Core>) -> Result<Self> {
+        let runtime = Handle::try_current().map_err(|e| {
+            Error::new(ErrorKind::Config, "a producer needs a tokio runtime").because(e.to_string())
+        })?;
+        let shared = Arc::new(Shared::new(core)?);
+        // It ends by itself when the last handle is gone and everything is sent; dropping a producer must not lose
+        // records, so nobody can await it.
+        runtime.spawn(Sender::new(shared.clone()).run());
+        Ok(Self { handle: Arc::new(ProducerHandle { shared, runtime }) })
+    }
+
+    /// Sends a record and waits until it is acknowledged.
+    ///
+    /// Not cancel safe: dropped after it was enqueued, the record is sent nevertheless.
+    pub async fn send(&self, record: Record<'_>) -> Result<Ack> {
+        self.enqueue(record).await?.await
+    }
+
+    /// Takes a record, waiting for the topic's metadata and for memory, `max.block.ms` at most.
+    ///
+    /// Cancel safe: dropped before it is ready, the record is not enqueued.
+    pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery> {
+        let limit = self.shared().core.config.duration("max.block.ms");
+        match self.try_enqueue(record) {
+            Ok(delivery) => Ok(delivery),
+            Err(TryEnqueueError::Failed(e)) => Err(e),
+            Err(TryEnqueueError::Full | TryEnqueueError::NoMetadata) => {
+                timeout(limit, self.enqueue_waiting(record)).await.unwrap_or_else(|_| {
+                    Err(Error::new(ErrorKind::Timeout, format!("a record was not taken within {limit:?}"))
+                    .hinted(
+                        "max.block.ms bounds the wait for memory and metadata; buffer.memory is the memory",
+                    ))
+                })
+            }
+        }
+    }
+
+    /// Takes a record if there is room and the topic is known. Never waits, and allocates nothing a record.
+    pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, TryEnqueueError> {
+        let shared = self.shared();
+        let pushed = shared.lock().push(&record, now);
+        match pushed {
+            Ok(pushed) => {
+                if pushed.wake {
+                    shared.wake.notify_one();
+                }
+                Ok(Delivery::new(pushed.batch, pushed.index, pushed.timestamp_ms))
+            }
+            Err(Refused::Full) => {
+                shared.wake.notify_one();
+                Err(TryEnqueueError::Full)
+            }
+            Err(Refused::NoMetadata) => Err(TryEnqueueError::NoMetadata),
+            Err(Refused::Never(e)) => Err(TryEnqueueError::Failed(e)),
+        }
+    }
+
+    /// As [`enqueue`](Self::enqueue), for a thread that is not part of a runtime: it blocks while there is no room.
+    ///
+    /// # Panics
+    ///
+    /// When it is called from async code.
+    pub fn enqueue_blocking(&self, record: Record<'_>) -> Result<Delivery> {
+        match self.try_enqueue(record) {
+            Ok(delivery) => Ok(delivery),
+            Err(TryEnqueueError::Failed(e)) => Err(e),
+            Err(TryEnqueueError::Full | TryEnqueueError::NoMetadata) => {
+                self.handle.runtime.block_on(self.enqueue(record))
+            }
+        }
+    }
+
+    /// How many partitions a topic has, asking for it if needed. It also reaches one of its leaders, so that a
+    /// cluster that cannot be written to is found out early.
+    pub async fn partitions_for(&self, topic: &str) -> Result<usize> {
+        self.load(topic).await
+    }
+
+    /// Sends everything that is enqueued and waits until it is delivered or has failed: the report is about all
+    /// records since the last report.
+    pub async fn flush(&self) -> Result<FlushReport> {
+        self.finish_all().await;
+        Ok(self.report())
+    }
+
+    /// Takes no more records, delivers what is there, and gives the rest up at the deadline.
+    pub async fn close(&self, deadline: Duration) -> Result<FlushReport> {
+        let shared = self.shared();
+        shared.lock().close();
+        shared.wake.notify_one();
+        if timeout(deadline, self.finish_all()).await.is_err() {
+            shared.abandoned.notify_one();
+            self.finish_all().await;
+        }
+        Ok(self.report())
+    }
+
+    /// Records taken, delivered and failed so far.
+    pub fn counts(&self) -> Counts {
+        let (enqueued, delivered, failed) = self.shared().lock().totals();
+        Counts { enqueued, delivered, failed }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    fn report(&self) -> FlushReport {
+        let tally = self.shared().lock().report();
+        FlushReport { delivered: tally.delivered, failed: tally.failed, first_error: tally.first_error }
+    }
+
+    async fn finish_all(&self) {
+        let shared = self.shared();
+        let before = shared.lock().flush();
+        shared.wake.notify_one();
+        shared.until(|acc| acc.is_finished(before).then_some(())).await;
+    }
+
+    async fn enqueue_waiting(&self, record: Record<'_>) -> Result<Delivery> {
+        let shared = self.shared();
+        if !shared.lock().knows(record.topic) {
+            let count = self.load(record.topic).await?;
+            if let Some(wanted) =
+                record.partition.filter(|wanted| usize::try_from(*wanted).map_or(true, |i| i >= count))
+            {
+                self.look_for(record.topic, wanted).await?;
+            }
+        }
+        loop {
+            let progress = shared.progress.notified();
+            tokio::pin!(progress);
+            // From here on no news is missed, whatever happens between the attempt and the wait.
+            progress.as_mut().enable();
+            match self.try_enqueue(record) {
+                Ok(delivery) => return Ok(delivery),
+                Err(TryEnqueueError::Failed(e)) => return Err(e),
+                Err(TryEnqueueError::NoMetadata) => self.load(record.topic).await.map(drop)?,
+                Err(TryEnqueueError::Full) => progress.await,
+            }
+        }
+    }
+
+    /// A partition beyond those that are known may have been added.
+    async fn look_for(&self, topic: &str, partition: i32) -> Result<()> {
+        let found = self.shared().core.topic(topic, Wanted::Existing(&[topic])).await?;
+        if found.leader(partition).is_none() {
+            return Err(unknown_partition(&TopicPartition::new(topic, partition), &found));
+        }
+        self.shared().with(|acc| acc.add_topic(topic, &found, rng::start()));
+        Ok(())
+    }
+
+    async fn load(&self, topic: &str) -> Result<usize> {
+        let shared = self.shared();
+        let core = &shared.core;
+        let found = core
+            .within_api_timeout("asking for a topic", core.topic(topic, Wanted::Topics(&[topic])))
+            .await?;
+        shared.reach_a_leader(&found).await?;
+        shared.with(|acc| acc.add_topic(topic, &found, rng::start()));
+        Ok(found.partitions.len())
+    }
+}
+
+impl Drop for ProducerHandle {
+    fn drop(&mut self) {
+        self.shared.lock().close();
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Shared {
+    fn new(core: Arc<Core>) -> Result<Self> {
+        let config = &core.config;
+        let settings = settings(config);
+        let (identity, idempotence_required) = identity(config, settings.acks)?;
+        let accumulator = Accumulator::new(limits(config, identity, settings.acks), identity);
+        Ok(Self {
+            settings,
+            idempotence_required,
+            accumulator: Mutex::new(accumulator),
+            wake: Notify::new(),
+            progress: Notify::new(),
+            abandoned: Notify::new(),
+            core,
+        })
+    }
+
+    /// A poisoned lock means that a holder panicked; the accumulator's own steps do not.
+    fn lock(&self) -> MutexGuard<'_, Accumulator> {
+        self.accumulator.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on the accumulator, then tells whoever waits what is finished.
+    fn with<T>(&self, work: impl FnOnce(&mut Accumulator) -> T) -> T {
+        let (value, finished) = {
+            let mut accumulator = self.lock();
+            let value = work(&mut accumulator);
+            (value, accumulator.take_finished())
+        };
+        if !finished.is_empty() {
+            finished.into_iter().for_each(|(batch, result)| batch.complete(result));
+            self.progress.notify_waiters();
+        }
+        value
+    }
+
+    /// Waits until `ready` gives something; it is asked again whenever batches are finished.
+    async fn until<T>(&self, ready: impl Fn(&Accumulator) -> Option<T>) -> T {
+        loop {
+            let progress = self.progress.notified();
+            tokio::pin!(progress);
+            progress.as_mut().enable();
+            if let Some(value) = ready(&self.lock()) {
+                return value;
+            }
+            progress.await;
+        }
+    }
+
+    /// Whether there are topics whose metadata is worth keeping fresh.
+    fn in_use(&self) -> bool {
+        !self.lock().topic_names().is_empty()
+    }
+
+    /// Fails when none of the topic's leaders can be reached.
+    async fn reach_a_leader(&self, topic: &Topic) -> Result<()> {
+        let mut leaders: Vec<i32> = topic.partitions.iter().filter_map(|leader| leader.broker).collect();
+        leaders.sort_unstable();
+        leaders.dedup();
+        let mut first = None;
+        for leader in leaders {
+            match self.core.metadata.broker(&self.core.pool, leader, Lane::Produce).await {
+                Ok(_) => return Ok(()),
+                Err(e) => first = first.or(Some(e)),
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+}
+
+fn now() -> Now {
+    Now { instant: clock::now(), unix_ms: clock::unix_ms() }
+}
+
+fn settings(config: &Config) -> request::Settings {
+    let compression: Compression = config.text("compression.type").parse().unwrap_or_default();
+    let level = match compression {
+        Compression::None | Compression::Snappy => None,
+        Compression::Gzip => config.int32("compression.gzip.level").filter(|level| *level > 0),
+        Compression::Lz4 => config.int32("compression.lz4.level"),
+        Compression::Zstd => config.int32("compression.zstd.level"),
+    };
+    let acks = match config.text("acks") {
+        "0" => 0,
+        "1" => 1,
+        _ => -1,
+    };
+    let timeout_ms = config.int32("request.timeout.ms").unwrap_or(i32::MAX);
+    request::Settings { acks, timeout_ms, compression, level }
+}
+
+/// Idempotence is on unless it was switched off, or other settings rule it out; asked for by name, those are an error.
+fn identity(config: &Config, acks: i16) -> Result<(Identity, bool)> {
+    /// What a broker remembers of a producer.
+    const BATCHES_REMEMBERED: i64 = 5;
+    let in_flight = config.int("max.in.flight.requests.per.connection").unwrap_or(BATCHES_REMEMBERED);
+    let possible = acks == -1 && config.int("retries") != Some(0) && in_flight <= BATCHES_REMEMBERED;
+    match config.get("enable.idempotence") {
+        Some("false") => Ok((Identity::Off, false)),
+        Some(_) if !possible => Err(Error::new(ErrorKind::Config, "enable.idempotence=true cannot be kept")
+            .hinted("it needs acks=all, retries above 0 and max.in.flight.requests.per.connection up to 5")),
+        Some(_) => Ok((Identity::Wanted, true)),
+        None => Ok((if possible { Identity::Wanted } else { Identity::Off }, false)),
+    }
+}
+
+/// What `batch.size` is when it is unset: as much as a broker takes by default.
+const BATCH_SIZE: usize = 1024 * 1024;
+/// Batches in one request; brokers take 100 MiB.
+const REQUEST_MAX: usize = 8 * 1024 * 1024;
+/// A record is encoded with 31-bit lengths; nobody means to send one of this size.
+const RECORD_MAX: usize = 1024 * 1024 * 1024;
+
+fn limits(config: &Config, identity: Identity, acks: i16) -> Limits {
+    let in_flight = config.size("max.in.flight.requests.per.connection").unwrap_or(1);
+    // Without sequence numbers a retry could overtake; whoever sets the limit by name has chosen that.
+    let may_overtake = identity != Identity::Off
+        || acks == 0
+        || config.get("max.in.flight.requests.per.connection").is_some();
+    Limits {
+        batch_size: config.size("batch.size").unwrap_or(BATCH_SIZE),
+        linger: config.get("linger.ms").map(|_| config.duration("linger.ms")),
+        memory: config.size("buffer.memory").unwrap_or(usize::MAX),
+        record_max: config.size("max.request.size").unwrap_or(RECORD_MAX).min(RECORD_MAX),
+        request_max: REQUEST_MAX,
+        in_flight,
+        partition_in_flight: if may_overtake { in_flight } else { 1 },
+        delivery_timeout: config.duration("delivery.timeout.ms"),
+        retries: config.int("retries").and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX),
+        retry: retry(config),
+        ignore_keys: config.flag("partitioner.ignore.keys"),
+    }
+}
+
+fn retry(config: &Config) -> Backoff {
+    Backoff { base: config.duration("retry.backoff.ms"), max: config.duration("retry.backoff.max.ms") }
+}

@@ -1,0 +1,158 @@
+//! The batches of one partition, in the order in which they must be written.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::accumulator::{Body, Now, Parcel, Slot};
+use super::delivery::BatchResult;
+use super::sequence::Sequence;
+use crate::Error;
+use crate::net::Backoff;
+use crate::protocol::records::BatchBuilder;
+
+#[derive(Debug, Default)]
+pub(super) struct PartitionQueue {
+    pub(super) leader: Option<i32>,
+    /// Whether it is in the accumulator's list of partitions with something to send.
+    pub(super) active: bool,
+    /// Takes records.
+    pub(super) open: Option<Open>,
+    full: VecDeque<Open>,
+    /// To be sent again, by number; before anything else.
+    again: VecDeque<Parcel>,
+    pub(super) in_flight: usize,
+    /// The numbers of batches that were sent and are not finished.
+    pub(super) first_under_way: BTreeSet<u64>,
+    pub(super) sequence: Sequence,
+    pub(super) not_before: Option<Instant>,
+    pub(super) failures: u32,
+    pub(super) last_error: Option<Error>,
+}
+
+/// A batch that is being filled, or is full.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) builder: BatchBuilder,
+    pub(super) result: Arc<BatchResult>,
+    pub(super) unix_ms: i64,
+    number: u64,
+    opened: Instant,
+}
+
+impl Open {
+    pub(super) fn new(number: u64, partition: usize, batch_size: usize, now: Now) -> Self {
+        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+        Self {
+            builder: BatchBuilder::new(batch_size),
+            result: BatchResult::new(partition),
+            unix_ms: now.unix_ms,
+            number,
+            opened: now.instant,
+        }
+    }
+}
+
+impl PartitionQueue {
+    /// Closes the open batch if `more` bytes do not fit.
+    #[inline]
+    pub(super) fn close_if_full(&mut self, more: usize, batch_size: usize) -> bool {
+        match &self.open {
+            Some(open) if open.builder.len() + more > batch_size => {
+                self.close();
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.full.extend(self.open.take());
+    }
+
+    pub(super) fn has_unsent(&self) -> bool {
+        self.open.is_some() || !self.full.is_empty() || !self.again.is_empty()
+    }
+
+    /// When the batch was opened that is next.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        let again = self.again.front().map(|parcel| parcel.opened);
+        again.or_else(|| self.full.front().or(self.open.as_ref()).map(|open| open.opened))
+    }
+
+    /// The size of the batch that may be sent now; else when there may be one, if only time is missing.
+    pub(super) fn next_due(
+        &self,
+        now: Instant,
+        linger: Option<Duration>,
+        batch_size: usize,
+        in_flight_max: usize,
+    ) -> Result<usize, Option<Instant>> {
+        if let Some(not_before) = self.not_before.filter(|at| now < *at) {
+            return Err(self.has_unsent().then_some(not_before));
+        }
+        if let Some(parcel) = self.again.front() {
+            // What failed goes alone, after everything that is under way: so nothing overtakes it.
+            return if self.in_flight == 0 { Ok(parcel.size) } else { Err(None) };
+        }
+        if self.in_flight >= in_flight_max {
+            return Err(None);
+        }
+        if let Some(full) = self.full.front() {
+            return Ok(full.builder.len());
+        }
+        let Some(open) = &self.open else { return Err(None) };
+        let due = linger.map_or(open.opened, |linger| open.opened + linger);
+        if open.builder.len() >= batch_size || now >= due { Ok(open.builder.len()) } else { Err(Some(due)) }
+    }
+
+    /// Takes the next batch out, due or not; it counts as under way.
+    pub(super) fn take_next(&mut self, slot: Slot, topic: &Arc<str>) -> Option<Parcel> {
+        let parcel = match self.again.pop_front() {
+            Some(parcel) => parcel,
+            None => self.full.pop_front().or_else(|| self.open.take())?.into_parcel(slot, topic.clone()),
+        };
+        self.in_flight += 1;
+        self.first_under_way.insert(parcel.number);
+        Some(parcel)
+    }
+
+    /// Notes a failure: nothing is sent for a while. Batches that fail together count once.
+    pub(super) fn failed(&mut self, error: Error, now: Instant, retry: Backoff, unit: f64) {
+        if self.not_before.is_none_or(|at| at <= now) {
+            self.failures += 1;
+            self.not_before = Some(now + retry.delay(self.failures, unit));
+        }
+        self.last_error = Some(error);
+    }
+
+    /// Puts a batch back that is to be sent again, by its number.
+    pub(super) fn put_back(&mut self, parcel: Parcel) {
+        let at = self.again.partition_point(|other| other.number < parcel.number);
+        self.again.insert(at, parcel);
+    }
+
+    /// Numbers start again: batches lose the ones they have.
+    pub(super) fn renumber(&mut self) {
+        self.sequence = Sequence::default();
+        self.again.iter_mut().for_each(|parcel| parcel.stamp = None);
+    }
+}
+
+impl Open {
+    fn into_parcel(self, slot: Slot, topic: Arc<str>) -> Parcel {
+        Parcel {
+            slot,
+            topic,
+            number: self.number,
+            result: self.result,
+            count: self.builder.count(),
+            size: self.builder.len(),
+            body: Body::Building(self.builder),
+            stamp: None,
+            attempts: 0,
+            opened: self.opened,
+            uncertain: false,
+        }
+    }
+}

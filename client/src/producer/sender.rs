@@ -1,0 +1,333 @@
+//! The producer's task: does what the accumulator plans, and brings back what became of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::Shared;
+use super::accumulator::{Accumulator, Outcome, Parcel, Plan};
+use super::delivery::Written;
+use super::request;
+use super::sequence::Identity;
+use crate::client::{Core, Target};
+use crate::metadata::Wanted;
+use crate::net::{Connection, Lane};
+use crate::protocol::messages::{
+    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
+};
+use crate::protocol::{Request, decode_response};
+use crate::{Error, ErrorKind, Result, clock, rng};
+
+pub(super) struct Sender {
+    shared: Arc<Shared>,
+    connections: HashMap<i32, Arc<Connection>>,
+    connecting: HashSet<i32>,
+    /// Requests without an answer yet, by the number in their event.
+    flying: HashMap<u64, (i32, Vec<Parcel>)>,
+    next_flight: u64,
+    events: JoinSet<Event>,
+    refresh: Repeat,
+    identify: Repeat,
+    refreshed: Instant,
+}
+
+/// Something that must not run twice at once, nor again at once after a failure.
+#[derive(Debug, Default)]
+struct Repeat {
+    running: bool,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+/// What the tasks of the sender come back with.
+enum Event {
+    Landed(u64, Result<ProduceResponse>),
+    Connected(i32, Result<Arc<Connection>>),
+    Refreshed(Result<()>),
+    Identified(Result<InitProducerIdResponse>),
+}
+
+impl Sender {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            connections: HashMap::new(),
+            connecting: HashSet::new(),
+            flying: HashMap::new(),
+            next_flight: 0,
+            events: JoinSet::new(),
+            refresh: Repeat::default(),
+            identify: Repeat::default(),
+            refreshed: clock::now(),
+        }
+    }
+
+    /// Runs until the producer is closed and everything is delivered or has failed.
+    pub(super) async fn run(mut self) {
+        loop {
+            let now = clock::now();
+            let (mut plan, over) = self.with(|acc| {
+                let plan = acc.plan(now);
+                (plan, acc.is_over())
+            });
+            if over {
+                return;
+            }
+            for (broker, parcels) in std::mem::take(&mut plan.requests) {
+                self.dispatch(broker, parcels);
+            }
+            self.start_others(&mut plan, now);
+            self.wait(plan.deadline).await;
+        }
+    }
+
+    /// Works on the accumulator, then tells those who wait what is finished.
+    fn with<T>(&self, work: impl FnOnce(&mut Accumulator) -> T) -> T {
+        self.shared.with(work)
+    }
+
+    async fn wait(&mut self, deadline: Option<Instant>) {
+        let sleep = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(event) = self.events.join_next() => match event {
+                Ok(event) => self.on_event(event),
+                Err(e) => warn!(error = %e, "a task of the producer failed"),
+            },
+            () = self.shared.wake.notified() => {}
+            () = sleep => {}
+            () = self.shared.abandoned.notified() => self.abandon(),
+        }
+        while let Some(Ok(event)) = self.events.try_join_next() {
+            self.on_event(event);
+        }
+    }
+
+    fn dispatch(&mut self, broker: i32, mut parcels: Vec<Parcel>) {
+        let settings = &self.shared.settings;
+        let mut batches = Vec::with_capacity(parcels.len());
+        let mut sealed = Vec::with_capacity(parcels.len());
+        for mut parcel in parcels.drain(..) {
+            match request::seal(&mut parcel, settings) {
+                Ok(bytes) => {
+                    batches.push(bytes);
+                    sealed.push(parcel);
+                }
+                Err(e) => self.with(|acc| acc.unsendable(parcel, e.into(), clock::now())),
+            }
+        }
+        if sealed.is_empty() {
+            self.with(|acc| acc.request_done(broker));
+            return;
+        }
+        let request = request::build(sealed.iter().zip(batches), settings);
+        if let Err(error) = self.send(broker, &request, &mut sealed) {
+            self.forget(broker);
+            self.land(broker, sealed, |_| Outcome::Lost { error: error.clone(), sent: false });
+        }
+    }
+
+    /// On success the parcels are taken; on failure nothing was sent.
+    fn send(&mut self, broker: i32, request: &ProduceRequest, parcels: &mut Vec<Parcel>) -> Result<()> {
+        let gone = || Error::new(ErrorKind::Disconnected, format!("lost the connection to broker {broker}"));
+        let connection = self.connections.get(&broker).ok_or_else(gone)?.clone();
+        let version = connection.version::<ProduceRequest>(request::VERSION_MAX)?;
+        if version < request::VERSION_MIN {
+            return Err(Error::unsupported(ProduceRequest::KEY, connection.address()));
+        }
+        if self.shared.settings.acks == 0 {
+            connection.tell(request, version)?;
+            let written = Written { base_offset: None, append_time_ms: None };
+            self.land(broker, std::mem::take(parcels), |_| Outcome::Written(written));
+            return Ok(());
+        }
+        let answer = connection.start(request, version)?;
+        let flight = self.next_flight;
+        self.next_flight += 1;
+        self.flying.insert(flight, (broker, std::mem::take(parcels)));
+        self.events.spawn(async move {
+            let limit = connection.request_timeout();
+            let frame = connection.finish::<ProduceRequest>(answer, limit).await;
+            let decode = |frame| Ok(decode_response::<ProduceRequest>(frame, version)?.1);
+            Event::Landed(flight, frame.and_then(decode))
+        });
+        Ok(())
+    }
+
+    fn start_others(&mut self, plan: &mut Plan, now: Instant) {
+        for broker in plan.connect.drain(..) {
+            if self.connecting.insert(broker) {
+                let core = self.shared.core.clone();
+                self.events.spawn(async move {
+                    Event::Connected(broker, core.metadata.broker(&core.pool, broker, Lane::Produce).await)
+                });
+            }
+        }
+        let max_age = self.shared.core.config.duration("metadata.max.age.ms");
+        let aged = now >= self.refreshed + max_age && self.shared.in_use();
+        if (plan.refresh || aged) && self.refresh.may_start(now, plan) {
+            let shared = self.shared.clone();
+            self.events.spawn(async move { Event::Refreshed(refresh(&shared).await) });
+        }
+        if plan.identify && self.identify.may_start(now, plan) {
+            let core = self.shared.core.clone();
+            self.events.spawn(async move { Event::Identified(identify(&core).await) });
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let now = clock::now();
+        match event {
+            Event::Landed(flight, result) => self.on_landed(flight, result),
+            Event::Connected(broker, Ok(connection)) => {
+                self.connecting.remove(&broker);
+                self.connections.insert(broker, connection);
+                self.with(|acc| acc.on_broker(broker, true));
+            }
+            Event::Connected(broker, Err(error)) => {
+                self.connecting.remove(&broker);
+                warn!(broker, %error, "cannot connect");
+                self.with(|acc| acc.on_unreachable(broker, &error, now, rng::unit()));
+            }
+            Event::Refreshed(result) => {
+                // Also after a success: if the leader is still unknown, asking at once again would not help.
+                self.refresh.done(now, self.shared.core.retry.delay(self.refresh.failures + 1, rng::unit()));
+                match result {
+                    Ok(()) => {
+                        self.refreshed = now;
+                        self.refresh.failures = 0;
+                        let cluster = self.shared.core.metadata.cluster();
+                        self.with(|acc| acc.on_cluster(&cluster, now));
+                    }
+                    Err(error) => warn!(%error, "cannot refresh metadata"),
+                }
+            }
+            Event::Identified(result) => self.on_identified(result, now),
+        }
+    }
+
+    fn on_landed(&mut self, flight: u64, result: Result<ProduceResponse>) {
+        let Some((broker, parcels)) = self.flying.remove(&flight) else { return };
+        match result {
+            Ok(response) => {
+                let address = self.connections.get(&broker).map_or("", |connection| connection.address());
+                let name = format!("{broker} ({address})");
+                self.land(broker, parcels, |parcel| request::outcome(parcel, &response, &name));
+            }
+            Err(error) => {
+                debug!(broker, %error, "produce failed");
+                if self.connections.get(&broker).is_some_and(|connection| !connection.is_open()) {
+                    self.forget(broker);
+                }
+                self.land(broker, parcels, |_| Outcome::Lost { error: error.clone(), sent: true });
+            }
+        }
+    }
+
+    fn land(&self, broker: i32, parcels: Vec<Parcel>, outcome: impl Fn(&Parcel) -> Outcome) {
+        let now = clock::now();
+        self.with(|acc| {
+            acc.request_done(broker);
+            for parcel in parcels {
+                let outcome = outcome(&parcel);
+                acc.landed(parcel, outcome, now, rng::unit());
+            }
+        });
+    }
+
+    fn forget(&mut self, broker: i32) {
+        self.connections.remove(&broker);
+        self.with(|acc| acc.on_broker(broker, false));
+    }
+
+    fn on_identified(&mut self, result: Result<InitProducerIdResponse>, now: Instant) {
+        let answered = result.and_then(|answer| match answer.error_code.ok() {
+            Ok(()) => Ok(Identity::Known { id: answer.producer_id, epoch: answer.producer_epoch }),
+            Err(code) => Err(Error::broker(code, "no producer id")),
+        });
+        self.identify.done(now, self.shared.core.retry.delay(self.identify.failures + 1, rng::unit()));
+        match answered {
+            Ok(identity) => {
+                self.identify.failures = 0;
+                self.with(|acc| acc.on_identity(identity));
+            }
+            Err(error) if error.is_retriable() => warn!(%error, "cannot get a producer id"),
+            Err(error) if self.shared.idempotence_required => {
+                self.with(|acc| acc.fail_unsent(&error, now));
+            }
+            Err(error) => {
+                debug!(%error, "going on without idempotence");
+                self.with(|acc| acc.without_identity(1));
+            }
+        }
+    }
+
+    /// The time to close is over: whatever is left fails.
+    fn abandon(&mut self) {
+        let error = Error::closed("producer");
+        let flying: Vec<_> = self.flying.drain().map(|(_, flight)| flight).collect();
+        for (broker, parcels) in flying {
+            self.land(broker, parcels, |_| Outcome::Lost { error: error.clone(), sent: true });
+        }
+        self.with(|acc| acc.fail_unsent(&error, clock::now()));
+    }
+}
+
+impl Drop for Sender {
+    /// The runtime goes down before the producer was closed: nobody will send what is left.
+    fn drop(&mut self) {
+        let left = self.with(|acc| {
+            acc.close();
+            !acc.is_over()
+        });
+        if left {
+            self.abandon();
+            let (enqueued, delivered, _) = self.with(|acc| acc.totals());
+            warn!(
+                lost = enqueued.saturating_sub(delivered),
+                "the runtime ended before all records were delivered"
+            );
+        }
+    }
+}
+
+impl Repeat {
+    fn may_start(&mut self, now: Instant, plan: &mut Plan) -> bool {
+        if self.running {
+            return false;
+        }
+        if let Some(at) = self.not_before.filter(|at| now < *at) {
+            plan.look_again(at);
+            return false;
+        }
+        self.running = true;
+        true
+    }
+
+    fn done(&mut self, now: Instant, delay: std::time::Duration) {
+        self.running = false;
+        self.failures += 1;
+        self.not_before = Some(now + delay);
+    }
+}
+
+async fn refresh(shared: &Shared) -> Result<()> {
+    let names = shared.with(|acc| acc.topic_names());
+    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    let core = &shared.core;
+    let answer = core.metadata.refresh(&core.pool, Wanted::Existing(&names));
+    core.within_api_timeout("asking for leaders", answer).await.map(drop)
+}
+
+async fn identify(core: &Core) -> Result<InitProducerIdResponse> {
+    let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
+    core.request(&request, &Target::Any).await
+}

@@ -1,0 +1,58 @@
+//! Idempotence: the producer id, and the sequence numbers that let a broker drop what it has already.
+//!
+//! One id serves all partitions. When a numbered batch is given up, or a broker has lost track, its numbers cannot go
+//! on: then a new id is asked for, once nothing is under way, and all partitions start at 0 again.
+
+/// Who numbers the batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// Batches carry no numbers.
+    Off,
+    /// An id is needed before anything is sent.
+    Wanted,
+    /// This id and epoch.
+    Known {
+        /// The id.
+        id: i64,
+        /// Its epoch.
+        epoch: i16,
+    },
+}
+
+/// The number of a batch: that of its first record, under one id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+    pub(crate) sequence: i32,
+}
+
+/// The next number of one partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sequence(i32);
+
+impl Sequence {
+    /// The number for a batch of `count` records; the following batch gets the one behind it.
+    pub(crate) fn take(&mut self, count: u32) -> i32 {
+        let first = self.0;
+        // Numbers go on at 0 behind the largest: 2^31 of them, as in Kafka.
+        let next = (i64::from(first) + i64::from(count)) & i64::from(i32::MAX);
+        self.0 = i32::try_from(next).expect("masked to 31 bits");
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_count_records_and_wrap_to_zero() {
+        let mut sequence = Sequence::default();
+        assert_eq!((sequence.take(10), sequence.take(1), sequence.take(1)), (0, 10, 11));
+        let mut sequence = Sequence(i32::MAX - 1);
+        assert_eq!((sequence.take(2), sequence.take(1)), (i32::MAX - 1, 0));
+        let mut sequence = Sequence(i32::MAX);
+        assert_eq!((sequence.take(3), sequence.take(1)), (i32::MAX, 2));
+    }
+}
