@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 const TOOLS: [&str; 3] =
     [env!("CARGO_BIN_EXE_ktopics"), env!("CARGO_BIN_EXE_kproduce"), env!("CARGO_BIN_EXE_kconsume")];
-const [KTOPICS, KPRODUCE, KCONSUME]: [&str; 3] = TOOLS;
+const KTOPICS: &str = TOOLS[0];
+const KPRODUCE: &str = TOOLS[1];
+const KCONSUME: &str = TOOLS[2];
 
 /// Port 1 is reserved and nobody listens there.
 const NOBODY: &str = "127.0.0.1:1";
@@ -48,7 +50,11 @@ fn version_names_kinglet() {
     for tool in TOOLS {
         let output = run(tool, &["--version"]);
 
-        assert_eq!((code(&output), stdout(&output)), (0, format!("kinglet {}\n", env!("CARGO_PKG_VERSION"))), "{tool}");
+        assert_eq!(
+            (code(&output), stdout(&output)),
+            (0, format!("kinglet {}\n", env!("CARGO_PKG_VERSION"))),
+            "{tool}"
+        );
     }
 }
 
@@ -118,7 +124,8 @@ fn a_server_that_never_answers_exits_with_3_within_the_timeout() {
 
 #[test]
 fn the_environment_names_the_server_when_the_line_does_not() {
-    let output = Command::new(KTOPICS).arg("--list").env("KAFKA_BOOTSTRAP", NOBODY).output().expect("the tool starts");
+    let output =
+        Command::new(KTOPICS).arg("--list").env("KAFKA_BOOTSTRAP", NOBODY).output().expect("the tool starts");
 
     assert!(stderr(&output).contains(NOBODY), "{}", stderr(&output));
 }
@@ -142,7 +149,10 @@ fn zookeeper_needs_a_broker_beside_it() {
 
 #[test]
 fn a_setting_with_a_bad_value_is_a_usage_error_that_names_it() {
-    let output = run(KPRODUCE, &["--topic", "t", "--producer-property", "linger.ms=soon", "--bootstrap-server", NOBODY]);
+    let output = run(
+        KPRODUCE,
+        &["--topic", "t", "--producer-property", "linger.ms=soon", "--bootstrap-server", NOBODY],
+    );
 
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("linger.ms=soon"), "{}", stderr(&output));

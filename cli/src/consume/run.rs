@@ -30,6 +30,8 @@ pub fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
     let printer = printer(args)?;
     let start = args.start()?;
     let mut defaults = Settings::default();
+    // A mistyped topic name must not become a topic.
+    defaults.set("allow.auto.create.topics", false);
     let patience = args.patience().unwrap_or(CONNECT_MAX).min(CONNECT_MAX);
     defaults.set("default.api.timeout.ms", patience.as_millis().max(1));
     let tool = ToolSettings { defaults, flags: args.consumer_settings(start) };
