@@ -53,8 +53,6 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     key("log.retention.minutes", Kind::int(i32::MIN as i64), None, "Minutes that records are kept; goes before log.retention.hours."),
     key("log.retention.ms", Kind::long(-1), None, "Milliseconds that records are kept; goes before log.retention.minutes."),
     key("log.roll.hours", Kind::int(1), Some("168"), "Hours after which a segment is closed even if it is not full."),
-    key("log.roll.jitter.hours", Kind::int(0), Some("0"), "Hours by which partitions may roll earlier, so that not all do so at once."),
-    key("log.roll.jitter.ms", Kind::long(0), None, "Milliseconds of the same; goes before log.roll.jitter.hours."),
     key("log.roll.ms", Kind::long(1), None, "Milliseconds after which a segment is closed; goes before log.roll.hours."),
     key("log.segment.bytes", Kind::int(14), Some("1073741824"), "Bytes of a segment file at most."),
     key("log.segment.delete.delay.ms", Kind::long(0), Some("60000"), "How long a dropped segment's files stay for readers that have them open."),

@@ -83,7 +83,7 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     key("retention.ms", Kind::long(-1), "604800000", &[("log.retention.ms", 1), ("log.retention.minutes", MINUTE), ("log.retention.hours", HOUR)], "Milliseconds that records are kept; -1 is for ever."),
     key("segment.bytes", Kind::int(14), "1073741824", &[("log.segment.bytes", 1)], "Bytes of a segment file at most."),
     kept("segment.index.bytes", Kind::int(4), "10485760", "Bytes of an index file at most; here it grows as needed."),
-    key("segment.jitter.ms", Kind::long(0), "0", &[("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", HOUR)], "Milliseconds by which partitions may roll earlier, so that not all do so at once."),
+    kept("segment.jitter.ms", Kind::long(0), "0", "Milliseconds by which partitions may roll earlier, so that not all do so at once."),
     key("segment.ms", Kind::long(1), "604800000", &[("log.roll.ms", 1), ("log.roll.hours", HOUR)], "Milliseconds after which a segment is closed even if it is not full."),
     kept("unclean.leader.election.enable", Kind::Boolean, "false", "Whether a replica that lags may lead when no other is left."),
 ];
@@ -185,7 +185,7 @@ pub(crate) fn resolve(config: &Config, overrides: &Overrides) -> LogConfig {
     LogConfig {
         segment_bytes: size("segment.bytes", kafka.segment_bytes),
         segment_ms: number("segment.ms", kafka.segment_ms),
-        segment_jitter_ms: number("segment.jitter.ms", kafka.segment_jitter_ms),
+        segment_jitter_ms: kafka.segment_jitter_ms,
         index_interval_bytes: size("index.interval.bytes", kafka.index_interval_bytes),
         retention_ms: number("retention.ms", kafka.retention_ms),
         retention_bytes: number("retention.bytes", kafka.retention_bytes),
