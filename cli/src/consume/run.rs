@@ -266,10 +266,10 @@ impl Run<'_> {
                 Printer::Nothing => {}
             }
             self.count += 1;
-            if self.pipe.is_full() {
-                if let Some(ended) = written(self.pipe.flush())? {
-                    return Ok(Some(ended));
-                }
+            if self.pipe.is_full()
+                && let Some(ended) = written(self.pipe.flush())?
+            {
+                return Ok(Some(ended));
             }
         }
         if let Some(ends) = &mut self.ends {

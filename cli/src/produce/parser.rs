@@ -142,24 +142,21 @@ impl LineParser {
     ) -> Result<Parsed<'a>, LineError> {
         headers.clear();
         let mut rest = line;
-        if self.parse_headers {
-            if let Some((text, after)) =
+        if self.parse_headers
+            && let Some(part) =
                 self.split(line, rest, &self.headers_delimiter, "headers delimiter", number)?
-            {
-                rest = after;
-                if !self.is_null(text) {
-                    self.split_headers(text, number, headers)?;
-                }
+        {
+            rest = part.after;
+            if !self.is_null(part.before) {
+                self.split_headers(part.before, number, headers)?;
             }
         }
         let mut key = None;
-        if self.parse_key {
-            if let Some((text, after)) =
-                self.split(line, rest, &self.key_separator, "key separator", number)?
-            {
-                rest = after;
-                key = self.unless_null(text);
-            }
+        if self.parse_key
+            && let Some(part) = self.split(line, rest, &self.key_separator, "key separator", number)?
+        {
+            rest = part.after;
+            key = self.unless_null(part.before);
         }
         Ok(Parsed { key, value: self.unless_null(rest) })
     }
@@ -171,9 +168,9 @@ impl LineParser {
         separator: &[u8],
         name: &'static str,
         number: u64,
-    ) -> Result<Option<(&'a [u8], &'a [u8])>, LineError> {
+    ) -> Result<Option<Split<'a>>, LineError> {
         match memmem::find(rest, separator) {
-            Some(at) => Ok(Some((&rest[..at], &rest[at + separator.len()..]))),
+            Some(at) => Ok(Some(Split { before: &rest[..at], after: &rest[at + separator.len()..] })),
             None if self.ignore_error => Ok(None),
             None => Err(LineError::NoSeparator {
                 name,
@@ -237,6 +234,12 @@ impl LineParser {
     fn is_null(&self, text: &[u8]) -> bool {
         self.null_marker.as_deref().is_some_and(|marker| marker == text)
     }
+}
+
+/// What stands before and after a separator.
+struct Split<'a> {
+    before: &'a [u8],
+    after: &'a [u8],
 }
 
 #[cfg(test)]
