@@ -2,7 +2,8 @@
 //!
 //! `cargo run --example admin [BOOTSTRAP]`
 
-use kinglet::{Client, Config, ConfigChange, ConfigResource, NewPartitions, NewTopic};
+use kinglet::admin::{ConfigChange, ConfigResource, NewPartitions, NewTopic};
+use kinglet::{Client, Config};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

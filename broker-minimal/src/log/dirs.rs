@@ -97,9 +97,6 @@ pub struct LogDir {
     id: Uuid,
     /// The mark was there when the broker started.
     was_clean: bool,
-    /// Partitions that lie here, to place new ones evenly.
-    partitions: usize,
-    is_offline: bool,
     /// Held as long as the broker runs; the system drops it when the process ends, however that happens.
     _lock: File,
 }
@@ -129,8 +126,6 @@ impl LogDirs {
                 path: path.clone(),
                 id,
                 was_clean,
-                partitions: 0,
-                is_offline: false,
                 _lock: lock,
             });
         }
@@ -148,41 +143,12 @@ impl LogDirs {
     }
 
     /// All partitions that are there. What deletions left behind is removed, what is not known is left alone.
-    pub fn scan(&mut self) -> Result<Vec<FoundPartition>, DirError> {
+    pub fn scan(&self) -> Result<Vec<FoundPartition>, DirError> {
         let mut all = Vec::new();
-        for dir in &mut self.dirs {
-            let found = dir.scan()?;
-            dir.partitions = found.len();
-            all.extend(found);
+        for dir in &self.dirs {
+            all.extend(dir.scan()?);
         }
         Ok(all)
-    }
-
-    /// The directory for a new partition: in the one with the fewest, as Kafka does. `None` when all are offline.
-    pub fn place(&mut self, topic: &str, partition: i32) -> Option<PathBuf> {
-        let usable = self.dirs.iter_mut().filter(|dir| !dir.is_offline);
-        let dir = usable.min_by_key(|dir| dir.partitions)?;
-        dir.partitions += 1;
-        Some(dir.path.join(format!("{topic}-{partition}")))
-    }
-
-    /// Says that a partition's directory was deleted.
-    pub fn on_deleted(&mut self, partition_path: &Path) {
-        if let Some(dir) = self.dir_of(partition_path) {
-            dir.partitions = dir.partitions.saturating_sub(1);
-        }
-    }
-
-    /// Says that the disk failed under a partition: nothing new is placed beside it, and it gets no clean mark.
-    pub fn on_failed(&mut self, partition_path: &Path) {
-        if let Some(dir) = self.dir_of(partition_path) {
-            dir.is_offline = true;
-        }
-    }
-
-    fn dir_of(&mut self, partition_path: &Path) -> Option<&mut LogDir> {
-        let parent = partition_path.parent()?;
-        self.dirs.iter_mut().find(|dir| dir.path == parent)
     }
 }
 
@@ -200,11 +166,6 @@ impl LogDir {
     /// Whether the last broker here stopped cleanly.
     pub fn was_clean(&self) -> bool {
         self.was_clean
-    }
-
-    /// Whether a disk error took it out of use.
-    pub fn is_offline(&self) -> bool {
-        self.is_offline
     }
 
     /// Saves the offsets of the partitions that lie here, each file as a whole.

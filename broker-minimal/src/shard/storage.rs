@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use kinglet_protocol::Uuid;
 use kinglet_protocol::records::files::OffsetEntry;
@@ -12,7 +12,7 @@ use super::command::{Checkpoint, Open};
 use super::{Command, PartitionId, Shards, Stopped};
 use crate::clock;
 use crate::config::{Config, topic_log_config};
-use crate::log::{Checkpoints, DirError, FoundPartition, LogDirs, LogError, RecoveryReport};
+use crate::log::{Checkpoints, DirError, FoundPartition, LogDir, LogDirs, LogError, RecoveryReport};
 use crate::meta::image::{Image, Topic};
 
 /// The metadata log's directory: it looks like a partition's, but no shard owns it.
@@ -27,7 +27,7 @@ pub(crate) enum StorageError {
     Dir(#[from] DirError),
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    #[error("every log directory is offline")]
+    #[error("there is no log directory")]
     NoDir,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum StorageError {
 pub(crate) struct Storage {
     pub(crate) shards: Arc<Shards>,
     config: Arc<Config>,
-    dirs: Arc<Mutex<LogDirs>>,
+    dirs: Arc<LogDirs>,
 }
 
 /// What opening all logs came to.
@@ -51,7 +51,7 @@ type Opening = (String, i32, oneshot::Receiver<Result<RecoveryReport, LogError>>
 
 impl Storage {
     pub(crate) fn new(shards: Arc<Shards>, config: Arc<Config>, dirs: LogDirs) -> Self {
-        Self { shards, config, dirs: Arc::new(Mutex::new(dirs)) }
+        Self { shards, config, dirs: Arc::new(dirs) }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -60,7 +60,7 @@ impl Storage {
 
     /// Opens every partition of the image; a partition without a directory gets one. Blocks.
     pub(crate) fn open_all(&self, image: &Image) -> Result<Opened, StorageError> {
-        let found = self.dirs().scan()?;
+        let found = self.dirs.scan()?;
         let mut found: HashMap<(String, i32), FoundPartition> = found
             .into_iter()
             .filter(|partition| partition.topic != METADATA_TOPIC)
@@ -140,13 +140,12 @@ impl Storage {
         Ok((topic.name.clone(), index, answer))
     }
 
+    /// Where the metadata says that the partition lies; in the first directory when that one is gone from `log.dirs`.
     fn place(&self, topic: &Topic, index: i32, wanted: Option<Uuid>) -> Result<PathBuf, StorageError> {
-        let mut dirs = self.dirs();
-        let chosen = dirs.dirs().iter().find(|dir| Some(dir.id()) == wanted && !dir.is_offline());
-        if let Some(dir) = chosen {
-            return Ok(dir.path().join(format!("{}-{index}", topic.name)));
-        }
-        dirs.place(&topic.name, index).ok_or(StorageError::NoDir)
+        let dirs = self.dirs.dirs();
+        let chosen = dirs.iter().find(|dir| Some(dir.id()) == wanted).or(dirs.first());
+        let dir = chosen.ok_or(StorageError::NoDir)?;
+        Ok(dir.path().join(format!("{}-{index}", topic.name)))
     }
 
     fn delete(&self, topic: &Topic, index: i32) -> Result<oneshot::Receiver<()>, Stopped> {
@@ -168,26 +167,18 @@ impl Storage {
     /// Saves where the partitions stand. Blocks on the disk.
     pub(crate) fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), DirError> {
         let by_dir = by_dir(checkpoints);
-        let dirs = self.dirs();
-        dirs.dirs()
-            .iter()
-            .try_for_each(|dir| dir.save(by_dir.get(dir.path()).unwrap_or(&Checkpoints::default())))
+        let none = Checkpoints::default();
+        self.dirs.dirs().iter().try_for_each(|dir| dir.save(by_dir.get(dir.path()).unwrap_or(&none)))
     }
 
     /// Saves for the last time and marks the stop as clean, where every log was closed.
     pub(crate) fn finish(&self, closed: &[Checkpoint], all_closed: bool) -> Result<(), DirError> {
         self.save(closed)?;
-        let dirs = self.dirs();
         if !all_closed {
             tracing::warn!("not every log was closed: the next start checks them");
             return Ok(());
         }
-        dirs.dirs().iter().filter(|dir| !dir.is_offline()).try_for_each(|dir| dir.mark_clean())
-    }
-
-    fn dirs(&self) -> std::sync::MutexGuard<'_, LogDirs> {
-        // The directories are plain values: a panic elsewhere leaves them usable.
-        self.dirs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.dirs.dirs().iter().try_for_each(LogDir::mark_clean)
     }
 }
 

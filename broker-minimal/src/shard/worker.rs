@@ -178,11 +178,20 @@ impl Worker {
 
     fn try_open(&mut self, open: &Open) -> Result<RecoveryReport, LogError> {
         let (log, report) = match &open.recovery {
-            Some(recovery) => Log::open(&open.dir, open.config.clone(), *recovery, open.now_ms)?,
-            None => {
-                let log = Log::create(&open.dir, open.id.topic, open.config.clone())?;
-                (log, RecoveryReport::default())
+            Some(recovery) => {
+                let (log, report) = Log::open(&open.dir, open.config.clone(), *recovery, open.now_ms)?;
+                if log.topic_id().is_zero() || log.topic_id() == open.id.topic {
+                    (log, report)
+                } else {
+                    // A kill between a deletion and its renamed directory: these are records of a topic that had the
+                    // same name, and the new one must never serve them.
+                    let (topic, partition) = (&open.topic, open.id.index);
+                    tracing::warn!(topic, partition, old = %log.topic_id(), "deletion of an older topic finished");
+                    log.delete()?;
+                    (create(open)?, RecoveryReport::default())
+                }
             }
+            None => (create(open)?, RecoveryReport::default()),
         };
         let core = Partition::leader(open.leader_epoch, log.end_offset());
         let replica = Replica { topic: open.topic.clone(), core, log, waiters: Vec::new() };
@@ -277,6 +286,10 @@ impl Replica {
             high_watermark: self.core.high_watermark(),
         }
     }
+}
+
+fn create(open: &Open) -> Result<Log, LogError> {
+    Log::create(&open.dir, open.id.topic, open.config.clone())
 }
 
 /// What a produce answers for a failed append.

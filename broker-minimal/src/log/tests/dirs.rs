@@ -79,10 +79,9 @@ fn the_mark_of_a_clean_stop_is_good_for_one_start() {
 fn partitions_are_found_with_their_saved_offsets() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let paths = two_paths(&root);
-    let mut dirs = open(&paths).expect("new directories");
-    for (topic, partition) in [("web-logs", 0), ("web-logs", 1)] {
-        let dir = dirs.place(topic, partition).expect("all online");
-        Log::create(&dir, ID, LogConfig::default()).expect("a new log");
+    let dirs = open(&paths).expect("new directories");
+    for (path, name) in [(&paths[0], "web-logs-0"), (&paths[1], "web-logs-1")] {
+        Log::create(&path.join(name), ID, LogConfig::default()).expect("a new log");
     }
     let entry = |offset| {
         let topic = "web-logs".to_owned();
@@ -108,22 +107,6 @@ fn partitions_are_found_with_their_saved_offsets() {
     assert_eq!((found.len(), &found[1].path, found[1].recovery), (2, &paths[1].join("web-logs-1"), CRASHED));
     assert!(!paths[0].join("old-0.0123456789abcdef0123456789abcdef-delete").exists());
     assert!(paths[0].join("lost+found").exists());
-}
-
-#[test]
-fn new_partitions_go_where_the_fewest_are() {
-    let root = tempfile::tempdir().expect("a temporary directory");
-    let paths = two_paths(&root);
-    let mut dirs = open(&paths).expect("new directories");
-    let mut place = |partition| dirs.place("words", partition).expect("one is online");
-    let parents: Vec<_> = (0..4).map(|i| place(i).parent().map(Path::to_path_buf)).collect();
-    let [a, b] = [Some(paths[0].clone()), Some(paths[1].clone())];
-    assert_eq!(parents, [a.clone(), b.clone(), a.clone(), b.clone()]);
-    dirs.on_deleted(&paths[1].join("words-1"));
-    assert_eq!(dirs.place("words", 4), Some(paths[1].join("words-4")));
-    dirs.on_failed(&paths[1].join("words-4"));
-    assert_eq!(dirs.place("words", 5), Some(paths[0].join("words-5")));
-    assert_eq!(dirs.place("words", 6), Some(paths[0].join("words-6")));
 }
 
 #[test]
