@@ -9,7 +9,7 @@ mod sender;
 mod sequence;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -20,7 +20,7 @@ use crate::metadata::{Topic, Wanted};
 use crate::net::{Backoff, Lane};
 use crate::protocol::records::Compression;
 use crate::{Config, Error, ErrorKind, Record, Result, TopicPartition, clock, rng};
-use accumulator::{Accumulator, Limits, Now, Refused};
+use accumulator::{Accumulator, Clock, Limits, Refused};
 use sender::Sender;
 use sequence::Identity;
 
@@ -157,7 +157,7 @@ impl Producer {
     /// Takes a record if there is room and the topic is known. Never waits, and allocates nothing a record.
     pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, TryEnqueueError> {
         let shared = self.shared();
-        let pushed = shared.lock().push(&record, now);
+        let pushed = shared.lock().push(&record, &SystemClock);
         match pushed {
             Ok(pushed) => {
                 if pushed.wake {
@@ -359,8 +359,18 @@ impl Shared {
     }
 }
 
-fn now() -> Now {
-    Now { instant: clock::now(), unix_ms: clock::unix_ms() }
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[inline]
+    fn instant(&self) -> Instant {
+        clock::now()
+    }
+
+    #[inline]
+    fn unix_ms(&self) -> i64 {
+        clock::unix_ms()
+    }
 }
 
 fn settings(config: &Config) -> request::Settings {

@@ -58,11 +58,23 @@ struct Link {
     stream: TcpStream,
     address: String,
     next_id: AtomicI32,
-    /// Bytes the socket did not take at once. Held while an entry is added to `waiting`, so that both are in one order.
-    unsent: Mutex<VecDeque<Bytes>>,
+    /// Held while an entry is added to `waiting`, so that both are in one order.
+    unsent: Mutex<Unsent>,
     /// Wakes the task to write `unsent`.
     unsent_added: Notify,
+    /// Wakes those who wait until their bytes are written.
+    written_more: Notify,
     waiting: Mutex<Waiting>,
+}
+
+/// Bytes the socket did not take at once.
+#[derive(Debug, Default)]
+struct Unsent {
+    queue: VecDeque<Bytes>,
+    /// All bytes that were ever put in.
+    queued: u64,
+    /// All bytes that the socket has taken.
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -82,6 +94,7 @@ impl Connection {
             next_id: AtomicI32::new(0),
             unsent: Mutex::default(),
             unsent_added: Notify::new(),
+            written_more: Notify::new(),
             waiting: Mutex::new(Waiting::Open(VecDeque::new())),
         });
         let task = tokio::spawn(run(link.clone(), settings.response_max));
@@ -131,10 +144,26 @@ impl Connection {
         Ok(decode_response::<R>(frame, version)?.1)
     }
 
-    /// Sends a request that is not answered (Produce with acks=0).
-    pub(crate) fn tell<R: Request>(&self, request: &R, version: i16) -> Result<()> {
+    /// Sends a request that is not answered (Produce with acks=0); [`told`](Self::told) waits for its last byte.
+    pub(crate) fn tell<R: Request>(&self, request: &R, version: i16) -> Result<u64> {
         let frame = encode_request(request, version, self.link.id(), Some(&self.settings.client_id))?;
         self.link.send(frame, None)
+    }
+
+    /// Waits until the socket has taken what [`tell`](Self::tell) gave it.
+    pub(crate) async fn told(&self, end: u64) -> Result<()> {
+        loop {
+            let written = self.link.written_more.notified();
+            tokio::pin!(written);
+            written.as_mut().enable();
+            if lock(&self.link.unsent).written >= end {
+                return Ok(());
+            }
+            if let Waiting::Ended(error) = &*lock(&self.link.waiting) {
+                return Err(error.clone());
+            }
+            written.await;
+        }
     }
 
     /// Sends a request; the answer is awaited apart, so that the order of several requests is fixed here.
@@ -224,7 +253,8 @@ impl Link {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn send(&self, frame: Frame, reply: Option<(i32, oneshot::Sender<Result<Bytes>>)>) -> Result<()> {
+    /// Queues a frame and writes what the socket takes at once. The answer is how far the stream then goes.
+    fn send(&self, frame: Frame, reply: Option<(i32, oneshot::Sender<Result<Bytes>>)>) -> Result<u64> {
         let mut unsent = lock(&self.unsent);
         match &mut *lock(&self.waiting) {
             Waiting::Ended(error) => return Err(error.clone()),
@@ -233,33 +263,28 @@ impl Link {
             }
             Waiting::Open(waiting) => waiting.extend(reply),
         }
-        let idle = unsent.is_empty();
-        unsent.extend(frame.into_chunks().into_iter().filter_map(|chunk| match chunk {
-            Chunk::Bytes(bytes) => Some(bytes),
-            // Only a broker sends ranges of files.
-            Chunk::External { .. } => None,
-        }));
+        let idle = unsent.queue.is_empty();
+        unsent.add(frame);
         // What the socket does not take now, and errors, are the task's: it sees them when it tries again.
         if idle && !matches!(self.write_some(&mut unsent), Ok(true)) {
             self.unsent_added.notify_one();
         }
-        Ok(())
+        Ok(unsent.queued)
     }
 
     /// Writes until all is written (true) or the socket is full (false).
-    fn write_some(&self, unsent: &mut VecDeque<Bytes>) -> io::Result<bool> {
-        while !unsent.is_empty() {
+    fn write_some(&self, unsent: &mut Unsent) -> io::Result<bool> {
+        while !unsent.queue.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = unsent.len().min(SLICES);
-            for (slice, bytes) in slices.iter_mut().zip(unsent.iter()) {
+            let count = unsent.queue.len().min(SLICES);
+            for (slice, bytes) in slices.iter_mut().zip(&unsent.queue) {
                 *slice = IoSlice::new(bytes);
             }
-            let written = match self.stream.try_write_vectored(slices.get(..count).unwrap_or_default()) {
-                Ok(written) => written,
+            match self.stream.try_write_vectored(slices.get(..count).unwrap_or_default()) {
+                Ok(written) => unsent.consume(written),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(e) => return Err(e),
-            };
-            consume(unsent, written);
+            }
         }
         Ok(true)
     }
@@ -277,6 +302,7 @@ impl Link {
             // The first reason is the right one.
             Waiting::Ended(first) => *lock(&self.waiting) = Waiting::Ended(first),
         }
+        self.written_more.notify_waiters();
     }
 
     fn ended(&self, cause: impl Into<String>) -> Error {
@@ -306,15 +332,35 @@ impl Link {
     }
 }
 
-fn consume(unsent: &mut VecDeque<Bytes>, mut written: usize) {
-    while let Some(first) = unsent.front_mut() {
-        if written < first.len() {
-            first.advance(written);
-            return;
+impl Unsent {
+    fn add(&mut self, frame: Frame) {
+        for chunk in frame.into_chunks() {
+            match chunk {
+                Chunk::Bytes(bytes) => {
+                    self.queued += as_u64(bytes.len());
+                    self.queue.push_back(bytes);
+                }
+                // Only a broker sends ranges of files.
+                Chunk::External { .. } => {}
+            }
         }
-        written -= first.len();
-        unsent.pop_front();
     }
+
+    fn consume(&mut self, mut written: usize) {
+        self.written += as_u64(written);
+        while let Some(first) = self.queue.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                return;
+            }
+            written -= first.len();
+            self.queue.pop_front();
+        }
+    }
+}
+
+fn as_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 async fn run(link: std::sync::Arc<Link>, response_max: usize) {
@@ -330,7 +376,9 @@ async fn write(link: &Link) -> Error {
     loop {
         link.unsent_added.notified().await;
         loop {
-            match link.write_some(&mut lock(&link.unsent)) {
+            let written = link.write_some(&mut lock(&link.unsent));
+            link.written_more.notify_waiters();
+            match written {
                 Ok(true) => break,
                 Ok(false) => {}
                 Err(e) => return link.ended(e.to_string()),

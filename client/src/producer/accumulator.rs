@@ -44,11 +44,12 @@ pub(crate) struct Limits {
     pub(crate) ignore_keys: bool,
 }
 
-/// Both clocks at one moment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    pub(crate) instant: Instant,
-    pub(crate) unix_ms: i64,
+/// The two clocks. They are asked, not passed, because most records need no look at them.
+pub(crate) trait Clock {
+    /// For deadlines.
+    fn instant(&self) -> Instant;
+    /// For timestamps, in ms since 1970.
+    fn unix_ms(&self) -> i64;
 }
 
 /// A record that was taken.
@@ -209,9 +210,7 @@ impl Accumulator {
     }
 
     /// Encodes a record into its partition's open batch.
-    ///
-    /// The clock is a function because most records need no look at it.
-    pub(crate) fn push(&mut self, record: &Record<'_>, clock: impl Fn() -> Now) -> Result<Pushed, Refused> {
+    pub(crate) fn push(&mut self, record: &Record<'_>, clock: &impl Clock) -> Result<Pushed, Refused> {
         if self.closed {
             return Err(Refused::Never(Error::closed("producer")));
         }
@@ -226,13 +225,13 @@ impl Accumulator {
         }
         let (partition, full) = self.choose(topic, record, bound)?;
         let slot = Slot { topic, partition };
-        let fresh = self.open(slot, &clock)?;
+        let fresh = self.open(slot, clock)?;
         let queue = self.topics.get_mut(topic).and_then(|t| t.partitions.get_mut(partition));
         let Some(open) = queue.and_then(|q| q.open.as_mut()) else { return Err(Refused::NoMetadata) };
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| {
             let count = open.builder.count();
             if !fresh && (count < CLOCK_EVERY || count.is_multiple_of(CLOCK_EVERY)) {
-                open.unix_ms = clock().unix_ms;
+                open.unix_ms = clock.unix_ms();
             }
             open.unix_ms
         });
@@ -292,17 +291,17 @@ impl Accumulator {
 
     /// Opens a batch if there is none.
     #[inline]
-    fn open(&mut self, slot: Slot, clock: &impl Fn() -> Now) -> Result<bool, Refused> {
+    fn open(&mut self, slot: Slot, clock: &impl Clock) -> Result<bool, Refused> {
         let queue = self.topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition));
         let Some(queue) = queue else { return Err(Refused::NoMetadata) };
         if queue.open.is_some() {
             return Ok(false);
         }
-        let now = clock();
         let number = self.next_number;
         self.next_number += 1;
         self.unfinished.insert(number);
-        let open = Open::new(number, slot.partition, self.limits.batch_size, now);
+        let size = self.limits.batch_size;
+        let open = Open::new(number, slot.partition, size, clock.instant(), clock.unix_ms());
         self.used += open.builder.len();
         queue.open = Some(open);
         if !queue.active {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::accumulator::{Body, Now, Parcel, Slot};
+use super::accumulator::{Body, Parcel, Slot};
 use super::delivery::BatchResult;
 use super::sequence::Sequence;
 use crate::Error;
@@ -41,14 +41,20 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn new(number: u64, partition: usize, batch_size: usize, now: Now) -> Self {
+    pub(super) fn new(
+        number: u64,
+        partition: usize,
+        batch_size: usize,
+        opened: Instant,
+        unix_ms: i64,
+    ) -> Self {
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
         Self {
             builder: BatchBuilder::new(batch_size),
             result: BatchResult::new(partition),
-            unix_ms: now.unix_ms,
+            unix_ms,
             number,
-            opened: now.instant,
+            opened,
         }
     }
 }

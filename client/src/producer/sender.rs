@@ -45,6 +45,7 @@ struct Repeat {
 /// What the tasks of the sender come back with.
 enum Event {
     Landed(u64, Result<ProduceResponse>),
+    Told(u64, Result<()>),
     Connected(i32, Result<Arc<Connection>>),
     Refreshed(Result<()>),
     Identified(Result<InitProducerIdResponse>),
@@ -143,22 +144,22 @@ impl Sender {
         if version < request::VERSION_MIN {
             return Err(Error::unsupported(ProduceRequest::KEY, connection.address()));
         }
-        if self.shared.settings.acks == 0 {
-            connection.tell(request, version)?;
-            let written = Written { base_offset: None, append_time_ms: None };
-            self.land(broker, std::mem::take(parcels), |_| Outcome::Written(written));
-            return Ok(());
-        }
-        let answer = connection.start(request, version)?;
         let flight = self.next_flight;
+        if self.shared.settings.acks == 0 {
+            // The broker says nothing: written is what the socket has taken.
+            let end = connection.tell(request, version)?;
+            self.events.spawn(async move { Event::Told(flight, connection.told(end).await) });
+        } else {
+            let answer = connection.start(request, version)?;
+            self.events.spawn(async move {
+                let limit = connection.request_timeout();
+                let frame = connection.finish::<ProduceRequest>(answer, limit).await;
+                let decode = |frame| Ok(decode_response::<ProduceRequest>(frame, version)?.1);
+                Event::Landed(flight, frame.and_then(decode))
+            });
+        }
         self.next_flight += 1;
         self.flying.insert(flight, (broker, std::mem::take(parcels)));
-        self.events.spawn(async move {
-            let limit = connection.request_timeout();
-            let frame = connection.finish::<ProduceRequest>(answer, limit).await;
-            let decode = |frame| Ok(decode_response::<ProduceRequest>(frame, version)?.1);
-            Event::Landed(flight, frame.and_then(decode))
-        });
         Ok(())
     }
 
@@ -186,7 +187,12 @@ impl Sender {
     fn on_event(&mut self, event: Event) {
         let now = clock::now();
         match event {
-            Event::Landed(flight, result) => self.on_landed(flight, result),
+            Event::Landed(flight, result) => self.on_landed(flight, result, |parcel, response, broker| {
+                request::outcome(parcel, response, broker)
+            }),
+            Event::Told(flight, result) => self.on_landed(flight, result, |_, (), _| {
+                Outcome::Written(Written { base_offset: None, append_time_ms: None })
+            }),
             Event::Connected(broker, Ok(connection)) => {
                 self.connecting.remove(&broker);
                 self.connections.insert(broker, connection);
@@ -214,13 +220,18 @@ impl Sender {
         }
     }
 
-    fn on_landed(&mut self, flight: u64, result: Result<ProduceResponse>) {
+    fn on_landed<T>(
+        &mut self,
+        flight: u64,
+        result: Result<T>,
+        outcome: impl Fn(&Parcel, &T, &str) -> Outcome,
+    ) {
         let Some((broker, parcels)) = self.flying.remove(&flight) else { return };
         match result {
             Ok(response) => {
                 let address = self.connections.get(&broker).map_or("", |connection| connection.address());
                 let name = format!("{broker} ({address})");
-                self.land(broker, parcels, |parcel| request::outcome(parcel, &response, &name));
+                self.land(broker, parcels, |parcel| outcome(parcel, &response, &name));
             }
             Err(error) => {
                 debug!(broker, %error, "produce failed");
