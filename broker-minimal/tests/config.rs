@@ -1,4 +1,5 @@
 //! Every broker key has an effect, seen from outside.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod wire;
 
@@ -160,8 +161,11 @@ struct Program(Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ended = self.0.kill();
+        // Not `kill`: the program removes its temporary directory at the end. It may have ended by itself.
+        let _ended = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.0),
+            rustix::process::Signal::TERM,
+        );
         let _ended = self.0.wait();
     }
 }

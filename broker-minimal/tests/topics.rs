@@ -1,4 +1,5 @@
 //! Topics over the wire: made, found, described, changed, deleted, and still there after a restart.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod wire;
 

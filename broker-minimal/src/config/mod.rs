@@ -3,6 +3,7 @@
 //! Files are text here: reading them, and starting anything, is done elsewhere.
 
 mod broker;
+mod entry;
 mod known;
 mod listener;
 mod properties;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use broker::{BROKER_KEYS, BrokerKey};
+pub(crate) use entry::{Entry, Source, Synonym};
 pub use listener::Listener;
 pub(crate) use topic::{
     Overrides, TopicConfigError, check as check_topic_config, default_value as topic_default,
@@ -79,44 +81,6 @@ pub struct ConfigError {
     /// Key, value and what is wrong.
     #[source]
     pub invalid: InvalidValue,
-}
-
-/// Where a value comes from, with Kafka's number for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
-    Topic,
-    BrokerFile,
-    Default,
-}
-
-/// One configuration entry with everything that DescribeConfigs tells of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) value: Option<String>,
-    pub(crate) source: Source,
-    pub(crate) kind: Kind,
-    pub(crate) read_only: bool,
-    pub(crate) synonyms: Vec<Synonym>,
-    pub(crate) doc: &'static str,
-}
-
-/// A place that the value was looked for in and found.
-#[derive(Debug, Clone)]
-pub(crate) struct Synonym {
-    pub(crate) name: String,
-    pub(crate) value: String,
-    pub(crate) source: Source,
-}
-
-impl Source {
-    pub(crate) const fn code(self) -> i8 {
-        match self {
-            Self::Topic => 1,
-            Self::BrokerFile => 4,
-            Self::Default => 5,
-        }
-    }
 }
 
 impl Default for Config {

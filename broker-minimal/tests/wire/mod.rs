@@ -1,5 +1,6 @@
 //! A connection that speaks the protocol in the test's own thread: what a broker answers, with no client library between.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
