@@ -1,0 +1,110 @@
+//! A broker in this process, and the tools as processes that talk to it.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use kinglet_broker::{Broker, Config, Handle};
+use rustix::process::Pid;
+use tokio::runtime::Runtime;
+
+pub(crate) const KTOPICS: &str = env!("CARGO_BIN_EXE_ktopics");
+pub(crate) const KPRODUCE: &str = env!("CARGO_BIN_EXE_kproduce");
+pub(crate) const KCONSUME: &str = env!("CARGO_BIN_EXE_kconsume");
+
+/// No tool takes as long, unless it hangs.
+const RUN_MAX: Duration = Duration::from_secs(60);
+
+/// A broker on a free port, with data that goes when it goes.
+pub(crate) struct Local {
+    broker: Handle,
+    /// Drives the broker; last, so that the broker goes first.
+    _runtime: Runtime,
+}
+
+/// How a tool ended and what it printed.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Local {
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let config = Config::ephemeral().expect("a temporary folder");
+        let broker = runtime.block_on(Broker::start(config)).expect("the broker starts");
+        Self { broker, _runtime: runtime }
+    }
+
+    /// Makes a topic.
+    pub(crate) fn create(&self, topic: &str, partitions: usize) {
+        let partitions = partitions.to_string();
+        self.run(KTOPICS, &["create", topic, "--partitions", &partitions], b"")
+            .check(0, &format!("Created topic {topic}.\n"));
+    }
+
+    /// Runs a tool to its end.
+    pub(crate) fn run(&self, tool: &str, arguments: &[&str], stdin: &[u8]) -> Ran {
+        let mut child = self.spawn(tool, arguments);
+        let mut input = child.stdin.take().expect("piped");
+        let bytes = stdin.to_vec();
+        // A tool that refuses its line does not read its input.
+        let writer = std::thread::spawn(move || drop(input.write_all(&bytes)));
+        let ran = wait(child);
+        writer.join().expect("it only writes");
+        ran
+    }
+
+    /// Starts a tool with all its streams piped.
+    pub(crate) fn spawn(&self, tool: &str, arguments: &[&str]) -> Child {
+        Command::new(tool)
+            .args(arguments)
+            .env("KAFKA_BOOTSTRAP", self.broker.bootstrap())
+            .env_remove("KAFKA_LOG")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the tool starts")
+    }
+}
+
+/// Waits for the end of a tool, but not for ever.
+pub(crate) fn wait(child: Child) -> Ran {
+    let pid = pid(&child);
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    let Ok(output) = end.recv_timeout(RUN_MAX) else {
+        // It may have ended just now; the test fails in any case.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        panic!("the tool hangs");
+    };
+    let output = output.expect("it was started");
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        bytes: output.stdout,
+    }
+}
+
+/// The process id, for signals.
+pub(crate) fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+impl Ran {
+    /// It ended and printed like this.
+    #[track_caller]
+    pub(crate) fn check(&self, code: i32, stdout: &str) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), stdout), "stderr: {}", self.stderr);
+    }
+}
