@@ -27,7 +27,7 @@ mod shard;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -256,22 +256,22 @@ impl Handle {
 
 /// Drives what depends on time until the broker stops.
 async fn tick(storage: Arc<Storage>, mut stop: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(TICK.min(storage.config().retention_check_interval));
-    let mut saved: Instant = clock::now();
+    let mut ticks = tokio::time::interval(TICK);
+    let mut retentions = tokio::time::interval(storage.config().retention_check_interval);
+    let mut checkpoints = tokio::time::interval_at((clock::now() + CHECKPOINT).into(), CHECKPOINT);
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
-            () = stopped(&mut stop) => return,
-        }
-        storage.shards.tick(clock::now_ms());
-        if clock::now().duration_since(saved) >= CHECKPOINT {
-            saved = clock::now();
-            let checkpoints = storage.shards.checkpoints().await;
-            let storage = Arc::clone(&storage);
-            let save = tokio::task::spawn_blocking(move || storage.save(&checkpoints)).await;
-            if let Ok(Err(error)) = save {
-                tracing::warn!(%error, "checkpoints not saved: a restart scans more of the logs");
+            _ = ticks.tick() => storage.shards.tick(clock::now_ms()),
+            _ = retentions.tick() => storage.shards.retain(clock::now_ms()),
+            _ = checkpoints.tick() => {
+                let checkpoints = storage.shards.checkpoints().await;
+                let storage = Arc::clone(&storage);
+                let save = tokio::task::spawn_blocking(move || storage.save(&checkpoints)).await;
+                if let Ok(Err(error)) = save {
+                    tracing::warn!(%error, "checkpoints not saved: a restart scans more of the logs");
+                }
             }
+            () = stopped(&mut stop) => return,
         }
     }
 }

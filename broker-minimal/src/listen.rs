@@ -59,7 +59,12 @@ async fn addresses(listener: &Listener) -> io::Result<Vec<SocketAddr>> {
     let port = listener.port;
     match listener.host.as_str() {
         "localhost" => Ok(vec![([127, 0, 0, 1], port).into(), ([0u16, 0, 0, 0, 0, 0, 0, 1], port).into()]),
-        "" => Ok(vec![([0, 0, 0, 0], port).into()]),
+        // The IPv6 wildcard takes IPv4 connections too, where the machine has IPv6.
+        "" => {
+            let wildcard = SocketAddr::from(([0u16; 8], 0));
+            let has_ipv6 = listen(wildcard).is_ok();
+            Ok(vec![if has_ipv6 { ([0u16; 8], port).into() } else { ([0u8; 4], port).into() }])
+        }
         host => Ok(lookup_host((host, port)).await?.collect()),
     }
 }

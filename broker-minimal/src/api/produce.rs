@@ -82,7 +82,7 @@ pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: Pr
             let checked = if is_repeated {
                 Err(ErrorCode::INVALID_REQUEST.into())
             } else {
-                check(topic.map(|t| &**t), partition, pending.acks, pending.header.version)
+                check(ctx, topic.map(|t| &**t), partition, &pending)
             };
             let outcome = match checked {
                 Ok((id, batches)) => append(ctx, id, batches, now_ms).await,
@@ -105,12 +105,12 @@ async fn append(ctx: &Context, id: PartitionId, batches: Vec<Batch>, now_ms: i64
 
 /// Everything that can be said about the batches of one partition before its log is asked.
 fn check(
+    ctx: &Context,
     topic: Option<&Topic>,
     data: PartitionProduceData,
-    acks: i16,
-    version: i16,
+    request: &Pending,
 ) -> Result<(PartitionId, Vec<Batch>), Refused> {
-    if !(-1..=1).contains(&acks) {
+    if !(-1..=1).contains(&request.acks) {
         return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
     }
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
@@ -119,9 +119,10 @@ fn check(
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into());
     }
     let batches = split(data.records.map(RecordBytes::into_bytes).unwrap_or_default())?;
-    let is_compacted = topic.configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact"));
+    let policy = topic.configs.get("cleanup.policy");
+    let is_compacted = policy.map_or(ctx.config.log.compact, |policy| policy.contains("compact"));
     for batch in &batches {
-        check_batch(batch, version, is_compacted)?;
+        check_batch(batch, request.header.version, is_compacted)?;
     }
     Ok((PartitionId { topic: topic.id, index: data.index }, batches))
 }

@@ -122,12 +122,7 @@ impl LogDirs {
         for (path, lock, meta) in locked {
             let id = identify(path, meta, node_id, &cluster_id, &mut new_id)?;
             let was_clean = take_clean_mark(path)?;
-            dirs.push(LogDir {
-                path: path.clone(),
-                id,
-                was_clean,
-                _lock: lock,
-            });
+            dirs.push(LogDir { path: path.clone(), id, was_clean, _lock: lock });
         }
         Ok(Self { cluster_id, dirs })
     }

@@ -121,17 +121,14 @@ pub(super) struct Doomed {
 pub struct TickReport {
     /// A flush is due: run it, then call [`Log::on_flushed`].
     pub flush: Option<FlushJob>,
-    /// Segments that retention dropped; the log may start at a later offset now.
-    pub segments_dropped: usize,
 }
 
 impl Log {
-    /// Does what time asks for: retention below `high_watermark`, deletion, forgetting producers, closing files.
-    pub fn tick(&mut self, now_ms: i64, high_watermark: i64) -> Result<TickReport, LogError> {
+    /// Does what time asks for, but for retention: deletion, forgetting producers, closing files, background flushes.
+    pub fn tick(&mut self, now_ms: i64) -> Result<TickReport, LogError> {
         if self.is_offline {
             return Err(LogError::Offline);
         }
-        let segments_dropped = self.retain(now_ms, high_watermark)?;
         self.remove_doomed(now_ms);
         if now_ms.saturating_sub(self.swept_ms) >= SWEEP_MS {
             self.swept_ms = now_ms;
@@ -140,7 +137,7 @@ impl Log {
         }
         let is_due = self.unflushed.is_due(now_ms, self.config.flush_ms);
         let flush = if is_due { Some(self.start_flush()?) } else { None };
-        Ok(TickReport { flush, segments_dropped })
+        Ok(TickReport { flush })
     }
 
     /// Waits until everything appended is on disk.
@@ -233,7 +230,12 @@ impl Log {
         std::fs::remove_dir_all(&doomed).map_err(LogError::disk(&doomed))
     }
 
-    fn retain(&mut self, now_ms: i64, high_watermark: i64) -> Result<usize, LogError> {
+    /// Drops whole segments below `high_watermark` that time or size no longer keeps, and says how many: the log may start
+    /// at a later offset then.
+    pub fn retain(&mut self, now_ms: i64, high_watermark: i64) -> Result<usize, LogError> {
+        if self.is_offline {
+            return Err(LogError::Offline);
+        }
         let limits = Limits {
             retention_ms: self.config.retention_ms,
             retention_bytes: self.config.retention_bytes,

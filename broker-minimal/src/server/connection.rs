@@ -18,7 +18,7 @@ use super::{Response, respond};
 use crate::{Context, stopped};
 
 /// Requests of one connection that are read but not answered. A client that sends more waits in its socket.
-const PIPELINE: usize = 64;
+const PIPELINE: usize = 16;
 /// How long a closing connection may take to drain its answers.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -29,7 +29,7 @@ enum Ended {
     Read(#[from] ReadError),
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("no request for {0:?}")]
+    #[error("nothing was sent or read for {0:?}")]
     Idle(Duration),
     #[error("response does not fit its version: {0}")]
     Encode(#[from] EncodeError),
@@ -43,7 +43,7 @@ enum Ended {
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, ctx: Arc<Context>) {
     let (queue, answers) = mpsc::channel(PIPELINE);
     let reading = read(&stream, queue, &ctx);
-    let writing = write(&stream, answers);
+    let writing = write(&stream, answers, ctx.config.idle);
     tokio::pin!(reading, writing);
     let ended = tokio::select! {
         ended = &mut reading => {
@@ -87,7 +87,7 @@ async fn read(stream: &TcpStream, queue: mpsc::Sender<Answer>, ctx: &Arc<Context
     }
 }
 
-async fn write(stream: &TcpStream, mut answers: mpsc::Receiver<Answer>) -> Result<(), Ended> {
+async fn write(stream: &TcpStream, mut answers: mpsc::Receiver<Answer>, idle: Duration) -> Result<(), Ended> {
     while let Some(answer) = answers.recv().await {
         let response: Response = match answer {
             Answer::Ready(response) => *response,
@@ -97,7 +97,9 @@ async fn write(stream: &TcpStream, mut answers: mpsc::Receiver<Answer>) -> Resul
                 Err(()) => return Err(Ended::SilentFailure),
             },
         };
-        respond::write(stream, response).await.map_err(Ended::Write)?;
+        // A client that never reads is as idle as one that never asks.
+        let written = tokio::time::timeout(idle, respond::write(stream, response)).await;
+        written.map_err(|_| Ended::Idle(idle))?.map_err(Ended::Write)?;
     }
     Ok(())
 }

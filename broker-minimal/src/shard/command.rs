@@ -23,12 +23,33 @@ pub(crate) enum Command {
     Offset(FindOffset),
     EpochEnd(FindEpochEnd),
     Open(Box<Open>),
-    Configure { id: PartitionId, config: LogConfig },
-    Delete { id: PartitionId, done: oneshot::Sender<()> },
-    Tick { now_ms: i64 },
-    Flushed { id: PartitionId, job: FlushJob, result: std::io::Result<()> },
-    Checkpoint { reply: oneshot::Sender<Vec<Checkpoint>> },
-    Close { reply: oneshot::Sender<Vec<Checkpoint>> },
+    Configure {
+        id: PartitionId,
+        config: LogConfig,
+    },
+    Delete {
+        id: PartitionId,
+        done: oneshot::Sender<()>,
+    },
+    /// Does what time asks for.
+    Tick {
+        now_ms: i64,
+    },
+    /// Drops what retention does not keep.
+    Retain {
+        now_ms: i64,
+    },
+    Flushed {
+        id: PartitionId,
+        job: FlushJob,
+        result: std::io::Result<()>,
+    },
+    Checkpoint {
+        reply: oneshot::Sender<Vec<Checkpoint>>,
+    },
+    Close {
+        reply: oneshot::Sender<Vec<Checkpoint>>,
+    },
 }
 
 /// Appends validated batches to one partition.

@@ -72,8 +72,17 @@ impl Shards {
 
     /// Lets every shard do what time asks for. A shard that is too busy to take it gets the next one.
     pub(crate) fn tick(&self, now_ms: i64) {
+        self.offer(|| Command::Tick { now_ms });
+    }
+
+    /// Lets every shard drop what retention does not keep, as [`Shards::tick`].
+    pub(crate) fn retain(&self, now_ms: i64) {
+        self.offer(|| Command::Retain { now_ms });
+    }
+
+    fn offer(&self, command: impl Fn() -> Command) {
         for sender in &self.senders {
-            let _busy = sender.try_send(Command::Tick { now_ms });
+            let _busy = sender.try_send(command());
         }
     }
 

@@ -70,6 +70,7 @@ impl Worker {
                 let _gone = done.send(());
             }
             Command::Tick { now_ms } => self.tick(now_ms),
+            Command::Retain { now_ms } => self.retain(now_ms),
             Command::Flushed { id, job, result } => {
                 // A failure is logged where the log goes offline.
                 if let Some(replica) = self.replicas.get_mut(&id) {
@@ -211,12 +212,26 @@ impl Worker {
     fn tick(&mut self, now_ms: i64) {
         for (&id, replica) in &mut self.replicas {
             // An offline log said so once, when it went.
-            let Ok(report) = replica.log.tick(now_ms, replica.core.high_watermark()) else { continue };
+            let Ok(report) = replica.log.tick(now_ms) else { continue };
             let Some(job) = report.flush else { continue };
             if let Err(Task { job, .. }) = self.flusher.submit(Task { id, job }, &self.own) {
                 // All threads are busy or there is none: the log waits itself, which bounds what is not on disk.
                 let result = job.run();
                 let _logged = replica.log.on_flushed(&job, result);
+            }
+        }
+    }
+
+    fn retain(&mut self, now_ms: i64) {
+        for (id, replica) in &mut self.replicas {
+            let (topic, partition) = (&replica.topic, id.index);
+            match replica.log.retain(now_ms, replica.core.high_watermark()) {
+                Ok(0) | Err(LogError::Offline) => {}
+                Ok(segments) => {
+                    let start = replica.log.start_offset();
+                    tracing::info!(topic, partition, segments, start, "retention dropped segments");
+                }
+                Err(error) => tracing::warn!(topic, partition, %error, "retention failed"),
             }
         }
     }

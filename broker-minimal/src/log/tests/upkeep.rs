@@ -42,11 +42,12 @@ fn retention_by_time_drops_segments_and_their_files_after_a_delay() {
     let mut log = filled(&place, LogConfig { retention_ms: 10_000, ..small_segments() }, 6);
     let slice = log.read(0, usize::MAX, i64::MAX, FirstBatch::Always).expect("in range");
     let late = NOW + 3_000 + 10_001;
-    assert_eq!(log.tick(late, 6).expect("no disk error").segments_dropped, 2);
+    assert_eq!(log.retain(late, 6).expect("no disk error"), 2);
+    log.tick(late).expect("no disk error");
     assert_eq!((log.start_offset(), log.segment_count(), values(&log).len()), (4, 1, 2));
     assert!(place.names().contains(&"00000000000000000000.log.deleted".to_owned()));
     assert_eq!(load(&slice).len(), slice.len, "a reader that has the file goes on");
-    log.tick(late + 500, 6).expect("no disk error");
+    log.tick(late + 500).expect("no disk error");
     assert!(!place.names().iter().any(|name| name.ends_with(".deleted")));
     assert_eq!(load(&slice).len(), slice.len);
 }
@@ -55,7 +56,7 @@ fn retention_by_time_drops_segments_and_their_files_after_a_delay() {
 fn retention_drops_the_active_segment_too_and_keeps_the_offsets() {
     let place = Place::new();
     let mut log = filled(&place, LogConfig { retention_ms: 1_000, ..small_segments() }, 3);
-    log.tick(NOW + 60_000, 3).expect("no disk error");
+    log.retain(NOW + 60_000, 3).expect("no disk error");
     assert_eq!((log.start_offset(), log.end_offset(), log.size()), (3, 3, 0));
     assert_eq!(append(&mut log, batch(&["next"])).base_offset, 3);
     log.close().expect("a clean stop");
@@ -67,7 +68,7 @@ fn retention_drops_the_active_segment_too_and_keeps_the_offsets() {
 fn retention_by_size_keeps_at_least_that_much() {
     let place = Place::new();
     let mut log = filled(&place, LogConfig { retention_bytes: 3_000, ..small_segments() }, 10);
-    log.tick(NOW, 10).expect("no disk error");
+    log.retain(NOW, 10).expect("no disk error");
     assert!(log.size() >= 3_000 && log.size() < 3_000 + 2_000, "{}", log.size());
     assert_eq!(log.end_offset(), 10);
 }
@@ -123,7 +124,7 @@ fn deleted_records_are_not_read_any_more() {
 fn a_background_flush_is_due_after_a_while_or_a_mebibyte() {
     let place = Place::new();
     let mut log = place.create(LogConfig::default());
-    let due = |log: &mut Log, now| log.tick(now, 0).expect("no disk error").flush;
+    let due = |log: &mut Log, now| log.tick(now).expect("no disk error").flush;
     assert!(due(&mut log, NOW).is_none(), "nothing to flush");
     append(&mut log, batch(&["a"]));
     assert!(due(&mut log, NOW + 99).is_none());
@@ -175,7 +176,7 @@ fn unused_files_are_closed_and_opened_again_when_needed() {
     let place = Place::new();
     let mut log = filled(&place, small_segments(), 6);
     for minute in 1..4 {
-        log.tick(NOW + minute * 60_000, 0).expect("no disk error");
+        log.tick(NOW + minute * 60_000).expect("no disk error");
     }
     let open = std::fs::read_dir("/proc/self/fd").expect("Linux").filter_map(|fd| {
         let target = std::fs::read_link(fd.ok()?.path()).ok()?;
@@ -201,7 +202,7 @@ fn an_expired_producer_may_start_anywhere() {
     let mut log = place.create(LogConfig::default());
     append(&mut log, batch_of(4, 3, 0, &["a"]));
     let day = 24 * 3_600_000;
-    log.tick(NOW + day, 0).expect("no disk error");
+    log.tick(NOW + day).expect("no disk error");
     let later = log.append(&[batch_of(4, 0, 17, &["b"])], 0, NOW + day);
     assert!(later.is_ok(), "{later:?}");
 }
