@@ -16,7 +16,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use kinglet::{Assignment, Client, Config, NewTopic, Position, TopicPartition};
+use kinglet::admin::NewTopic;
+use kinglet::{Assignment, Client, Config, Position, TopicPartition};
 use kinglet_harness::binaries::{Binaries, Kbroker};
 use kinglet_harness::golden::{advertised, exchange};
 use kinglet_harness::process::Usage;
@@ -116,7 +117,8 @@ fn read_target(address: &str) -> u64 {
         let end = ends[0].1;
         let (mut records, mut next) = (0, 0);
         while next < end {
-            let batch = tokio::time::timeout(PATIENCE, consumer.recv()).await.expect("a batch in time");
+            let batch = tokio::time::timeout(PATIENCE, consumer.recv()).await;
+            let batch = batch.unwrap_or_else(|_| panic!("nothing at offset {next} of {end}"));
             let batch = batch.expect("no corrupt batch").expect("the consumer goes on");
             records += u64::try_from(batch.iter().count()).expect("a count");
             next = batch.next_offset();
@@ -128,7 +130,8 @@ fn read_target(address: &str) -> u64 {
 fn create_topics(address: &str) {
     block_on(async {
         let client = Client::connect(Config::new(address)).await.expect("connects");
-        let topics = [TARGET, FORGED].map(|topic| NewTopic::new(topic, 1, 1));
+        // The records there carry old timestamps, and forged ones any.
+        let topics = [TARGET, FORGED].map(|topic| NewTopic::new(topic, 1, 1).config("retention.ms", "-1"));
         for (topic, created) in client.admin().create_topics(topics).await.expect("an answer") {
             created
                 .unwrap_or_else(|error| panic!("{topic}: {error}, {:?}", error.code().map(ErrorCode::name)));

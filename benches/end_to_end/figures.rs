@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// Who is measured: a column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// Our tool or broker.
     Kinglet,
     /// Apache Kafka's.
@@ -17,7 +17,7 @@ const SIDES: [Side; 3] = [Side::Kinglet, Side::Kafka, Side::Kcat];
 
 /// What our figure should be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Aim {
+pub(crate) enum Aim {
     /// Nothing was promised; the figure is for orientation.
     Open,
     /// Not more than this.
@@ -33,7 +33,7 @@ pub enum Aim {
 
 /// A row of the table: something measured in several rounds, less being better.
 #[derive(Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What is measured, as an identifier.
     name: &'static str,
     /// What is measured, for people.
@@ -45,11 +45,11 @@ pub struct Figure {
 
 /// All rows, in the order of their declaration.
 #[derive(Debug)]
-pub struct Figures(Vec<Figure>);
+pub(crate) struct Figures(Vec<Figure>);
 
 impl Figures {
     /// Rows without samples: name, title, unit, aim.
-    pub fn new(rows: &[(&'static str, &'static str, &'static str, Aim)]) -> Self {
+    pub(crate) fn new(rows: &[(&'static str, &'static str, &'static str, Aim)]) -> Self {
         let figure =
             |&(name, title, unit, aim)| Figure { name, title, unit, aim, samples: Default::default() };
         Self(rows.iter().map(figure).collect())
@@ -59,14 +59,14 @@ impl Figures {
     ///
     /// # Panics
     /// When no row has that name.
-    pub fn add(&mut self, name: &str, side: Side, value: f64) {
+    pub(crate) fn add(&mut self, name: &str, side: Side, value: f64) {
         let figure = self.0.iter_mut().find(|figure| figure.name == name);
         let figure = figure.unwrap_or_else(|| panic!("no figure is called {name}"));
         figure.samples[side as usize].push(value);
     }
 
     /// The table.
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut text =
             format!("{:<52} {:>10} {:>10} {:>10}  {}\n", "median", "Kinglet", "Kafka", "kcat", "aim");
         for figure in &self.0 {
@@ -81,7 +81,7 @@ impl Figures {
     }
 
     /// Everything, samples included.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let rows = self.0.iter().map(|figure| {
             let of =
                 |side: Side| json!({"median": figure.median(side), "samples": figure.samples[side as usize]});

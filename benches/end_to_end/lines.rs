@@ -16,31 +16,31 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// The tools of all sides, as far as they are here.
 #[derive(Debug)]
-pub struct Tools {
+pub(crate) struct Tools {
     /// Ours.
-    pub binaries: Binaries,
+    pub(crate) binaries: Binaries,
     /// Apache Kafka's.
-    pub jars: Option<Jars>,
+    pub(crate) jars: Option<Jars>,
     /// kcat.
-    pub kcat: Option<Kcat>,
+    pub(crate) kcat: Option<Kcat>,
 }
 
 /// A command that ends by itself, in seconds.
-pub fn seconds(command: &mut Command) -> Fallible<f64> {
+pub(crate) fn seconds(command: &mut Command) -> Fallible<f64> {
     let started = Instant::now();
     run_ok(command, Input::Nothing, LIMIT)?;
     Ok(started.elapsed().as_secs_f64())
 }
 
 /// `cat file | command`, in seconds.
-pub fn seconds_in(file: &LineFile, command: &Command) -> Fallible<f64> {
+pub(crate) fn seconds_in(file: &LineFile, command: &Command) -> Fallible<f64> {
     let mut shell = Command::new("sh");
     shell.args(["-c", r#"cat "$0" | exec "$@""#]).arg(file.path());
     seconds(shell.arg(command.get_program()).args(command.get_args()))
 }
 
 /// `command > file`, in seconds; they count only when the lines are the wanted ones.
-pub fn seconds_out(command: &Command, out: &Path, wanted: LineSet) -> Fallible<f64> {
+pub(crate) fn seconds_out(command: &Command, out: &Path, wanted: LineSet) -> Fallible<f64> {
     let mut shell = Command::new("sh");
     shell.args(["-c", r#"exec "$@" > "$0""#]).arg(out);
     let seconds = seconds(shell.arg(command.get_program()).args(command.get_args()))?;
@@ -55,28 +55,28 @@ pub fn seconds_out(command: &Command, out: &Path, wanted: LineSet) -> Fallible<f
 
 impl Tools {
     /// Our tool; further arguments follow.
-    pub fn ours(&self, program: &str, bootstrap: &str, topic: &str) -> Command {
+    pub(crate) fn ours(&self, program: &str, bootstrap: &str, topic: &str) -> Command {
         let mut command = self.binaries.tool(program, bootstrap);
         command.args(["--topic", topic]);
         command
     }
 
     /// `kconsume` from the beginning to the last line.
-    pub fn kconsume(&self, bootstrap: &str, topic: &str, count: u64) -> Command {
+    pub(crate) fn kconsume(&self, bootstrap: &str, topic: &str, count: u64) -> Command {
         let mut command = self.ours("kconsume", bootstrap, topic);
         command.args(["--from-beginning", "--max-messages", &count.to_string()]);
         command
     }
 
     /// Apache Kafka's tool as its scripts start it, if it is here; further arguments follow.
-    pub fn kafkas(&self, tool: Tool, bootstrap: &str) -> Option<Command> {
+    pub(crate) fn kafkas(&self, tool: Tool, bootstrap: &str) -> Option<Command> {
         let mut command = self.jars.as_ref()?.tool(tool, Jvm::AsShipped);
         command.args(["--bootstrap-server", bootstrap]);
         Some(command)
     }
 
     /// kcat, if it is here; further arguments follow.
-    pub fn kcat(&self, bootstrap: &str, options: &[&str]) -> Option<Command> {
+    pub(crate) fn kcat(&self, bootstrap: &str, options: &[&str]) -> Option<Command> {
         let mut command = self.kcat?.command(bootstrap);
         command.args(options);
         Some(command)

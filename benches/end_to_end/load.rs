@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use kinglet::{Acks, Assignment, Client, Config, NewTopic, Position, Record};
+use kinglet::admin::NewTopic;
+use kinglet::{Acks, Assignment, Client, Config, Position, Record};
 
 use crate::Fallible;
 use crate::server::Server;
@@ -17,15 +18,15 @@ const BODIES: usize = 64;
 
 /// What moving records one way cost.
 #[derive(Debug, Clone, Copy)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// The broker's processor time, user and system, per 10^9 bytes of records.
-    pub cpu_seconds_per_gb: f64,
+    pub(crate) cpu_seconds_per_gb: f64,
     /// 10^6 bytes of records per second.
-    pub mb_per_second: f64,
+    pub(crate) mb_per_second: f64,
 }
 
 /// Creates a topic.
-pub async fn create_topic(server: &Server, topic: &str, partitions: i32) -> Fallible<()> {
+pub(crate) async fn create_topic(server: &Server, topic: &str, partitions: i32) -> Fallible<()> {
     let client = Client::connect(Config::new(&server.bootstrap)).await?;
     for (_, created) in client.admin().create_topics([NewTopic::new(topic, partitions, 1)]).await? {
         created?;
@@ -35,7 +36,7 @@ pub async fn create_topic(server: &Server, topic: &str, partitions: i32) -> Fall
 }
 
 /// Writes `count` records, reads them back and compares.
-pub async fn round_trip(server: &Server, topic: &str, count: u64) -> Fallible<(Cost, Cost)> {
+pub(crate) async fn round_trip(server: &Server, topic: &str, count: u64) -> Fallible<(Cost, Cost)> {
     create_topic(server, topic, PARTITIONS).await?;
     let client = Client::connect(config(server)?).await?;
     let payload = Payload::new();
@@ -50,7 +51,7 @@ pub async fn round_trip(server: &Server, topic: &str, count: u64) -> Fallible<(C
 }
 
 /// Keeps a server busy both ways for a while: a virtual machine has compiled its hot code then.
-pub async fn warm_up(server: &Server, time: Duration) -> Fallible<()> {
+pub(crate) async fn warm_up(server: &Server, time: Duration) -> Fallible<()> {
     let started = Instant::now();
     for number in 0.. {
         if started.elapsed() >= time {

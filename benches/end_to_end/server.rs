@@ -30,7 +30,7 @@ const METADATA_VERSION: i16 = 9;
 
 /// A broker's data and configuration; the broker itself comes and goes.
 #[derive(Debug)]
-pub struct Site {
+pub(crate) struct Site {
     side: Side,
     place: Place,
 }
@@ -43,31 +43,31 @@ enum Place {
 
 /// A broker that answers.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     daemon: Daemon,
     /// Where clients connect.
-    pub bootstrap: String,
+    pub(crate) bootstrap: String,
     /// Whose it is.
-    pub side: Side,
+    pub(crate) side: Side,
     /// From the start of the process to the answer of the first acks=all Produce.
-    pub ready_in: Duration,
+    pub(crate) ready_in: Duration,
 }
 
 impl Site {
     /// An empty folder for `kbroker`.
-    pub fn kinglet(binaries: &Binaries) -> Fallible<Self> {
+    pub(crate) fn kinglet(binaries: &Binaries) -> Fallible<Self> {
         let data = tempfile::Builder::new().prefix("kbroker-").tempdir()?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         Ok(Self { side: Side::Kinglet, place: Place::Kinglet { binaries: binaries.clone(), data, port } })
     }
 
     /// A formatted folder for Apache Kafka.
-    pub fn kafka(jars: &Jars) -> Fallible<Self> {
+    pub(crate) fn kafka(jars: &Jars) -> Fallible<Self> {
         Ok(Self { side: Side::Kafka, place: Place::Kafka(KafkaNode::format(jars)?) })
     }
 
     /// Starts the broker and waits until it has acked a record.
-    pub fn start(&self) -> Fallible<Server> {
+    pub(crate) fn start(&self) -> Fallible<Server> {
         let (mut command, bootstrap) = match &self.place {
             Place::Kafka(node) => (node.command(), node.bootstrap()),
             Place::Kinglet { binaries, data, port } => {
@@ -97,18 +97,18 @@ impl Server {
     }
 
     /// What it has used so far.
-    pub fn usage(&self) -> Fallible<Usage> {
+    pub(crate) fn usage(&self) -> Fallible<Usage> {
         Ok(Usage::of(self.daemon.pid())?)
     }
 
     /// Stops it in order.
-    pub fn stop(self) -> Outcome {
+    pub(crate) fn stop(self) -> Outcome {
         self.daemon.terminate(STOP_LIMIT)?;
         Ok(())
     }
 
     /// `kill -9`.
-    pub fn kill(self) -> Outcome {
+    pub(crate) fn kill(self) -> Outcome {
         self.daemon.kill()?;
         Ok(())
     }

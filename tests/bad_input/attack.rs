@@ -29,7 +29,7 @@ enum Outcome {
 
 /// How often each kind was sent, and how it ended.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     rows: [Row; Kind::ALL.len()],
 }
 
@@ -42,12 +42,12 @@ struct Row {
 
 impl Tally {
     /// Frames of all kinds.
-    pub fn sent(&self) -> u32 {
+    pub(crate) fn sent(&self) -> u32 {
         self.rows.iter().map(Row::sent).sum()
     }
 
     /// Kinds to which the broker never said anything.
-    pub fn without_effect(&self) -> Vec<Kind> {
+    pub(crate) fn without_effect(&self) -> Vec<Kind> {
         let rows = Kind::ALL.into_iter().zip(&self.rows);
         rows.filter(|(_, row)| row.answered + row.closed == 0).map(|(kind, _)| kind).collect()
     }
@@ -92,7 +92,7 @@ impl fmt::Display for Tally {
 ///
 /// # Panics
 /// When the broker does not accept a connection.
-pub fn run(address: &str, seeds: &Seeds, seed: u64, count: u64) -> Tally {
+pub(crate) fn run(address: &str, seeds: &Seeds, seed: u64, count: u64) -> Tally {
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
         let attackers: Vec<_> = (0..ATTACKERS)

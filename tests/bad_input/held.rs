@@ -24,7 +24,7 @@ const DEAF_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The connections; closed when dropped.
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct Held {
     slow: JoinHandle<io::Result<usize>>,
     no_more_waiting: Sender<()>,
     _half_open: Vec<TcpStream>,
@@ -36,7 +36,7 @@ impl Held {
     ///
     /// # Errors
     /// When the broker does not accept them.
-    pub fn open(address: &str) -> io::Result<Self> {
+    pub(crate) fn open(address: &str) -> io::Result<Self> {
         let (no_more_waiting, hurry) = mpsc::channel();
         let slow = (0..SLOW).map(|_| TcpStream::connect(address)).collect::<io::Result<Vec<_>>>()?;
         let slow = std::thread::spawn(move || write_slowly(slow, &hurry));
@@ -46,7 +46,7 @@ impl Held {
     }
 
     /// Connections that are held.
-    pub fn count() -> usize {
+    pub(crate) fn count() -> usize {
         HALF_OPEN + DEAF + SLOW
     }
 
@@ -54,7 +54,7 @@ impl Held {
     ///
     /// # Errors
     /// When one was not answered.
-    pub fn close(self) -> io::Result<usize> {
+    pub(crate) fn close(self) -> io::Result<usize> {
         drop(self.no_more_waiting);
         self.slow.join().unwrap_or_else(|_| Err(io::Error::other("the slow writers panicked")))
     }
@@ -103,7 +103,7 @@ fn write_slowly(mut streams: Vec<TcpStream>, hurry: &mpsc::Receiver<()>) -> io::
 }
 
 /// A question that any broker answers.
-pub fn api_versions() -> Bytes {
+pub(crate) fn api_versions() -> Bytes {
     let info = REGISTRY.iter().find(|info| info.key == ApiKey::API_VERSIONS).expect("declared");
     golden::frame(info, 0, &[])
 }

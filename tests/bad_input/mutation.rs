@@ -14,9 +14,9 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
 /// Frames with records are altered on their way to this topic, so that their batches reach a log.
-pub const TARGET: &str = "target";
+pub(crate) const TARGET: &str = "target";
 /// Batches whose checksum is right and whose content is not go here.
-pub const FORGED: &str = "forged";
+pub(crate) const FORGED: &str = "forged";
 
 const PREFIX: usize = 4;
 /// Where the checksum of a batch stands, and what it covers.
@@ -25,7 +25,7 @@ const CRC_COVERS_FROM: usize = 21;
 
 /// One way to spoil a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Some bits are turned.
     BitFlips,
     /// The end is missing; the length says so.
@@ -54,7 +54,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::BitFlips,
         Self::Truncated,
         Self::CutOff,
@@ -70,7 +70,7 @@ impl Kind {
     ];
 
     /// Whether the broker can tell where the next request starts.
-    pub fn is_one_frame(self) -> bool {
+    pub(crate) fn is_one_frame(self) -> bool {
         !matches!(self, Self::CutOff | Self::HugePrefix | Self::NegativePrefix)
     }
 }
@@ -83,11 +83,11 @@ impl fmt::Display for Kind {
 
 /// Good frames to start from.
 #[derive(Debug)]
-pub struct Seeds(Vec<Bytes>);
+pub(crate) struct Seeds(Vec<Bytes>);
 
 impl Seeds {
     /// Golden requests of everything the broker serves, and requests about a topic that it has.
-    pub fn new(served: &[(&'static ApiInfo, i16)]) -> Self {
+    pub(crate) fn new(served: &[(&'static ApiInfo, i16)]) -> Self {
         let is_served = |request: &golden::Golden| {
             served.iter().find(|(info, version)| info.key == request.key && *version == request.version)
         };
@@ -105,7 +105,7 @@ impl Seeds {
     }
 
     /// A frame spoilt in that way.
-    pub fn spoil(&self, kind: Kind, random: &mut StdRng) -> Vec<u8> {
+    pub(crate) fn spoil(&self, kind: Kind, random: &mut StdRng) -> Vec<u8> {
         let mut bytes = self.pick(random).to_vec();
         match kind {
             Kind::BitFlips => flip_bits(&mut bytes, random),
@@ -137,7 +137,7 @@ impl Seeds {
 }
 
 /// A request that reads a topic's first partition from its beginning and does not wait.
-pub fn fetch(topic: &str) -> Bytes {
+pub(crate) fn fetch(topic: &str) -> Bytes {
     let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
     let topics =
         vec![FetchTopic { topic: topic.to_owned(), partitions: vec![partition], ..FetchTopic::default() }];
@@ -146,7 +146,7 @@ pub fn fetch(topic: &str) -> Bytes {
 }
 
 /// A request that appends a batch to a topic's first partition.
-pub fn produce(topic: &str, batch: Bytes) -> Bytes {
+pub(crate) fn produce(topic: &str, batch: Bytes) -> Bytes {
     let partition = PartitionProduceData { index: 0, records: Some(RecordBytes::from(batch)) };
     let topic =
         TopicProduceData { name: topic.to_owned(), partition_data: vec![partition], ..Default::default() };
@@ -156,7 +156,7 @@ pub fn produce(topic: &str, batch: Bytes) -> Bytes {
 }
 
 /// A good batch.
-pub fn batch(records: i64) -> Bytes {
+pub(crate) fn batch(records: i64) -> Bytes {
     let mut builder = BatchBuilder::new(16 * 1024);
     for number in 0..records {
         builder.push(1_700_000_000_000 + number, None, Some(b"a value that is read again"), &[]);

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kinglet::{Assignment, Client, Config, Consumer, NewTopic, Position, Producer, Record};
+use kinglet::admin::NewTopic;
+use kinglet::{Assignment, Client, Config, Consumer, Position, Producer, Record};
 use kinglet_harness::text::LineSet;
 
 const TOPIC: &str = "witness";
@@ -15,23 +16,23 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A client on a thread of its own, until it is told to stop.
 #[derive(Debug)]
-pub struct Witness {
+pub(crate) struct Witness {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Result<Report, String>>,
 }
 
 /// What it saw.
 #[derive(Debug, Clone, Copy)]
-pub struct Report {
+pub(crate) struct Report {
     /// Records that were written, acked, read back and compared.
-    pub records: u64,
+    pub(crate) records: u64,
     /// The longest that one round of [`ROUND`] records took.
-    pub slowest_round: Duration,
+    pub(crate) slowest_round: Duration,
 }
 
 impl Witness {
     /// Connects and begins.
-    pub fn start(address: &str) -> Self {
+    pub(crate) fn start(address: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (address, told) = (address.to_owned(), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
@@ -45,7 +46,7 @@ impl Witness {
     ///
     /// # Errors
     /// The first thing that went wrong.
-    pub fn stop(self) -> Result<Report, String> {
+    pub(crate) fn stop(self) -> Result<Report, String> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| "the witness panicked".to_owned())?
     }
@@ -77,7 +78,7 @@ async fn round(producer: &Producer, consumer: &Consumer, first: u64) -> Result<(
     for number in first..first + ROUND {
         let value = format!("{number} and some bytes that make it a record worth comparing");
         written.add(value.as_bytes());
-        producer.enqueue(Record::to(TOPIC).value(&value)).await.map_err(say)?;
+        drop(producer.enqueue(Record::to(TOPIC).value(&value)).await.map_err(say)?);
     }
     let flushed = producer.flush().await.map_err(say)?;
     if let Some(error) = flushed.first_error {
