@@ -37,7 +37,7 @@ pub struct CommonArgs {
     #[arg(short = 'o', long, value_name = "SHAPE", help_heading = "Output")]
     pub output: Option<OutputChoice>,
 
-    /// As Kafka's tools even on a terminal; usage errors exit with 1
+    /// As Kafka's tools: their lines on a terminal too, usage errors exit with 1, the broker may create unknown topics
     #[arg(long, help_heading = "Output")]
     pub compat: bool,
 

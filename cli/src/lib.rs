@@ -14,3 +14,4 @@ pub mod settings;
 pub mod signals;
 pub mod tool;
 pub mod topics;
+pub mod warnings;

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{self, CommonArgs, Line, plain_error_style};
 use crate::error::{Exit, Failure, Manner};
+use crate::warnings::Warnings;
 
 /// Runs a tool with the process's own command line.
 pub fn run<T: Parser>(common_of: fn(&T) -> &CommonArgs, work: fn(&T) -> Result<Exit, Failure>) -> ExitCode {
@@ -46,7 +47,7 @@ pub fn warn_without_effect(options: &[&str]) {
     }
 }
 
-/// Logging costs a millisecond of start-up, so it is set up only when asked for.
+/// Setting up a whole log costs a good part of the start-up, so that happens only when asked for.
 fn log_to_stderr(verbose: u8) {
     let asked = std::env::var("KAFKA_LOG").ok().filter(|filter| !filter.is_empty());
     let level = match verbose {
@@ -58,5 +59,7 @@ fn log_to_stderr(verbose: u8) {
     if verbose > 0 || asked.is_some() {
         let filter = EnvFilter::new(asked.unwrap_or_else(|| level.to_owned()));
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    } else {
+        Warnings::install();
     }
 }

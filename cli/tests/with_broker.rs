@@ -74,6 +74,15 @@ fn an_unknown_topic_exits_with_4_and_is_not_created() {
 }
 
 #[test]
+fn in_kafkas_manner_the_broker_creates_the_topic() {
+    let local = Local::start();
+
+    local.run(KPRODUCE, &["--topic", "auto", "--compat"], b"line\n").check(0, "");
+
+    everything(&local, "auto", &[]).check(0, "line\n");
+}
+
+#[test]
 fn create_makes_the_topic_that_lines_go_to() {
     let local = Local::start();
 

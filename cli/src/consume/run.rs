@@ -11,7 +11,7 @@ use super::format::{self, BytesShown, Formatter, Place};
 use super::json;
 use super::pipe::{Pipe, WriteError};
 use crate::connect::{self, ToolSettings, failure_of, read_file};
-use crate::error::{Exit, Failure, nearest};
+use crate::error::{Exit, Failure, Manner, nearest};
 use crate::output::{Shape, Stdout};
 use crate::settings::Settings;
 use crate::signals::StopRequest;
@@ -30,8 +30,8 @@ pub fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
     let printer = printer(args)?;
     let start = args.start()?;
     let mut defaults = Settings::default();
-    // A mistyped topic name must not become a topic.
-    defaults.set("allow.auto.create.topics", false);
+    // A mistyped topic name must not become a topic, unless Kafka's manner is asked for.
+    defaults.set("allow.auto.create.topics", args.common.manner() == Manner::Kafka);
     let patience = args.patience().unwrap_or(CONNECT_MAX).min(CONNECT_MAX);
     defaults.set("default.api.timeout.ms", patience.as_millis().max(1));
     let tool = ToolSettings { defaults, flags: args.consumer_settings(start) };

@@ -16,7 +16,7 @@ use super::feed::{Fed, Feed, Pace, Prompt};
 use super::parser::{self, LineParser};
 use super::progress::{BytesRead, Progress};
 use crate::connect::{self, ToolSettings, failure_of, read_file};
-use crate::error::{Exit, Failure, nearest};
+use crate::error::{Exit, Failure, Manner, nearest};
 use crate::output::{Shape, print};
 use crate::settings::Settings;
 use crate::signals::{STOP_MAX, StopRequest};
@@ -48,8 +48,8 @@ pub fn run(args: &ProduceArgs) -> Result<Exit, Failure> {
 fn tool_settings(args: &ProduceArgs) -> ToolSettings {
     let mut defaults = Settings::default();
     defaults.set("default.api.timeout.ms", 10_000);
-    // A mistyped topic name must not become a topic.
-    defaults.set("allow.auto.create.topics", false);
+    // A mistyped topic name must not become a topic, unless Kafka's manner is asked for.
+    defaults.set("allow.auto.create.topics", args.common.manner() == Manner::Kafka);
     if stdin().is_terminal() {
         // Who types a line wants it sent, not kept for company.
         defaults.set("linger.ms", 0);

@@ -78,6 +78,9 @@ impl Topics<'_> {
             Some(text) => TopicFilter::new(text)?.select(all.iter().map(String::as_str)),
             None => all.iter().map(String::as_str).collect(),
         };
+        if names.is_empty() && self.shape == Shape::Human {
+            eprintln!("no topics; ktopics create NAME makes one");
+        }
         Ok(render::list(&names, self.shape))
     }
 
