@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 const READ_AHEAD: usize = 4 * 1024;
 /// Frames up to this size are read through the read-ahead buffer; larger ones get a buffer of their own.
 const SMALL_FRAME: usize = 64 * 1024;
-/// The first reserve for a large frame: more is reserved as its bytes arrive.
-const FIRST_RESERVE: usize = 1024 * 1024;
+/// What is reserved for a large frame once [`SMALL_FRAME`] bytes of it have come: a usual request is not moved again.
+const LARGE_RESERVE: usize = 4 * 1024 * 1024;
 
 /// Why no further frame comes.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +66,13 @@ impl<'a> Frames<'a> {
     /// Reads just this frame into a buffer of its own, so that nothing behind it has to be moved.
     async fn large(&mut self, len: usize) -> Result<Bytes, ReadError> {
         let have = self.buf.len().min(len);
-        let mut body = BytesMut::with_capacity(len.min(FIRST_RESERVE.max(have)));
+        let mut body = BytesMut::with_capacity(SMALL_FRAME.max(have));
         body.extend_from_slice(&self.buf.split_to(have));
         while body.len() < len {
             if body.len() == body.capacity() {
-                // Double, but never past the frame: what the prefix promises is not believed before it arrives.
-                body.reserve(body.len().min(len - body.len()));
+                // What the prefix promises is believed by and by, as the bytes arrive, and never past the frame.
+                let step = body.len().max(LARGE_RESERVE - SMALL_FRAME);
+                body.reserve(step.min(len - body.len()));
             }
             let want = len - body.len();
             if read_some(self.stream, &mut body, want).await? == 0 {
