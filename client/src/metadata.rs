@@ -3,5 +3,7 @@
 mod cache;
 mod refresh;
 
+#[cfg(test)]
+pub(crate) use cache::Leader;
 pub(crate) use cache::{Broker, Cluster, Topic};
 pub(crate) use refresh::{Metadata, Wanted};

@@ -2,6 +2,7 @@
 
 mod accumulator;
 mod delivery;
+mod parcel;
 mod partitioner;
 mod queue;
 mod request;

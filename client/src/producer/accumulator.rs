@@ -3,24 +3,28 @@
 //! It decides what is sent when and what becomes of it. It knows no socket, no clock and no task: time comes in,
 //! batches to send and batches that are finished go out.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod landing;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::delivery::{BatchResult, Written};
+use super::parcel::Slot;
 use super::partitioner;
 use super::queue::{Open, PartitionQueue};
-use super::sequence::{Identity, Stamp};
+use super::sequence::Identity;
 use crate::metadata::{Cluster, Topic};
 use crate::net::Backoff;
 use crate::protocol::ErrorCode;
 use crate::protocol::records::BatchBuilder;
-use crate::{Error, ErrorKind, Record, Result, TopicPartition};
+use crate::{Error, ErrorKind, Record, Result};
 
-/// With `linger.ms` unset a batch waits this long at most, and only while its broker is busy.
-const ADAPTIVE_LINGER: Duration = Duration::from_millis(5);
+pub(crate) use plan::Plan;
+
 /// The clock is read for every eighth record: cheap for the fast, and close enough for the slow.
 const CLOCK_EVERY: u32 = 8;
 /// After so many answers without it a topic is given up.
@@ -73,72 +77,8 @@ pub(crate) enum Refused {
     Never(Error),
 }
 
-/// Which partition, by position in the accumulator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Slot {
-    pub(crate) topic: usize,
-    pub(crate) partition: usize,
-}
-
-/// A batch on its way.
-#[derive(Debug)]
-pub(crate) struct Parcel {
-    pub(crate) slot: Slot,
-    pub(crate) topic: Arc<str>,
-    /// Batches are numbered in the order in which they were opened.
-    pub(crate) number: u64,
-    pub(crate) result: Arc<BatchResult>,
-    pub(crate) body: Body,
-    pub(crate) count: u32,
-    /// Bytes of memory that it takes.
-    pub(crate) size: usize,
-    pub(crate) stamp: Option<Stamp>,
-    pub(crate) attempts: u32,
-    pub(crate) opened: Instant,
-    /// It was sent at least once without a clear answer.
-    pub(crate) uncertain: bool,
-}
-
-#[derive(Debug)]
-pub(crate) enum Body {
-    Building(BatchBuilder),
-    /// Sealed, with the stamp it carries.
-    Sealed(Bytes, Option<Stamp>),
-}
-
-/// What is to be done now.
-#[derive(Debug, Default)]
-pub(crate) struct Plan {
-    /// One request each: the broker and its batches.
-    pub(crate) requests: Vec<(i32, Vec<Parcel>)>,
-    /// Brokers without a connection that something waits for.
-    pub(crate) connect: Vec<i32>,
-    /// A leader is not known.
-    pub(crate) refresh: bool,
-    /// A producer id is needed, and nothing is under way.
-    pub(crate) identify: bool,
-    /// When to look again, if nothing happens before.
-    pub(crate) deadline: Option<Instant>,
-}
-
 /// A batch that is finished.
 pub(crate) type Finished = (Arc<BatchResult>, Result<Written>);
-
-/// What a broker, or the way to it, said of a batch.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Written(Written),
-    Refused {
-        code: ErrorCode,
-        message: Option<String>,
-        broker: String,
-    },
-    /// No answer came; it may be written if it was sent.
-    Lost {
-        error: Error,
-        sent: bool,
-    },
-}
 
 /// What became of records since the last look.
 #[derive(Clone, Debug, Default)]
@@ -161,8 +101,8 @@ pub(crate) struct Accumulator {
     brokers: HashMap<i32, usize>,
     identity: Identity,
     next_number: u64,
-    /// Batches that are not finished.
-    unfinished: BTreeSet<u64>,
+    /// Batches that are not finished, by number; one that was split counts as often.
+    unfinished: BTreeMap<u64, u32>,
     under_way: usize,
     /// The sender was woken and has not looked yet.
     signalled: bool,
@@ -181,6 +121,8 @@ struct TopicQueue {
     partitions: Vec<PartitionQueue>,
     /// Where records without a key go until that batch is closed.
     sticky: usize,
+    /// At which size a batch is full: `batch.size`, or less if the topic takes less.
+    batch_size: usize,
     /// Answers in a row that did not have it.
     missing: u32,
 }
@@ -197,7 +139,7 @@ impl Accumulator {
             brokers: HashMap::new(),
             identity,
             next_number: 0,
-            unfinished: BTreeSet::new(),
+            unfinished: BTreeMap::new(),
             under_way: 0,
             signalled: false,
             starved: false,
@@ -226,8 +168,10 @@ impl Accumulator {
         let (partition, full) = self.choose(topic, record, bound)?;
         let slot = Slot { topic, partition };
         let fresh = self.open(slot, clock)?;
-        let queue = self.topics.get_mut(topic).and_then(|t| t.partitions.get_mut(partition));
-        let Some(open) = queue.and_then(|q| q.open.as_mut()) else { return Err(Refused::NoMetadata) };
+        let Some(queue) = self.topics.get_mut(topic) else { return Err(Refused::NoMetadata) };
+        let batch_size = queue.batch_size;
+        let open = queue.partitions.get_mut(partition).and_then(|queue| queue.open.as_mut());
+        let Some(open) = open else { return Err(Refused::NoMetadata) };
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| {
             let count = open.builder.count();
             if !fresh && (count < CLOCK_EVERY || count.is_multiple_of(CLOCK_EVERY)) {
@@ -240,7 +184,7 @@ impl Accumulator {
         let after = open.builder.len();
         self.used += after - before;
         self.enqueued += 1;
-        let news = fresh || full || (after >= self.limits.batch_size && before < self.limits.batch_size);
+        let news = fresh || full || (after >= batch_size && before < batch_size);
         let wake = news && !self.signalled;
         self.signalled |= wake;
         Ok(Pushed { batch: open.result.clone(), index, timestamp_ms, wake })
@@ -274,7 +218,7 @@ impl Accumulator {
             (None, _) => (queue.sticky, true),
         };
         let mut full = false;
-        let size = self.limits.batch_size;
+        let size = queue.batch_size;
         let close = |queue: &mut TopicQueue, at: usize| {
             queue.partitions.get_mut(at).is_some_and(|partition| partition.close_if_full(bound, size))
         };
@@ -292,269 +236,42 @@ impl Accumulator {
     /// Opens a batch if there is none.
     #[inline]
     fn open(&mut self, slot: Slot, clock: &impl Clock) -> Result<bool, Refused> {
-        let queue = self.topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition));
-        let Some(queue) = queue else { return Err(Refused::NoMetadata) };
+        let Some(queue) = self.queue_mut(slot) else { return Err(Refused::NoMetadata) };
         if queue.open.is_some() {
             return Ok(false);
         }
+        self.open_new(slot, clock.instant(), clock.unix_ms());
+        Ok(true)
+    }
+
+    fn open_new(&mut self, slot: Slot, opened: Instant, unix_ms: i64) {
         let number = self.next_number;
         self.next_number += 1;
-        self.unfinished.insert(number);
-        let size = self.limits.batch_size;
-        let open = Open::new(number, slot.partition, size, clock.instant(), clock.unix_ms());
+        self.unfinished.insert(number, 1);
+        let open = Open::new(number, slot.partition, self.limits.batch_size, opened, unix_ms);
         self.used += open.builder.len();
-        queue.open = Some(open);
-        if !queue.active {
+        if let Some(queue) = self.queue_mut(slot) {
+            queue.open = Some(open);
+        }
+        self.activate(slot);
+    }
+
+    /// The partition has something to send.
+    fn activate(&mut self, slot: Slot) {
+        if let Some(queue) = self.queue_mut(slot).filter(|queue| !queue.active) {
             queue.active = true;
             self.active.push_back(slot);
         }
-        Ok(true)
+    }
+
+    fn queue_mut(&mut self, slot: Slot) -> Option<&mut PartitionQueue> {
+        self.topics.get_mut(slot.topic)?.partitions.get_mut(slot.partition)
     }
 
     fn too_large(&self, record: &Record<'_>) -> Error {
         let (len, limit) = (record.payload_len(), self.limits.record_max);
         Error::new(ErrorKind::TooLarge, format!("a record of {len} bytes, limit {limit}"))
             .hinted("raise max.request.size, and message.max.bytes or the topic's max.message.bytes")
-    }
-
-    /// What is to be sent now. Whoever sends it reports every batch back through [`landed`](Self::landed).
-    pub(crate) fn plan(&mut self, now: Instant) -> Plan {
-        self.signalled = false;
-        self.starved &= self.used >= self.limits.memory / 2;
-        let identify = self.identity == Identity::Wanted && self.under_way == 0;
-        let mut plan = Plan { identify, ..Plan::default() };
-        self.expire(now, &mut plan);
-        while self.identity != Identity::Wanted && self.pass(now, &mut plan) {}
-        self.active.rotate_left(usize::from(self.active.len() > 1));
-        self.drop_idle();
-        plan
-    }
-
-    /// At most one batch of each partition, at most one request to each broker. False: there is nothing more.
-    fn pass(&mut self, now: Instant, plan: &mut Plan) -> bool {
-        let mut requests: Vec<(i32, usize, Vec<Parcel>)> = Vec::new();
-        for slot in &self.active {
-            let Some(topic) = self.topics.get_mut(slot.topic) else { continue };
-            let Some(queue) = topic.partitions.get_mut(slot.partition) else { continue };
-            let Some(leader) = queue.leader else {
-                plan.refresh |= queue.has_unsent();
-                continue;
-            };
-            let Some(busy) = self.brokers.get(&leader).copied() else {
-                if queue.has_unsent() && !plan.connect.contains(&leader) {
-                    plan.connect.push(leader);
-                }
-                continue;
-            };
-            let planned = requests.iter_mut().find(|(broker, ..)| *broker == leader);
-            let linger = self.limits.linger.or((busy > 0).then_some(ADAPTIVE_LINGER));
-            let linger = if self.starved { None } else { linger };
-            match queue.next_due(now, linger, self.limits.batch_size, self.limits.partition_in_flight) {
-                Ok(_) if busy >= self.limits.in_flight => {}
-                Ok(size)
-                    if planned.as_ref().is_some_and(|(_, sum, _)| sum + size > self.limits.request_max) => {}
-                Ok(_) => {
-                    let Some(mut parcel) = queue.take_next(*slot, &topic.name) else { continue };
-                    if queue.open.is_none() && topic.sticky == slot.partition {
-                        topic.stick_to_next();
-                    }
-                    let queue = topic.partitions.get_mut(slot.partition);
-                    if let (Identity::Known { id, epoch }, None, Some(queue)) =
-                        (self.identity, parcel.stamp, queue)
-                    {
-                        let sequence = queue.sequence.take(parcel.count);
-                        parcel.stamp = Some(Stamp { id, epoch, sequence });
-                    }
-                    self.under_way += 1;
-                    match planned {
-                        Some((_, sum, parcels)) => {
-                            *sum += parcel.size;
-                            parcels.push(parcel);
-                        }
-                        None => requests.push((leader, parcel.size, vec![parcel])),
-                    }
-                }
-                Err(Some(later)) => plan.look_again(later),
-                Err(None) => {}
-            }
-        }
-        let any = !requests.is_empty();
-        for (broker, _, parcels) in requests {
-            *self.brokers.entry(broker).or_default() += 1;
-            plan.requests.push((broker, parcels));
-        }
-        any
-    }
-
-    /// Gives up what has waited too long, and notes when the next one will have.
-    fn expire(&mut self, now: Instant, plan: &mut Plan) {
-        let timeout = self.limits.delivery_timeout;
-        let mut expired = Vec::new();
-        for slot in &self.active {
-            let Some(topic) = self.topics.get_mut(slot.topic) else { continue };
-            let Some(queue) = topic.partitions.get_mut(slot.partition) else { continue };
-            while let Some(oldest) = queue.oldest() {
-                if now < oldest + timeout {
-                    plan.look_again(oldest + timeout);
-                    break;
-                }
-                expired.extend(queue.take_next(*slot, &topic.name).inspect(|_| queue.in_flight -= 1));
-            }
-        }
-        for parcel in expired {
-            let error = Error::new(ErrorKind::Timeout, format!("not delivered within {timeout:?}"))
-                .hinted("delivery.timeout.ms bounds retries; is the partition's leader reachable?");
-            let error = match &self.last_error(parcel.slot) {
-                Some(last) => error.because(last.to_string()),
-                None => error,
-            };
-            self.give_up(parcel, error, now);
-        }
-    }
-
-    fn last_error(&self, slot: Slot) -> Option<Error> {
-        self.topics.get(slot.topic)?.partitions.get(slot.partition)?.last_error.clone()
-    }
-
-    fn drop_idle(&mut self) {
-        let topics = &mut self.topics;
-        self.active.retain(|slot| {
-            let queue = topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition));
-            queue.is_some_and(|queue| {
-                queue.active = queue.has_unsent();
-                queue.active
-            })
-        });
-    }
-
-    /// A request has come back: the broker has room for another.
-    pub(crate) fn request_done(&mut self, broker: i32) {
-        if let Some(busy) = self.brokers.get_mut(&broker) {
-            *busy = busy.saturating_sub(1);
-        }
-    }
-
-    /// A planned batch has come back, with what was said of it. `unit` is a random number in `0.0..1.0`.
-    pub(crate) fn landed(&mut self, mut parcel: Parcel, outcome: Outcome, now: Instant, unit: f64) {
-        self.under_way -= 1;
-        parcel.attempts += 1;
-        let slot = parcel.slot;
-        let earliest = self.earliest(slot, parcel.number) && self.current(parcel.stamp);
-        let Some(queue) = self.topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition))
-        else {
-            return;
-        };
-        queue.in_flight -= 1;
-        let (error, again) = match outcome {
-            Outcome::Written(written) => {
-                queue.failures = 0;
-                self.finish(parcel, Ok(written));
-                return;
-            }
-            // The broker has it from an earlier attempt and no longer knows where.
-            Outcome::Refused { code: ErrorCode::DUPLICATE_SEQUENCE_NUMBER, .. } => {
-                self.finish(parcel, Ok(Written { base_offset: None, append_time_ms: None }));
-                return;
-            }
-            Outcome::Refused { code, message, broker } => {
-                let lost_track = matches!(
-                    code,
-                    ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-                        | ErrorCode::UNKNOWN_PRODUCER_ID
-                        | ErrorCode::INVALID_PRODUCER_EPOCH
-                ) && parcel.stamp.is_some();
-                // A batch behind one that failed is out of order by nature; the first of them is not.
-                if lost_track && earliest {
-                    self.identity = Identity::Wanted;
-                }
-                if moves_leader(code) {
-                    queue.leader = None;
-                }
-                let error = Error::broker(code, "the batch was refused").said(message);
-                (error.around(|c| c.broker = Some(broker)), code.is_retriable() || lost_track)
-            }
-            Outcome::Lost { error, sent } => {
-                parcel.uncertain |= sent;
-                queue.leader = None;
-                let again = error.is_retriable();
-                (error, again)
-            }
-        };
-        let expired = now >= parcel.opened + self.limits.delivery_timeout;
-        if !again || expired || parcel.attempts > self.limits.retries {
-            self.give_up(parcel, error, now);
-            return;
-        }
-        let queue = self.topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition));
-        if let Some(queue) = queue {
-            queue.failed(error, now, self.limits.retry, unit);
-            queue.put_back(parcel);
-            if !queue.active {
-                queue.active = true;
-                self.active.push_back(slot);
-            }
-        }
-    }
-
-    /// A batch could not even be sealed.
-    pub(crate) fn unsendable(&mut self, parcel: Parcel, error: Error, now: Instant) {
-        self.under_way -= 1;
-        let slot = parcel.slot;
-        if let Some(queue) =
-            self.topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition))
-        {
-            queue.in_flight -= 1;
-        }
-        self.give_up(parcel, error, now);
-    }
-
-    /// Whether no batch of the partition before this one is unfinished.
-    fn earliest(&self, slot: Slot, number: u64) -> bool {
-        let queue = self.topics.get(slot.topic).and_then(|t| t.partitions.get(slot.partition));
-        queue.is_none_or(|queue| queue.first_under_way.first().is_none_or(|first| *first >= number))
-    }
-
-    fn current(&self, stamp: Option<Stamp>) -> bool {
-        match (self.identity, stamp) {
-            (Identity::Known { id, epoch }, Some(stamp)) => (stamp.id, stamp.epoch) == (id, epoch),
-            _ => false,
-        }
-    }
-
-    fn give_up(&mut self, parcel: Parcel, error: Error, now: Instant) {
-        // Its numbers are lost, and a broker would refuse those behind them.
-        if self.current(parcel.stamp) {
-            self.identity = Identity::Wanted;
-        }
-        let partition = i32::try_from(parcel.slot.partition).unwrap_or(i32::MAX);
-        let error = error.maybe_written(parcel.uncertain).around(|c| {
-            c.topic_partition = Some(TopicPartition::new(parcel.topic.clone(), partition));
-            c.attempts = parcel.attempts;
-            c.elapsed = Some(now.saturating_duration_since(parcel.opened));
-        });
-        self.finish(parcel, Err(error));
-    }
-
-    fn finish(&mut self, parcel: Parcel, result: Result<Written>) {
-        let slot = parcel.slot;
-        if let Some(queue) =
-            self.topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition))
-        {
-            queue.first_under_way.remove(&parcel.number);
-        }
-        self.unfinished.remove(&parcel.number);
-        self.used = self.used.saturating_sub(parcel.size);
-        let count = u64::from(parcel.count);
-        for tally in [&mut self.total, &mut self.since_report] {
-            match &result {
-                Ok(_) => tally.delivered += count,
-                Err(e) => {
-                    tally.failed += count;
-                    tally.first_error.get_or_insert_with(|| e.clone());
-                }
-            }
-        }
-        self.finished.push((parcel.result, result));
     }
 
     /// Batches that are finished since the last call: their senders are to be told, without the lock.
@@ -565,18 +282,15 @@ impl Accumulator {
     /// Closes all open batches, so that everything goes out; the answer is what to wait for.
     pub(crate) fn flush(&mut self) -> u64 {
         for slot in &self.active {
-            if let Some(queue) =
-                self.topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition))
-            {
-                queue.close();
-            }
+            let queue = self.topics.get_mut(slot.topic).and_then(|t| t.partitions.get_mut(slot.partition));
+            queue.into_iter().for_each(PartitionQueue::close);
         }
         self.next_number
     }
 
     /// Whether all batches before this number are finished.
     pub(crate) fn is_finished(&self, before: u64) -> bool {
-        self.unfinished.first().is_none_or(|first| *first >= before)
+        self.unfinished.first_key_value().is_none_or(|(first, _)| *first >= before)
     }
 
     /// What became of records since the last report.
@@ -632,7 +346,8 @@ impl Accumulator {
         let index = *self.names.entry(Arc::from(name)).or_insert(self.topics.len());
         if index == self.topics.len() {
             let (name, partitions) = (Arc::from(name), Vec::new());
-            self.topics.push(TopicQueue { name, partitions, sticky: 0, missing: 0 });
+            let batch_size = self.limits.batch_size;
+            self.topics.push(TopicQueue { name, partitions, sticky: 0, batch_size, missing: 0 });
         }
         if let Some(queue) = self.topics.get_mut(index) {
             let first = queue.partitions.is_empty();
@@ -663,26 +378,6 @@ impl Accumulator {
         }
     }
 
-    /// A broker has a connection, or has lost it.
-    pub(crate) fn on_broker(&mut self, broker: i32, connected: bool) {
-        if connected {
-            self.brokers.entry(broker).or_insert(0);
-        } else {
-            self.brokers.remove(&broker);
-        }
-    }
-
-    /// The leaders at this broker cannot be reached: they wait, and somebody else may lead by then.
-    pub(crate) fn on_unreachable(&mut self, broker: i32, error: &Error, now: Instant, unit: f64) {
-        let (retry, topics) = (self.limits.retry, &mut self.topics);
-        for queue in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            if queue.leader == Some(broker) {
-                queue.leader = None;
-                queue.failed(error.clone(), now, retry, unit);
-            }
-        }
-    }
-
     /// A new identity: all partitions number from 0 again. What was numbered before is numbered anew.
     pub(crate) fn on_identity(&mut self, identity: Identity) {
         self.identity = identity;
@@ -695,12 +390,6 @@ impl Accumulator {
     pub(crate) fn without_identity(&mut self, partition_in_flight: usize) {
         self.limits.partition_in_flight = partition_in_flight;
         self.on_identity(Identity::Off);
-    }
-}
-
-impl Plan {
-    pub(super) fn look_again(&mut self, at: Instant) {
-        self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
     }
 }
 
@@ -718,20 +407,6 @@ impl TopicQueue {
         let leaders: Vec<bool> = self.partitions.iter().map(|queue| queue.leader.is_some()).collect();
         self.sticky = partitioner::rotate(self.sticky, &leaders);
     }
-}
-
-/// Codes that say: ask somebody else.
-fn moves_leader(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::NOT_LEADER_OR_FOLLOWER
-            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-            | ErrorCode::LEADER_NOT_AVAILABLE
-            | ErrorCode::FENCED_LEADER_EPOCH
-            | ErrorCode::KAFKA_STORAGE_ERROR
-            | ErrorCode::REPLICA_NOT_AVAILABLE
-            | ErrorCode::UNKNOWN_TOPIC_ID
-    )
 }
 
 fn no_partition(topic: &str, partition: i32, count: usize) -> Error {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// What becomes of one record. Awaiting it gives the acknowledgement; dropping it costs nothing and cancels
 /// nothing. Cancel safe.
@@ -48,6 +48,8 @@ pub(crate) struct BatchResult {
 enum State {
     Open(Vec<Waker>),
     Done(Result<Written>),
+    /// Records from this index on went into the second of two batches.
+    Split(u32, Arc<BatchResult>, Arc<BatchResult>),
 }
 
 impl BatchResult {
@@ -64,6 +66,18 @@ impl BatchResult {
             drop(state);
             wakers.into_iter().for_each(Waker::wake);
         }
+    }
+
+    /// The records from `at` on get a result of their own, and so do those before.
+    pub(crate) fn split(&self, at: u32) -> (Arc<Self>, Arc<Self>) {
+        let (first, second) = (Self::new(self.partition), Self::new(self.partition));
+        let state = State::Split(at, first.clone(), second.clone());
+        let before = std::mem::replace(&mut *self.lock(), state);
+        if let State::Open(wakers) = before {
+            // Those who wait look again and find where to wait now.
+            wakers.into_iter().for_each(Waker::wake);
+        }
+        (first, second)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -89,20 +103,29 @@ impl Future for Delivery {
     type Output = Result<Ack>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Ack>> {
-        let batch = self.batch.clone();
-        let mut state = batch.lock();
-        match &mut *state {
-            State::Done(Ok(written)) => Poll::Ready(Ok(self.ack(*written))),
-            State::Done(Err(e)) => Poll::Ready(Err(Error::clone(e))),
-            State::Open(wakers) => {
-                match self.waker.and_then(|at| wakers.get_mut(at)) {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    None => {
-                        self.waker = Some(wakers.len());
-                        wakers.push(cx.waker().clone());
+        loop {
+            let batch = self.batch.clone();
+            let mut state = batch.lock();
+            match &mut *state {
+                State::Done(Ok(written)) => return Poll::Ready(Ok(self.ack(*written))),
+                State::Done(Err(e)) => return Poll::Ready(Err(e.clone())),
+                State::Open(wakers) => {
+                    match self.waker.and_then(|at| wakers.get_mut(at)) {
+                        Some(waker) => waker.clone_from(cx.waker()),
+                        None => {
+                            self.waker = Some(wakers.len());
+                            wakers.push(cx.waker().clone());
+                        }
+                    }
+                    return Poll::Pending;
+                }
+                State::Split(at, first, second) => {
+                    self.waker = None;
+                    match self.index.checked_sub(*at) {
+                        Some(index) => (self.index, self.batch) = (index, second.clone()),
+                        None => self.batch = first.clone(),
                     }
                 }
-                Poll::Pending
             }
         }
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::accumulator::{Body, Parcel, Slot};
 use super::delivery::BatchResult;
+use super::parcel::{Body, Parcel, Slot};
 use super::sequence::Sequence;
 use crate::Error;
 use crate::net::Backoff;

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::accumulator::{Body, Outcome, Parcel};
 use super::delivery::Written;
+use super::parcel::{Body, Outcome, Parcel};
 use super::sequence::Stamp;
 use crate::protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use crate::protocol::messages::{ProduceRequest, ProduceResponse};

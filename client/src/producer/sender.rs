@@ -8,8 +8,9 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::Shared;
-use super::accumulator::{Accumulator, Outcome, Parcel, Plan};
+use super::accumulator::{Accumulator, Plan};
 use super::delivery::Written;
+use super::parcel::{Outcome, Parcel};
 use super::request;
 use super::sequence::Identity;
 use crate::client::{Core, Target};

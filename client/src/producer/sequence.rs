@@ -27,6 +27,13 @@ pub(crate) struct Stamp {
     pub(crate) sequence: i32,
 }
 
+impl Stamp {
+    /// The stamp of what comes `count` records later.
+    pub(crate) fn after(self, count: u32) -> Self {
+        Self { sequence: advance(self.sequence, count), ..self }
+    }
+}
+
 /// The next number of one partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sequence(i32);
@@ -35,11 +42,15 @@ impl Sequence {
     /// The number for a batch of `count` records; the following batch gets the one behind it.
     pub(crate) fn take(&mut self, count: u32) -> i32 {
         let first = self.0;
-        // Numbers go on at 0 behind the largest: 2^31 of them, as in Kafka.
-        let next = (i64::from(first) + i64::from(count)) & i64::from(i32::MAX);
-        self.0 = i32::try_from(next).expect("masked to 31 bits");
+        self.0 = advance(first, count);
         first
     }
+}
+
+/// Numbers go on at 0 behind the largest: there are 2^31 of them, as in Kafka.
+fn advance(sequence: i32, count: u32) -> i32 {
+    let next = (i64::from(sequence) + i64::from(count)) & i64::from(i32::MAX);
+    i32::try_from(next).expect("masked to 31 bits")
 }
 
 #[cfg(test)]

@@ -1,0 +1,202 @@
+//! What becomes of batches that were sent: finished, to be sent again, or given up.
+
+use std::time::Instant;
+
+use super::{Accumulator, Identity};
+use crate::producer::delivery::Written;
+use crate::producer::parcel::{Outcome, Parcel, Slot};
+use crate::producer::sequence::Stamp;
+use crate::protocol::ErrorCode;
+use crate::{Error, Result, TopicPartition};
+
+/// Topics that take less than this would be starved by headers.
+const BATCH_MIN: usize = 1024;
+
+impl Accumulator {
+    /// A request has come back: the broker has room for another.
+    pub(crate) fn request_done(&mut self, broker: i32) {
+        if let Some(busy) = self.brokers.get_mut(&broker) {
+            *busy = busy.saturating_sub(1);
+        }
+    }
+
+    /// A planned batch has come back, with what was said of it. `unit` is a random number in `0.0..1.0`.
+    pub(crate) fn landed(&mut self, mut parcel: Parcel, outcome: Outcome, now: Instant, unit: f64) {
+        self.under_way -= 1;
+        parcel.attempts += 1;
+        let slot = parcel.slot;
+        if let Some(queue) = self.queue_mut(slot) {
+            queue.in_flight -= 1;
+        }
+        let (error, again) = match outcome {
+            Outcome::Written(written) => {
+                self.queue_mut(slot).into_iter().for_each(|queue| queue.failures = 0);
+                return self.finish(parcel, Ok(written));
+            }
+            // The broker has it from an earlier attempt and no longer knows where.
+            Outcome::Refused { code: ErrorCode::DUPLICATE_SEQUENCE_NUMBER, .. } => {
+                return self.finish(parcel, Ok(Written { base_offset: None, append_time_ms: None }));
+            }
+            Outcome::Refused { code: ErrorCode::MESSAGE_TOO_LARGE, .. } if parcel.count > 1 => {
+                return self.split(parcel, now);
+            }
+            Outcome::Refused { code, message, broker } => {
+                let again = self.refused(&parcel, code);
+                let error = Error::broker(code, "the batch was refused").said(message);
+                (error.around(|c| c.broker = Some(broker)), again)
+            }
+            Outcome::Lost { error, sent } => {
+                parcel.uncertain |= sent;
+                self.queue_mut(slot).into_iter().for_each(|queue| queue.leader = None);
+                let again = error.is_retriable();
+                (error, again)
+            }
+        };
+        let expired = now >= parcel.opened + self.limits.delivery_timeout;
+        if !again || expired || parcel.attempts > self.limits.retries {
+            return self.give_up(parcel, error, now);
+        }
+        let retry = self.limits.retry;
+        if let Some(queue) = self.queue_mut(slot) {
+            queue.failed(error, now, retry, unit);
+            queue.put_back(parcel);
+        }
+        self.activate(slot);
+    }
+
+    /// What a broker's refusal changes; the answer is whether to send the batch again.
+    fn refused(&mut self, parcel: &Parcel, code: ErrorCode) -> bool {
+        let lost_track = parcel.stamp.is_some()
+            && matches!(
+                code,
+                ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+                    | ErrorCode::UNKNOWN_PRODUCER_ID
+                    | ErrorCode::INVALID_PRODUCER_EPOCH
+            );
+        // A batch behind one that failed is out of order by nature; the first of them is not.
+        if lost_track && self.current(parcel.stamp) && self.earliest(parcel.slot, parcel.number) {
+            self.identity = Identity::Wanted;
+        }
+        if moves_leader(code) {
+            self.queue_mut(parcel.slot).into_iter().for_each(|queue| queue.leader = None);
+        }
+        code.is_retriable() || lost_track
+    }
+
+    /// A batch is larger than the topic takes: its halves are sent, and later batches are made smaller.
+    fn split(&mut self, parcel: Parcel, now: Instant) {
+        let slot = parcel.slot;
+        if let Some(topic) = self.topics.get_mut(slot.topic) {
+            topic.batch_size = topic.batch_size.min(parcel.size / 2).max(BATCH_MIN);
+        }
+        match parcel.split() {
+            Ok((first, second)) => {
+                *self.unfinished.entry(first.number).or_default() += 1;
+                if let Some(queue) = self.queue_mut(slot) {
+                    // Each is put in front of what has the same number or a higher one.
+                    queue.put_back(second);
+                    queue.put_back(first);
+                }
+                self.activate(slot);
+            }
+            Err(failed) => {
+                let (parcel, error) = *failed;
+                self.give_up(parcel, error, now);
+            }
+        }
+    }
+
+    /// A batch could not even be sealed.
+    pub(crate) fn unsendable(&mut self, parcel: Parcel, error: Error, now: Instant) {
+        self.under_way -= 1;
+        let slot = parcel.slot;
+        if let Some(queue) = self.queue_mut(slot) {
+            queue.in_flight -= 1;
+        }
+        self.give_up(parcel, error, now);
+    }
+
+    /// Whether no batch of the partition before this one is unfinished.
+    fn earliest(&self, slot: Slot, number: u64) -> bool {
+        let queue = self.topics.get(slot.topic).and_then(|t| t.partitions.get(slot.partition));
+        queue.is_none_or(|queue| queue.first_under_way.first().is_none_or(|first| *first >= number))
+    }
+
+    fn current(&self, stamp: Option<Stamp>) -> bool {
+        match (self.identity, stamp) {
+            (Identity::Known { id, epoch }, Some(stamp)) => (stamp.id, stamp.epoch) == (id, epoch),
+            _ => false,
+        }
+    }
+
+    pub(super) fn give_up(&mut self, parcel: Parcel, error: Error, now: Instant) {
+        // Its numbers are lost, and a broker would refuse those behind them.
+        if self.current(parcel.stamp) {
+            self.identity = Identity::Wanted;
+        }
+        let partition = i32::try_from(parcel.slot.partition).unwrap_or(i32::MAX);
+        let error = error.maybe_written(parcel.uncertain).around(|c| {
+            c.topic_partition = Some(TopicPartition::new(parcel.topic.clone(), partition));
+            c.attempts = parcel.attempts;
+            c.elapsed = Some(now.saturating_duration_since(parcel.opened));
+        });
+        self.finish(parcel, Err(error));
+    }
+
+    fn finish(&mut self, parcel: Parcel, result: Result<Written>) {
+        let slot = parcel.slot;
+        if let Some(queue) = self.queue_mut(slot) {
+            queue.first_under_way.remove(&parcel.number);
+        }
+        match self.unfinished.get_mut(&parcel.number) {
+            Some(halves) if *halves > 1 => *halves -= 1,
+            Some(_) | None => drop(self.unfinished.remove(&parcel.number)),
+        }
+        self.used = self.used.saturating_sub(parcel.size);
+        let count = u64::from(parcel.count);
+        for tally in [&mut self.total, &mut self.since_report] {
+            match &result {
+                Ok(_) => tally.delivered += count,
+                Err(e) => {
+                    tally.failed += count;
+                    tally.first_error.get_or_insert_with(|| e.clone());
+                }
+            }
+        }
+        self.finished.push((parcel.result, result));
+    }
+
+    /// A broker has a connection, or has lost it.
+    pub(crate) fn on_broker(&mut self, broker: i32, connected: bool) {
+        if connected {
+            self.brokers.entry(broker).or_insert(0);
+        } else {
+            self.brokers.remove(&broker);
+        }
+    }
+
+    /// The leaders at this broker cannot be reached: they wait, and somebody else may lead by then.
+    pub(crate) fn on_unreachable(&mut self, broker: i32, error: &Error, now: Instant, unit: f64) {
+        let (retry, topics) = (self.limits.retry, &mut self.topics);
+        for queue in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            if queue.leader == Some(broker) {
+                queue.leader = None;
+                queue.failed(error.clone(), now, retry, unit);
+            }
+        }
+    }
+}
+
+/// Codes that say: ask somebody else.
+fn moves_leader(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::LEADER_NOT_AVAILABLE
+            | ErrorCode::FENCED_LEADER_EPOCH
+            | ErrorCode::KAFKA_STORAGE_ERROR
+            | ErrorCode::REPLICA_NOT_AVAILABLE
+            | ErrorCode::UNKNOWN_TOPIC_ID
+    )
+}
