@@ -269,5 +269,4 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-#[path = "format_tests.rs"]
 mod tests;

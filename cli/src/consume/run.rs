@@ -7,6 +7,7 @@ use kinglet::{Assignment, Batch, Client, Consumer, ErrorKind, Position, TopicPar
 use tokio::time::timeout;
 
 use super::args::{ConsumeArgs, Source, Start};
+use super::ends::Ends;
 use super::format::{self, BytesShown, Formatter, Place};
 use super::json;
 use super::pipe::{Pipe, WriteError};
@@ -133,6 +134,11 @@ async fn matching(client: &Client, pattern: &str) -> Result<Vec<String>, Failure
     Ok(names)
 }
 
+async fn ask_ends(consumer: &Consumer) -> Result<Ends, Failure> {
+    let ends = consumer.end_offsets(&consumer.assignment()).await;
+    Ok(Ends::new(ends.map_err(|error| failure_of(&error, "cannot ask for the end of the partitions"))?))
+}
+
 /// Why printing stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
@@ -152,7 +158,7 @@ async fn consume(
     consumer: &Consumer,
     stop: &mut StopRequest,
 ) -> Result<Exit, Failure> {
-    let ends = if args.exit_at_end { Some(Ends::ask(consumer).await?) } else { None };
+    let ends = if args.exit_at_end { Some(ask_ends(consumer).await?) } else { None };
     let no_stdout = |error| Failure::new(Exit::Failed, "cannot write to stdout").cause(error);
     let pipe = Pipe::of_stdout().map_err(no_stdout)?;
     let reader = pipe.reader().map_err(no_stdout)?;
@@ -225,7 +231,7 @@ impl Run<'_> {
         let patience = self.args.patience().unwrap_or(Duration::MAX);
         let mut idle = Duration::ZERO;
         loop {
-            if ends.reached(self.consumer) {
+            if ends.all_reached_at(|place| self.consumer.position(place)) {
                 // What arrived since the last look is still to be printed.
                 return Ok(match self.consumer.try_recv().map_err(read_failure)? {
                     Some(batch) => Waited::Batch(batch),
@@ -337,51 +343,4 @@ fn written(result: Result<(), WriteError>) -> Result<Option<Ended>, Failure> {
 fn read_failure(error: kinglet::Error) -> Failure {
     let place = error.context().topic_partition.as_ref().map(|place| format!(" {place}")).unwrap_or_default();
     failure_of(&error, format!("cannot read{place}"))
-}
-
-/// Where each partition ended when we started, until it is reached (`--exit-at-end`).
-#[derive(Debug)]
-struct Ends(Vec<(TopicPartition, i64, Reached)>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reached {
-    Yes,
-    No,
-}
-
-impl Ends {
-    async fn ask(consumer: &Consumer) -> Result<Self, Failure> {
-        let assigned = consumer.assignment();
-        let ends = consumer.end_offsets(&assigned).await;
-        let ends = ends.map_err(|error| failure_of(&error, "cannot ask for the end of the partitions"))?;
-        Ok(Self(ends.into_iter().map(|(place, end)| (place, end, Reached::No)).collect()))
-    }
-
-    fn of(&self, topic: &str, partition: i32) -> i64 {
-        let found =
-            self.0.iter().find(|(place, _, _)| place.partition == partition && &*place.topic == topic);
-        found.map_or(i64::MAX, |(_, end, _)| *end)
-    }
-
-    fn advance(&mut self, topic: &str, partition: i32, next_offset: i64) {
-        for (place, end, reached) in &mut self.0 {
-            if place.partition == partition && &*place.topic == topic && next_offset >= *end {
-                *reached = Reached::Yes;
-            }
-        }
-    }
-
-    fn all_reached(&self) -> bool {
-        self.0.iter().all(|(_, _, reached)| *reached == Reached::Yes)
-    }
-
-    /// Asks the consumer too: a partition may be empty, or end with a transaction marker that is no record.
-    fn reached(&mut self, consumer: &Consumer) -> bool {
-        for (place, end, reached) in &mut self.0 {
-            if consumer.position(place).is_some_and(|position| position >= *end) {
-                *reached = Reached::Yes;
-            }
-        }
-        self.all_reached()
-    }
 }

@@ -267,5 +267,4 @@ fn java_map_order(names: &[&str], capacity: usize) -> Vec<usize> {
 }
 
 #[cfg(test)]
-#[path = "render_tests.rs"]
 mod tests;
