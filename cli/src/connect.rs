@@ -59,12 +59,18 @@ pub fn config(args: &CommonArgs, tool: &ToolSettings, warn: &mut dyn FnMut(&str)
 
 /// Connects, or says which addresses were tried and what the system answered.
 pub async fn connect(config: Config) -> Result<Client, Failure> {
-    Client::connect(config).await.map_err(|error| match error.kind() {
+    Client::connect(config).await.map_err(|error| first_failure(&error, "cannot reach the cluster"))
+}
+
+/// As [`failure_of`], before anything was achieved: no answer in time means that the cluster cannot be reached.
+pub fn first_failure(error: &kinglet::Error, what: impl Into<String>) -> Failure {
+    let failure = failure_of(error, what);
+    match error.kind() {
         ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Disconnected => {
-            failure_of(&error, "cannot reach the cluster").exiting(Exit::Unreachable)
+            failure.exiting(Exit::Unreachable)
         }
-        _ => failure_of(&error, "cannot connect to the cluster"),
-    })
+        _ => failure,
+    }
 }
 
 /// True for a key of Kafka's clients, whatever the value would be.

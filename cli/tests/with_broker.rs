@@ -281,3 +281,15 @@ fn a_hundred_thousand_lines_come_back_in_order() {
 
     assert!(everything(&local, "t", &[]).bytes == lines, "the lines differ");
 }
+
+#[test]
+fn a_broker_that_tells_clients_a_wrong_address_is_named_with_both_addresses() {
+    let local = Local::advertising("127.0.0.1:1");
+    local.create("t", 1);
+
+    let ran = local.run(KPRODUCE, &["--topic", "t"], b"line\n");
+
+    ran.check(3, "");
+    assert!(ran.stderr.contains(local.address()) && ran.stderr.contains("127.0.0.1:1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: set advertised.listeners"), "{}", ran.stderr);
+}

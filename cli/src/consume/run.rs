@@ -11,7 +11,7 @@ use super::ends::Ends;
 use super::format::{self, BytesShown, Formatter, Place};
 use super::json;
 use super::pipe::{Pipe, WriteError};
-use crate::connect::{self, ToolSettings, failure_of, read_file};
+use crate::connect::{self, ToolSettings, failure_of, first_failure, read_file};
 use crate::error::{Exit, Failure, Manner, nearest};
 use crate::output::{Shape, Stdout};
 use crate::settings::Settings;
@@ -116,7 +116,7 @@ async fn consumer(client: &Client, args: &ConsumeArgs, start: Start) -> Result<C
         Err(error) if error.kind() == ErrorKind::UnknownTopic => {
             Err(connect::unknown_topic(client, name, "ktopics --create makes one").await.cause(error))
         }
-        Err(error) => Err(failure_of(&error, format!("cannot read topic '{name}'"))),
+        Err(error) => Err(first_failure(&error, format!("cannot read topic '{name}'"))),
     }
 }
 

@@ -15,7 +15,7 @@ use super::args::{NewTopicShape, ProduceArgs};
 use super::feed::{Fed, Feed, Pace, Prompt};
 use super::parser::{self, LineParser};
 use super::progress::{BytesRead, Progress};
-use crate::connect::{self, ToolSettings, failure_of, read_file};
+use crate::connect::{self, ToolSettings, failure_of, first_failure, read_file};
 use crate::error::{Exit, Failure, Manner, nearest};
 use crate::output::{Shape, print};
 use crate::settings::Settings;
@@ -79,7 +79,7 @@ async fn ensure_topic(client: &Client, producer: &Producer, args: &ProduceArgs) 
     let missing = match producer.partitions_for(topic).await {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == ErrorKind::UnknownTopic => error,
-        Err(error) => return Err(failure_of(&error, format!("cannot produce to topic '{topic}'"))),
+        Err(error) => return Err(first_failure(&error, format!("cannot produce to topic '{topic}'"))),
     };
     let Some(shape) = args.new_topic()? else {
         let failure = connect::unknown_topic(client, topic, "--create makes it").await;

@@ -18,7 +18,8 @@ const RUN_MAX: Duration = Duration::from_secs(60);
 
 /// A broker on a free port, with data that goes when it goes.
 pub(crate) struct Local {
-    broker: Handle,
+    address: String,
+    _broker: Handle,
     /// Drives the broker; last, so that the broker goes first.
     _runtime: Runtime,
 }
@@ -34,14 +35,27 @@ pub(crate) struct Ran {
 
 impl Local {
     pub(crate) fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let config = Config::ephemeral().expect("a temporary folder");
+        Self::with(Config::ephemeral().expect("a temporary folder"))
+    }
+
+    /// A broker that sends its clients elsewhere.
+    pub(crate) fn advertising(address: &str) -> Self {
+        let mut config = Config::ephemeral().expect("a temporary folder");
+        config.set("advertised.listeners", &format!("PLAINTEXT://{address}")).expect("a valid address");
+        Self::with(config)
+    }
+
+    fn with(config: Config) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("a runtime");
         let broker = runtime.block_on(Broker::start(config)).expect("the broker starts");
-        Self { broker, _runtime: runtime }
+        let address = broker.addrs()[0].to_string();
+        Self { address, _broker: broker, _runtime: runtime }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Makes a topic.
@@ -67,7 +81,7 @@ impl Local {
     pub(crate) fn spawn(&self, tool: &str, arguments: &[&str]) -> Child {
         Command::new(tool)
             .args(arguments)
-            .env("KAFKA_BOOTSTRAP", self.broker.bootstrap())
+            .env("KAFKA_BOOTSTRAP", &self.address)
             .env_remove("KAFKA_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
