@@ -63,6 +63,30 @@ async fn a_full_disk_is_reported_read_from_and_recovered_from() {
     assert_whole_batches(&data_dir.join(format!("{TOPIC}-0")));
 }
 
+#[tokio::test]
+async fn a_broker_killed_on_a_full_disk_has_every_acked_record_when_there_is_space() {
+    let Some(disk) = or_skip("killed on a full disk", Disk::mount()) else { return };
+    let filler = disk.path().join("filler");
+    fs::write(&filler, vec![0x55; FILLER_MIB << 20]).expect("the filler fits");
+    let binaries = Binaries::build().expect("our programs compile");
+    let data_dir = disk.path().join("data");
+    let broker = Kbroker::start(&binaries, &data_dir, &[]).expect("kbroker starts");
+    let mut world = World::new(&broker.bootstrap()).await;
+    world.produce_until_refused().await;
+    broker.kill().expect("it is killed");
+    // Recovery writes, so it need not start; then it has to say why.
+    if let Err(error) = Kbroker::start(&binaries, &data_dir, &[]) {
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+    }
+
+    fs::remove_file(&filler).expect("space is made");
+    let broker = Kbroker::start(&binaries, &data_dir, &[]).expect("kbroker starts again");
+    let again = World { acked: world.acked, ..World::connect(&broker.bootstrap()).await };
+    again.assert_all_read("after a kill on a full disk").await;
+    broker.stop().expect("it stops");
+    assert_whole_batches(&data_dir.join(format!("{TOPIC}-0")));
+}
+
 enum Stop {
     InOrder,
     Kill,
