@@ -25,6 +25,8 @@ pub(super) struct PartitionQueue {
     /// The numbers of batches that were sent and are not finished.
     pub(super) first_under_way: BTreeSet<u64>,
     pub(super) sequence: Sequence,
+    /// A batch with the present numbers was acked.
+    pub(super) is_known: bool,
     pub(super) not_before: Option<Instant>,
     pub(super) failures: u32,
     pub(super) last_error: Option<Error>,
@@ -141,6 +143,7 @@ impl PartitionQueue {
     /// Numbers start again: batches lose the ones they have.
     pub(super) fn renumber(&mut self) {
         self.sequence = Sequence::default();
+        self.is_known = false;
         self.again.iter_mut().for_each(|parcel| parcel.stamp = None);
     }
 }

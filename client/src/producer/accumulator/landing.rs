@@ -30,7 +30,10 @@ impl Accumulator {
         }
         let (error, again) = match outcome {
             Outcome::Written(written) => {
-                self.queue_mut(slot).into_iter().for_each(|queue| queue.failures = 0);
+                if let Some(queue) = self.queue_mut(slot) {
+                    queue.failures = 0;
+                    queue.is_known = true;
+                }
                 return self.finish(parcel, Ok(written));
             }
             // The broker has it from an earlier attempt and no longer knows where.

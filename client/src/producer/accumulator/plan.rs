@@ -58,7 +58,11 @@ impl Accumulator {
             let planned = requests.iter_mut().find(|(broker, ..)| *broker == leader);
             let linger = self.limits.linger.or((busy > 0).then_some(ADAPTIVE_LINGER));
             let linger = if self.starved { None } else { linger };
-            match queue.next_due(now, linger, topic.batch_size, self.limits.partition_in_flight) {
+            // A broker that knows nothing of a producer id takes any number as its first: a second batch could be
+            // written while the first one fails, and in front of it. So the first ack is waited for.
+            let is_numbered = matches!(self.identity, Identity::Known { .. });
+            let in_flight = if is_numbered && !queue.is_known { 1 } else { self.limits.partition_in_flight };
+            match queue.next_due(now, linger, topic.batch_size, in_flight) {
                 Ok(_) if busy >= self.limits.in_flight => {}
                 Ok(size)
                     if planned.as_ref().is_some_and(|(_, sum, _)| sum + size > self.limits.request_max) => {}

@@ -60,7 +60,7 @@ fn topic(partitions: usize) -> Topic {
     Topic { id: Uuid::ZERO, partitions: vec![Leader { broker: Some(1), epoch: 0 }; partitions] }
 }
 
-fn accumulator(limits: Limits, identity: Identity, partitions: usize) -> Accumulator {
+fn fresh(limits: Limits, identity: Identity, partitions: usize) -> Accumulator {
     let mut acc = Accumulator::new(limits, identity);
     acc.add_topic("t", &topic(partitions), 0);
     acc.on_broker(1, true);
@@ -68,6 +68,13 @@ fn accumulator(limits: Limits, identity: Identity, partitions: usize) -> Accumul
 }
 
 const KNOWN: Identity = Identity::Known { id: 7, epoch: 0 };
+
+/// One whose brokers know the producer already.
+fn accumulator(limits: Limits, identity: Identity, partitions: usize) -> Accumulator {
+    let mut acc = fresh(limits, identity, partitions);
+    acc.topics.iter_mut().flat_map(|topic| &mut topic.partitions).for_each(|queue| queue.is_known = true);
+    acc
+}
 
 fn push(acc: &mut Accumulator, hand: &Hand, value: &str) -> Pushed {
     acc.push(&Record::to("t").value(value), hand).expect("there is room")
@@ -213,6 +220,23 @@ fn a_batch_that_failed_goes_again_before_any_later_one_and_alone() {
     let parcels = acc.plan(hand.now()).requests.into_iter().flat_map(|(_, parcels)| parcels);
     let numbered = parcels.map(|mut p| (values(&mut p).concat(), sealed(&mut p).header().base_sequence));
     assert_eq!(numbered.collect::<Vec<_>>(), [("b".to_owned(), 1), ("c".to_owned(), 2)]);
+}
+
+#[test]
+fn nothing_follows_the_first_numbered_batch_of_a_partition_before_it_is_acked() {
+    let (mut acc, hand) = (fresh(limits(), KNOWN, 1), Hand::new());
+    push(&mut acc, &hand, "a");
+    let first = only(acc.plan(hand.now()));
+    push(&mut acc, &hand, "b");
+    acc.flush();
+    assert!(acc.plan(hand.now()).requests.is_empty(), "a broker without state would take it as the first");
+    land(&mut acc, first, refused(ErrorCode::NOT_ENOUGH_REPLICAS), &hand);
+    hand.pass(Duration::from_secs(1));
+    let mut again = only(acc.plan(hand.now()));
+    assert_eq!((values(&mut again), sealed(&mut again).header().base_sequence), (vec!["a".into()], 0));
+    land(&mut acc, again, written(0), &hand);
+    let mut second = only(acc.plan(hand.now()));
+    assert_eq!((values(&mut second), sealed(&mut second).header().base_sequence), (vec!["b".into()], 1));
 }
 
 #[test]

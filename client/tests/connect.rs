@@ -1,0 +1,124 @@
+//! Reaching a cluster: what works, and what is said when it does not.
+#![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
+
+mod fake;
+
+use std::time::Duration;
+
+use fake::{Fake, Script};
+use kinglet::protocol::messages::api_versions::ApiVersion;
+use kinglet::protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, MetadataRequest};
+use kinglet::protocol::{ErrorCode, Request};
+use kinglet::{Client, Config, ErrorKind};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+/// A port that was free a moment ago, so that nobody listens there.
+async fn closed_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn when_nobody_listens_the_error_names_address_and_cause() {
+    let address = closed_port().await;
+    let error = Client::connect(Config::new(&*address)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert_eq!(error.context().addresses, [address.as_str()]);
+    assert!(error.to_string().starts_with(&format!("cannot reach {address}: {address}: ")), "{error}");
+    assert!(error.hint().unwrap().contains("is a broker running"));
+}
+
+#[tokio::test]
+async fn when_none_of_several_listens_all_are_named() {
+    let (a, b) = (closed_port().await, closed_port().await);
+    let error = Client::connect(Config::new(format!("{a},{b}"))).await.unwrap_err();
+    assert_eq!(error.context().addresses, [a.as_str(), b.as_str()]);
+    assert!(error.to_string().contains(&a) && error.to_string().contains(&b), "{error}");
+}
+
+#[tokio::test]
+async fn one_live_server_among_dead_ones_is_enough() {
+    let fake = Fake::start(|at| Script::default().with_topic(at)).await;
+    let config = Config::new(format!("{},{}", closed_port().await, fake.address));
+    let client = Client::connect(config).await.unwrap();
+    assert_eq!(client.bootstrap_address(), fake.address);
+}
+
+#[tokio::test]
+async fn an_advertised_address_that_leads_nowhere_is_named_beside_the_one_that_answered() {
+    let nowhere = closed_port().await;
+    let fake = Fake::start(|_| Script::default().with_topic(&nowhere)).await;
+    let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
+    let error = client.producer().unwrap().partitions_for("t").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert!(error.to_string().contains(&fake.address) && error.to_string().contains(&nowhere), "{error}");
+    assert!(error.hint().unwrap().contains("advertised.listeners on broker 1"));
+}
+
+#[tokio::test]
+async fn a_broker_that_refuses_our_version_of_apiversions_is_asked_in_one_it_knows() {
+    let fake = Fake::start(|at| {
+        let script = Script::default().with_topic(at);
+        // An old broker answers a version it does not know in version 0, with error 35 and what it does know.
+        script.raw_versions(|version| {
+            let row = |key: i16, max_version| ApiVersion { api_key: key, min_version: 0, max_version };
+            let error_code = if version > 2 { ErrorCode::UNSUPPORTED_VERSION } else { ErrorCode::NONE };
+            let api_keys = vec![row(ApiVersionsRequest::KEY.0, 2), row(MetadataRequest::KEY.0, 9)];
+            let answer = ApiVersionsResponse { error_code, api_keys, ..Default::default() };
+            (answer, if version > 2 { 0 } else { version })
+        })
+    })
+    .await;
+    let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
+    assert_eq!(fake.versions::<ApiVersionsRequest>(), [4, 2]);
+    client.admin().list_topics().await.unwrap();
+    assert_eq!(fake.versions::<MetadataRequest>(), [9]);
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_kafka_is_recognised() {
+    for greeting in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"\x15\x03\x03\x00\x02\x02\x50"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(greeting).await.unwrap();
+            stream
+        });
+        let error = Client::connect(Config::new(address)).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Disconnected), "{error}");
+        assert!(error.hint().unwrap().contains("TLS"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_is_given_up_after_the_request_timeout() {
+    let fake = Fake::start(|_| Script::default().on::<MetadataRequest>(12, |_| None)).await;
+    let config = Config::new(&*fake.address).request_timeout(Duration::from_millis(50));
+    let client = Client::connect(config).await.unwrap();
+    let error = client.admin().list_topics().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains(&fake.address) && error.to_string().contains("Metadata"), "{error}");
+}
+
+#[tokio::test]
+async fn an_unknown_topic_fails_after_a_few_questions_and_creates_nothing() {
+    let fake = Fake::start(|at| Script::default().with_topic(at)).await;
+    let config = Config::new(&*fake.address).allow_auto_create_topics(false);
+    let client = Client::connect(config).await.unwrap();
+    let error = client.producer().unwrap().partitions_for("nope").await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::UnknownTopic, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
+    );
+    assert!(fake.asked::<MetadataRequest>() <= 3);
+}
+
+#[tokio::test]
+async fn a_request_of_ones_own_goes_through() {
+    let fake = Fake::start(|at| Script::default().with_topic(at)).await;
+    let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
+    let answer = client.request(MetadataRequest::default(), kinglet::Target::Any).await.unwrap();
+    assert_eq!(answer.brokers.len(), 1);
+}

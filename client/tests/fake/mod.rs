@@ -1,0 +1,165 @@
+//! A broker that says what a test wants it to say: one thread of talk a connection, on loopback.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use kinglet::protocol::messages::api_versions::ApiVersion;
+use kinglet::protocol::messages::metadata::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kinglet::protocol::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest,
+    MetadataResponse,
+};
+use kinglet::protocol::{ApiKey, ErrorCode, Request, RequestHead, encode_response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What comes back for a request; `None` is silence.
+pub(crate) type Answer = Option<Bytes>;
+type Handler = Box<dyn Fn(RequestHead) -> Answer + Send + Sync>;
+
+/// Handlers by API, and what was asked.
+#[derive(Default)]
+pub(crate) struct Script {
+    handlers: HashMap<ApiKey, (i16, i16, Handler)>,
+    asked: Mutex<Vec<(ApiKey, i16)>>,
+}
+
+pub(crate) struct Fake {
+    pub(crate) address: String,
+    script: Arc<Script>,
+}
+
+impl Script {
+    /// Answers `R` in the versions up to `newest`.
+    pub(crate) fn on<R: Request>(
+        mut self,
+        newest: i16,
+        handler: impl Fn(R) -> Option<R::Response> + Send + Sync + 'static,
+    ) -> Self {
+        let raw = move |head: RequestHead| {
+            let (header, request) = head.body::<R>().expect("the client sends what can be read");
+            let response = handler(request)?;
+            let frame = encode_response::<R>(&response, header.version, header.correlation_id);
+            Some(frame.expect("the test's answer fits its version").to_bytes())
+        };
+        self.handlers.insert(R::KEY, (R::VERSIONS.first, newest, Box::new(raw)));
+        self
+    }
+
+    /// Answers ApiVersions by hand: what, and in which version.
+    pub(crate) fn raw_versions(
+        mut self,
+        answer: impl Fn(i16) -> (ApiVersionsResponse, i16) + Send + Sync + 'static,
+    ) -> Self {
+        let raw = move |head: RequestHead| {
+            let (response, version) = answer(head.header.version);
+            let frame = encode_response::<ApiVersionsRequest>(&response, version, head.header.correlation_id);
+            Some(frame.expect("the test's answer fits its version").to_bytes())
+        };
+        self.handlers.insert(ApiVersionsRequest::KEY, (0, 4, Box::new(raw)));
+        self
+    }
+
+    /// Metadata with one topic `t`, whose partition 0 is led by broker 1 at this address, and a producer id.
+    pub(crate) fn with_topic(self, address: &str) -> Self {
+        let (host, port) = address.rsplit_once(':').expect("host:port");
+        let broker = MetadataResponseBroker {
+            node_id: 1,
+            host: host.to_owned(),
+            port: port.parse().expect("a port"),
+            rack: None,
+        };
+        let topic = |name: &str| MetadataResponseTopic {
+            error_code: if name == "t" { ErrorCode::NONE } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION },
+            name: Some(name.to_owned()),
+            partitions: if name == "t" {
+                vec![MetadataResponsePartition { leader_id: 1, ..Default::default() }]
+            } else {
+                Vec::new()
+            },
+            ..Default::default()
+        };
+        self.on::<MetadataRequest>(12, move |request| {
+            let names = request.topics.unwrap_or_default().into_iter().filter_map(|topic| topic.name);
+            Some(MetadataResponse {
+                brokers: vec![broker.clone()],
+                topics: names.map(|name| topic(&name)).collect(),
+                ..Default::default()
+            })
+        })
+        .on::<InitProducerIdRequest>(4, |_| {
+            Some(InitProducerIdResponse { producer_id: 7, ..Default::default() })
+        })
+    }
+}
+
+impl Fake {
+    /// Binds first, so that a script can advertise the address.
+    pub(crate) async fn start(script: impl FnOnce(&str) -> Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let script = Arc::new(script(&address));
+        let served = script.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(talk(stream, served.clone()));
+            }
+        });
+        Self { address, script }
+    }
+
+    /// How often an API was asked.
+    pub(crate) fn asked<R: Request>(&self) -> usize {
+        self.script
+            .asked
+            .lock()
+            .expect("no test panics while it counts")
+            .iter()
+            .filter(|(key, _)| *key == R::KEY)
+            .count()
+    }
+
+    /// The versions in which an API was asked, in order.
+    pub(crate) fn versions<R: Request>(&self) -> Vec<i16> {
+        let asked = self.script.asked.lock().expect("no test panics while it counts");
+        asked.iter().filter(|(key, _)| *key == R::KEY).map(|(_, version)| *version).collect()
+    }
+}
+
+async fn talk(mut stream: TcpStream, script: Arc<Script>) {
+    while let Ok(len) = stream.read_i32().await {
+        let mut frame = vec![0; usize::try_from(len).expect("the client sends lengths")];
+        if stream.read_exact(&mut frame).await.is_err() {
+            return;
+        }
+        let head = RequestHead::decode(frame.into()).expect("the client sends headers");
+        let (key, version) = (head.header.key, head.header.version);
+        script.asked.lock().expect("no test panics while it counts").push((key, version));
+        let answer = match script.handlers.get(&key) {
+            Some((_, _, handler)) => handler(head),
+            None if key == ApiVersionsRequest::KEY => Some(versions(&script, head)),
+            None => panic!("the script says nothing about {key}"),
+        };
+        if let Some(bytes) = answer
+            && stream.write_all(&bytes).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn versions(script: &Script, head: RequestHead) -> Bytes {
+    let api = |(key, (first, newest, _)): (&ApiKey, &(i16, i16, Handler))| ApiVersion {
+        api_key: key.0,
+        min_version: *first,
+        max_version: *newest,
+    };
+    let api_keys = script.handlers.iter().map(api).collect();
+    let response = ApiVersionsResponse { api_keys, ..Default::default() };
+    let (version, id) = (head.header.version, head.header.correlation_id);
+    encode_response::<ApiVersionsRequest>(&response, version, id).expect("it fits").to_bytes()
+}
