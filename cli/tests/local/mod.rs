@@ -19,9 +19,10 @@ const RUN_MAX: Duration = Duration::from_secs(60);
 /// A broker on a free port, with data that goes when it goes.
 pub(crate) struct Local {
     address: String,
-    _broker: Handle,
-    /// Drives the broker; last, so that the broker goes first.
-    _runtime: Runtime,
+    /// Taken only when this is dropped.
+    broker: Option<Handle>,
+    /// Drives the broker.
+    runtime: Runtime,
 }
 
 /// How a tool ended and what it printed.
@@ -50,7 +51,7 @@ impl Local {
         let runtime = runtime.expect("a runtime");
         let broker = runtime.block_on(Broker::start(config)).expect("the broker starts");
         let address = broker.addrs()[0].to_string();
-        Self { address, _broker: broker, _runtime: runtime }
+        Self { address, broker: Some(broker), runtime }
     }
 
     /// Where it listens.
@@ -88,6 +89,15 @@ impl Local {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the tool starts")
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            // Its data goes with it; a failed stop is no fact that these tests check.
+            let _ = self.runtime.block_on(broker.shutdown());
+        }
     }
 }
 
