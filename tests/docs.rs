@@ -17,7 +17,9 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
 fn every_path_that_a_document_names_exists() {
     let mut seen = 0;
     let mut missing = Vec::new();
-    for document in ["docs/ARCHITECTURE.md", "docs/STORAGE.md", "docs/TESTING.md", "docs/STYLE.md", "README.md"] {
+    for document in
+        ["docs/ARCHITECTURE.md", "docs/STORAGE.md", "docs/TESTING.md", "docs/STYLE.md", "README.md"]
+    {
         let text = std::fs::read_to_string(root().join(document)).expect(document);
         for path in paths(&text) {
             seen += 1;
