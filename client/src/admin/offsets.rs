@@ -44,7 +44,14 @@ impl Core {
         &self,
         positions: &[(TopicPartition, Position)],
     ) -> Result<PerItem<TopicPartition, OffsetInfo>> {
-        let mut results: Vec<Option<Result<OffsetInfo>>> = positions.iter().map(|_| None).collect();
+        // A plain offset needs no broker.
+        let plain = |(_, position): &(TopicPartition, Position)| match position {
+            Position::Offset(offset) => {
+                Some(Ok(OffsetInfo { offset: *offset, timestamp: -1, leader_epoch: None }))
+            }
+            Position::Beginning | Position::End | Position::Timestamp(_) => None,
+        };
+        let mut results: Vec<Option<Result<OffsetInfo>>> = positions.iter().map(plain).collect();
         for round in 1..=ROUNDS {
             let mut by_leader: HashMap<i32, Vec<usize>> = HashMap::new();
             for (index, (at, _)) in positions.iter().enumerate() {
@@ -146,7 +153,7 @@ fn outcome(at: &TopicPartition, answer: &ListOffsetsPartitionResponse) -> Result
     Ok(OffsetInfo { offset, timestamp: answer.timestamp, leader_epoch })
 }
 
-/// The wire's way to say a position; an offset is asked for by nobody.
+/// The wire's way to say a position; plain offsets are never asked for.
 fn timestamp(position: Position) -> i64 {
     match position {
         Position::Beginning => -2,

@@ -70,6 +70,7 @@ impl Sender {
     /// Runs until the producer is closed and everything is delivered or has failed.
     pub(super) async fn run(mut self) {
         loop {
+            self.drop_closed();
             let now = clock::now();
             let (mut plan, over) = self.with(|acc| {
                 let plan = acc.plan(now);
@@ -253,6 +254,14 @@ impl Sender {
                 acc.landed(parcel, outcome, now, rng::unit());
             }
         });
+    }
+
+    /// Brokers close connections that were idle for long: a new one is made before anything is sent.
+    fn drop_closed(&mut self) {
+        let closed = self.connections.iter().filter(|(_, connection)| !connection.is_open());
+        for broker in closed.map(|(broker, _)| *broker).collect::<Vec<_>>() {
+            self.forget(broker);
+        }
     }
 
     fn forget(&mut self, broker: i32) {

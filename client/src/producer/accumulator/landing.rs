@@ -38,6 +38,7 @@ impl Accumulator {
             }
             // The broker has it from an earlier attempt and no longer knows where.
             Outcome::Refused { code: ErrorCode::DUPLICATE_SEQUENCE_NUMBER, .. } => {
+                self.queue_mut(slot).into_iter().for_each(|queue| queue.is_known = true);
                 return self.finish(parcel, Ok(Written { base_offset: None, append_time_ms: None }));
             }
             Outcome::Refused { code: ErrorCode::MESSAGE_TOO_LARGE, .. } if parcel.count > 1 => {
