@@ -105,6 +105,28 @@ fn an_absurd_number_of_partitions_is_refused_with_a_sentence() {
     );
 }
 
+#[test]
+fn a_fetch_that_names_one_partition_many_times_is_answered_in_bounds() {
+    let binaries = Binaries::build().expect("our programs compile");
+    let data_dir = tempfile::tempdir().expect("a temporary folder");
+    let broker = Kbroker::start(&binaries, data_dir.path(), &[]).expect("kbroker starts");
+    create_topics(&broker.bootstrap());
+    let mut stream = connect(&broker.bootstrap());
+    for _ in 0..8 {
+        exchange(&mut stream, &mutation::produce(TARGET, mutation::batch(20_000))).expect("an answer");
+    }
+    // Some 5 MiB of records, a hundred times.
+    let response =
+        exchange(&mut stream, &mutation::fetch_repeated(TARGET, 100, i32::MAX)).expect("an answer");
+    println!("{} bytes were asked for 100 times: {} came", data_size(data_dir.path()), response.len());
+    assert!((4 << 20..60 << 20).contains(&response.len()), "{}", response.len());
+}
+
+fn data_size(data_dir: &std::path::Path) -> u64 {
+    let log = data_dir.join(format!("{TARGET}-0")).join("00000000000000000000.log");
+    std::fs::metadata(log).expect("a segment").len()
+}
+
 /// Reads the target topic to its end, checksums included, and returns its number of records.
 fn read_target(address: &str) -> u64 {
     block_on(async {

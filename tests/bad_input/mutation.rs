@@ -138,9 +138,17 @@ impl Seeds {
 
 /// A request that reads a topic's first partition from its beginning and does not wait.
 pub(crate) fn fetch(topic: &str) -> Bytes {
-    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..FetchPartition::default() };
-    let topics =
-        vec![FetchTopic { topic: topic.to_owned(), partitions: vec![partition], ..FetchTopic::default() }];
+    fetch_repeated(topic, 1, 1 << 20)
+}
+
+/// A request that reads the same records so many times.
+pub(crate) fn fetch_repeated(topic: &str, times: usize, partition_max_bytes: i32) -> Bytes {
+    let partition = FetchPartition { partition_max_bytes, ..FetchPartition::default() };
+    let topics = vec![FetchTopic {
+        topic: topic.to_owned(),
+        partitions: vec![partition; times],
+        ..FetchTopic::default()
+    }];
     let request = FetchRequest { max_wait_ms: 0, min_bytes: 1, topics, ..FetchRequest::default() };
     encode_request(&request, 12, CORRELATION_ID, Some("bad")).expect("version 12 has names").to_bytes()
 }

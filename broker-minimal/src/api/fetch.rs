@@ -19,6 +19,9 @@ use crate::{Context, clock, stopped};
 
 /// The longest wait that is granted; a longer one would only keep dead clients' requests alive.
 const MAX_WAIT: Duration = Duration::from_secs(60);
+/// The most record bytes of one response, as Kafka's default for `fetch.max.bytes`. A request may name one partition many
+/// times; what it asks for need not fit the response's length prefix.
+const MAX_BYTES: usize = 55 * 1024 * 1024;
 /// The epoch of a request outside of any session.
 const SESSIONLESS: i32 = -1;
 
@@ -73,7 +76,7 @@ struct Found {
 impl<'a> Plan<'a> {
     fn new(ctx: &Context, request: &'a FetchRequest) -> Self {
         let image = ctx.meta.image();
-        let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0);
+        let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(MAX_BYTES);
         let mut reads = vec![Vec::new(); ctx.shards.count()];
         let mut slots = 0;
         for topic in &request.topics {
