@@ -8,6 +8,7 @@ mod queue;
 mod request;
 mod sender;
 mod sequence;
+mod settings;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,12 +19,11 @@ use tokio::time::timeout;
 
 use crate::client::{Core, unknown_partition};
 use crate::metadata::{Topic, Wanted};
-use crate::net::{Backoff, Lane};
-use crate::protocol::records::Compression;
-use crate::{Config, Error, ErrorKind, Record, Result, TopicPartition, clock, rng};
-use accumulator::{Accumulator, Clock, Limits, Refused};
+use crate::net::Lane;
+use crate::{Error, ErrorKind, Record, Result, TopicPartition, clock, rng};
+use accumulator::{Accumulator, Clock, Pushed, Refused};
+use delivery::BatchResult;
 use sender::Sender;
-use sequence::Identity;
 
 pub use delivery::{Ack, Delivery};
 
@@ -157,14 +157,29 @@ impl Producer {
 
     /// Takes a record if there is room and the topic is known. Never waits, and allocates nothing a record.
     pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, TryEnqueueError> {
+        let pushed = self.put(&record, Arc::clone)?;
+        Ok(Delivery::new(pushed.batch, pushed.index, pushed.timestamp_ms))
+    }
+
+    /// As [`try_enqueue`](Self::try_enqueue), for those who only ask [`flush`](Self::flush) what became of records:
+    /// without a handle a record is cheaper still.
+    pub fn try_push(&self, record: Record<'_>) -> Result<(), TryEnqueueError> {
+        self.put(&record, |_| ()).map(drop)
+    }
+
+    fn put<B>(
+        &self,
+        record: &Record<'_>,
+        keep: impl FnOnce(&Arc<BatchResult>) -> B,
+    ) -> Result<Pushed<B>, TryEnqueueError> {
         let shared = self.shared();
-        let pushed = shared.lock().push(&record, &SystemClock);
+        let pushed = shared.lock().push(record, &SystemClock, keep);
         match pushed {
             Ok(pushed) => {
                 if pushed.wake {
                     shared.wake.notify_one();
                 }
-                Ok(Delivery::new(pushed.batch, pushed.index, pushed.timestamp_ms))
+                Ok(pushed)
             }
             Err(Refused::Full) => {
                 shared.wake.notify_one();
@@ -186,6 +201,22 @@ impl Producer {
             Err(TryEnqueueError::Failed(e)) => Err(e),
             Err(TryEnqueueError::Full | TryEnqueueError::NoMetadata) => {
                 self.handle.runtime.block_on(self.enqueue(record))
+            }
+        }
+    }
+
+    /// As [`enqueue_blocking`](Self::enqueue_blocking), without a handle: [`flush`](Self::flush) tells what became of
+    /// records.
+    ///
+    /// # Panics
+    ///
+    /// When it is called from async code.
+    pub fn push_blocking(&self, record: Record<'_>) -> Result<()> {
+        match self.try_push(record) {
+            Ok(()) => Ok(()),
+            Err(TryEnqueueError::Failed(e)) => Err(e),
+            Err(TryEnqueueError::Full | TryEnqueueError::NoMetadata) => {
+                self.handle.runtime.block_on(self.enqueue(record)).map(drop)
             }
         }
     }
@@ -293,9 +324,9 @@ impl Drop for ProducerHandle {
 impl Shared {
     fn new(core: Arc<Core>) -> Result<Self> {
         let config = &core.config;
-        let settings = settings(config);
-        let (identity, idempotence_required) = identity(config, settings.acks)?;
-        let accumulator = Accumulator::new(limits(config, identity, settings.acks), identity);
+        let settings = settings::requests(config);
+        let (identity, idempotence_required) = settings::identity(config, settings.acks)?;
+        let accumulator = Accumulator::new(settings::limits(config, identity, settings.acks), identity);
         Ok(Self {
             settings,
             idempotence_required,
@@ -372,68 +403,4 @@ impl Clock for SystemClock {
     fn unix_ms(&self) -> i64 {
         clock::unix_ms()
     }
-}
-
-fn settings(config: &Config) -> request::Settings {
-    let compression: Compression = config.text("compression.type").parse().unwrap_or_default();
-    let level = match compression {
-        Compression::None | Compression::Snappy => None,
-        Compression::Gzip => config.int32("compression.gzip.level").filter(|level| *level > 0),
-        Compression::Lz4 => config.int32("compression.lz4.level"),
-        Compression::Zstd => config.int32("compression.zstd.level"),
-    };
-    let acks = match config.text("acks") {
-        "0" => 0,
-        "1" => 1,
-        _ => -1,
-    };
-    let timeout_ms = config.int32("request.timeout.ms").unwrap_or(i32::MAX);
-    request::Settings { acks, timeout_ms, compression, level }
-}
-
-/// Idempotence is on unless it was switched off, or other settings rule it out; asked for by name, those are an error.
-fn identity(config: &Config, acks: i16) -> Result<(Identity, bool)> {
-    /// What a broker remembers of a producer.
-    const BATCHES_REMEMBERED: i64 = 5;
-    let in_flight = config.int("max.in.flight.requests.per.connection").unwrap_or(BATCHES_REMEMBERED);
-    let possible = acks == -1 && config.int("retries") != Some(0) && in_flight <= BATCHES_REMEMBERED;
-    match config.get("enable.idempotence") {
-        Some("false") => Ok((Identity::Off, false)),
-        Some(_) if !possible => Err(Error::new(ErrorKind::Config, "enable.idempotence=true cannot be kept")
-            .hinted("it needs acks=all, retries above 0 and max.in.flight.requests.per.connection up to 5")),
-        Some(_) => Ok((Identity::Wanted, true)),
-        None => Ok((if possible { Identity::Wanted } else { Identity::Off }, false)),
-    }
-}
-
-/// What `batch.size` is when it is unset: as much as a broker takes by default.
-const BATCH_SIZE: usize = 1024 * 1024;
-/// Batches in one request; brokers take 100 MiB.
-const REQUEST_MAX: usize = 8 * 1024 * 1024;
-/// A record is encoded with 31-bit lengths; nobody means to send one of this size.
-const RECORD_MAX: usize = 1024 * 1024 * 1024;
-
-fn limits(config: &Config, identity: Identity, acks: i16) -> Limits {
-    let in_flight = config.size("max.in.flight.requests.per.connection").unwrap_or(1);
-    // Without sequence numbers a retry could overtake; whoever sets the limit by name has chosen that.
-    let may_overtake = identity != Identity::Off
-        || acks == 0
-        || config.get("max.in.flight.requests.per.connection").is_some();
-    Limits {
-        batch_size: config.size("batch.size").unwrap_or(BATCH_SIZE),
-        linger: config.get("linger.ms").map(|_| config.duration("linger.ms")),
-        memory: config.size("buffer.memory").unwrap_or(usize::MAX),
-        record_max: config.size("max.request.size").unwrap_or(RECORD_MAX).min(RECORD_MAX),
-        request_max: REQUEST_MAX,
-        in_flight,
-        partition_in_flight: if may_overtake { in_flight } else { 1 },
-        delivery_timeout: config.duration("delivery.timeout.ms"),
-        retries: config.int("retries").and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX),
-        retry: retry(config),
-        ignore_keys: config.flag("partitioner.ignore.keys"),
-    }
-}
-
-fn retry(config: &Config) -> Backoff {
-    Backoff { base: config.duration("retry.backoff.ms"), max: config.duration("retry.backoff.max.ms") }
 }

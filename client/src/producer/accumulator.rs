@@ -58,8 +58,9 @@ pub(crate) trait Clock {
 
 /// A record that was taken.
 #[derive(Debug)]
-pub(crate) struct Pushed {
-    pub(crate) batch: Arc<BatchResult>,
+pub(crate) struct Pushed<B> {
+    /// What the caller keeps of the batch's result.
+    pub(crate) batch: B,
     pub(crate) index: u32,
     pub(crate) timestamp_ms: i64,
     /// The sender must be woken.
@@ -151,8 +152,14 @@ impl Accumulator {
         }
     }
 
-    /// Encodes a record into its partition's open batch.
-    pub(crate) fn push(&mut self, record: &Record<'_>, clock: &impl Clock) -> Result<Pushed, Refused> {
+    /// Encodes a record into its partition's open batch. `keep` says what the caller needs of the batch's result:
+    /// counting one more holder of it is a third of the price of a record.
+    pub(crate) fn push<B>(
+        &mut self,
+        record: &Record<'_>,
+        clock: &impl Clock,
+        keep: impl FnOnce(&Arc<BatchResult>) -> B,
+    ) -> Result<Pushed<B>, Refused> {
         if self.closed {
             return Err(Refused::Never(Error::closed("producer")));
         }
@@ -187,7 +194,7 @@ impl Accumulator {
         let news = fresh || full || (after >= batch_size && before < batch_size);
         let wake = news && !self.signalled;
         self.signalled |= wake;
-        Ok(Pushed { batch: open.result.clone(), index, timestamp_ms, wake })
+        Ok(Pushed { batch: keep(&open.result), index, timestamp_ms, wake })
     }
 
     #[inline]

@@ -76,8 +76,8 @@ fn accumulator(limits: Limits, identity: Identity, partitions: usize) -> Accumul
     acc
 }
 
-fn push(acc: &mut Accumulator, hand: &Hand, value: &str) -> Pushed {
-    acc.push(&Record::to("t").value(value), hand).expect("there is room")
+fn push(acc: &mut Accumulator, hand: &Hand, value: &str) -> Pushed<Arc<BatchResult>> {
+    acc.push(&Record::to("t").value(value), hand, Arc::clone).expect("there is room")
 }
 
 /// The only batch of the only request.
@@ -161,9 +161,9 @@ fn a_linger_that_was_set_holds_even_for_an_idle_broker_unless_the_batch_is_full(
 fn the_sender_is_woken_once_until_it_has_looked() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 2), Hand::new());
     let to = |partition| Record::to("t").partition(partition).value("v");
-    assert!(acc.push(&to(0), &hand).unwrap().wake);
-    assert!(!acc.push(&to(1), &hand).unwrap().wake);
-    assert!(!acc.push(&to(0), &hand).unwrap().wake);
+    assert!(acc.push(&to(0), &hand, Arc::clone).unwrap().wake);
+    assert!(!acc.push(&to(1), &hand, Arc::clone).unwrap().wake);
+    assert!(!acc.push(&to(0), &hand, Arc::clone).unwrap().wake);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn memory_is_bounded_and_comes_back_with_the_acknowledgement() {
     let long = "x".repeat(900);
     push(&mut acc, &hand, &long);
     push(&mut acc, &hand, &long);
-    assert!(matches!(acc.push(&Record::to("t").value(&long), &hand), Err(Refused::Full)));
+    assert!(matches!(acc.push(&Record::to("t").value(&long), &hand, Arc::clone), Err(Refused::Full)));
     let plan = acc.plan(hand.now());
     let parcels: Vec<_> = plan.requests.into_iter().flat_map(|(_, parcels)| parcels).collect();
     assert_eq!(parcels.len(), 2, "nothing lingers while somebody waits for memory");
@@ -186,7 +186,7 @@ fn memory_is_bounded_and_comes_back_with_the_acknowledgement() {
 #[test]
 fn a_record_that_can_never_be_taken_is_refused_at_once() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
-    let refused = |acc: &mut Accumulator, record: Record<'_>| match acc.push(&record, &hand) {
+    let refused = |acc: &mut Accumulator, record: Record<'_>| match acc.push(&record, &hand, Arc::clone) {
         Err(Refused::Never(e)) => e.kind(),
         other => panic!("{other:?}"),
     };
@@ -194,7 +194,7 @@ fn a_record_that_can_never_be_taken_is_refused_at_once() {
     assert_eq!(refused(&mut acc, Record::to("t").value(&huge)), ErrorKind::TooLarge);
     assert_eq!(refused(&mut acc, Record::to("t").partition(3)), ErrorKind::UnknownPartition);
     assert_eq!(refused(&mut acc, Record::to("t").partition(-1)), ErrorKind::UnknownPartition);
-    assert!(matches!(acc.push(&Record::to("other"), &hand), Err(Refused::NoMetadata)));
+    assert!(matches!(acc.push(&Record::to("other"), &hand, Arc::clone), Err(Refused::NoMetadata)));
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn a_lost_answer_leaves_open_whether_the_record_is_written() {
 #[test]
 fn a_batch_too_large_for_its_topic_is_halved_and_every_record_finds_its_offset() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
-    let pushed: Vec<Pushed> = (0..3).map(|n| push(&mut acc, &hand, &format!("{n}"))).collect();
+    let pushed: Vec<Pushed<_>> = (0..3).map(|n| push(&mut acc, &hand, &format!("{n}"))).collect();
     let mut deliveries: Vec<Delivery> =
         pushed.into_iter().map(|p| Delivery::new(p.batch, p.index, p.timestamp_ms)).collect();
     let mut whole = only(acc.plan(hand.now()));
@@ -326,7 +326,7 @@ fn records_without_a_key_stay_together_until_their_batch_leaves() {
 fn one_broker_gets_one_request_with_a_batch_of_each_partition() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 3), Hand::new());
     for partition in 0..3 {
-        acc.push(&Record::to("t").partition(partition).value("v"), &hand).unwrap();
+        acc.push(&Record::to("t").partition(partition).value("v"), &hand, Arc::clone).unwrap();
     }
     let plan = acc.plan(hand.now());
     assert_eq!(plan.requests.len(), 1);
