@@ -104,7 +104,14 @@ impl Error {
             ErrorCode::REQUEST_TIMED_OUT => ErrorKind::Timeout,
             _ => ErrorKind::Broker,
         };
-        Self::new(kind, format!("{what}: {}", code.message())).with(|e| e.code = Some(code))
+        let error = Self::new(kind, format!("{what}: {}", code.message())).with(|e| e.code = Some(code));
+        match code {
+            ErrorCode::MESSAGE_TOO_LARGE => error.hinted("raise the topic's max.message.bytes"),
+            ErrorCode::NOT_ENOUGH_REPLICAS => {
+                error.hinted("start the missing replicas, or lower min.insync.replicas")
+            }
+            _ => error,
+        }
     }
 
     pub(crate) fn closed(what: &'static str) -> Self {
