@@ -17,6 +17,7 @@ mod api;
 mod banner;
 mod clock;
 pub mod config;
+pub mod limits;
 mod listen;
 pub mod log;
 mod meta;
@@ -258,7 +259,8 @@ impl Handle {
 async fn tick(storage: Arc<Storage>, mut stop: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(TICK);
     let mut retentions = tokio::time::interval(storage.config().retention_check_interval);
-    let mut checkpoints = tokio::time::interval_at((clock::now() + CHECKPOINT).into(), CHECKPOINT);
+    // The first at once: entries of topics that went while the broker was down must not outlive this start.
+    let mut checkpoints = tokio::time::interval(CHECKPOINT);
     loop {
         tokio::select! {
             _ = ticks.tick() => storage.shards.tick(clock::now_ms()),

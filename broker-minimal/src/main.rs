@@ -35,6 +35,7 @@ fn run(config: Config) -> Result<(), Failure> {
     for notice in config.notices() {
         tracing::warn!("{notice}");
     }
+    kinglet_broker::limits::raise_open_files();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(config.network_threads).enable_all();
     runtime.build().map_err(Failure::Runtime)?.block_on(serve(config))

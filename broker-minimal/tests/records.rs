@@ -267,3 +267,44 @@ async fn requests_that_are_not_served_close_the_connection_and_no_other() {
     assert_eq!(good.call(&MetadataRequest::default(), 12).topics.len(), 1);
     broker.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_closed_its_side_still_gets_its_last_answer() {
+    let (broker, _) = broker_with(&[]).await;
+    let mut wire = Wire::to(&broker);
+    let frame =
+        kinglet_protocol::encode_request(&MetadataRequest::default(), 12, 7, None).unwrap().to_bytes();
+    wire.send(&frame);
+    wire.close_write();
+    assert!(!wire.is_closed(), "an answer, not the end");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_request_with_a_long_name_and_many_partitions_takes_no_more_than_itself() {
+    let (broker, mut wire) = broker_with(&[]).await;
+    // Each partition once held a copy of the name: 10,000 of them would be gigabytes.
+    let partition = |index| PartitionProduceData { index, records: None };
+    let topic = TopicProduceData {
+        name: "n".repeat(32_000),
+        partition_data: (0..10_000).map(partition).collect(),
+        ..Default::default()
+    };
+    let request = ProduceRequest { acks: -1, timeout_ms: 1, topic_data: vec![topic], ..Default::default() };
+    let response = wire.call(&request, 9);
+    let codes = response.responses[0].partition_responses.iter().map(|partition| partition.error_code);
+    assert!(codes.into_iter().all(|code| code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_request_that_is_no_produce_is_refused_before_it_is_read() {
+    let (broker, _) = broker_with(&[]).await;
+    let mut wire = Wire::to(&broker);
+    let mut frame = BytesMut::from(&(50 * 1024 * 1024i32).to_be_bytes()[..]);
+    frame.extend_from_slice(&3i16.to_be_bytes());
+    frame.resize(100_000, 0);
+    wire.send(&frame);
+    assert!(wire.is_closed());
+    broker.shutdown().await.unwrap();
+}

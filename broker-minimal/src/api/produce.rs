@@ -4,9 +4,8 @@
 //! finished by the connection's answering side. Version 7 is the first that may carry zstd, 8 says why a batch was
 //! refused, 10 could name a new leader.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kinglet_protocol::messages::produce::{
@@ -33,7 +32,6 @@ const ZSTD_FROM: i16 = 7;
 pub(crate) struct Pending {
     header: RequestHeader,
     acks: i16,
-    deadline: Instant,
     topics: Vec<PendingTopic>,
 }
 
@@ -61,30 +59,19 @@ impl From<ErrorCode> for Refused {
 
 /// Checks every batch and hands it to the owner of its partition.
 pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: ProduceRequest) -> Pending {
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let mut pending = Pending {
-        acks: request.acks,
-        deadline: clock::now() + timeout,
-        topics: Vec::with_capacity(request.topic_data.len()),
-        header,
-    };
+    let mut pending =
+        Pending { acks: request.acks, topics: Vec::with_capacity(request.topic_data.len()), header };
     let image = ctx.meta.image();
     let now_ms = clock::now_ms();
-    // The table of a request's topics, not of the broker's: it is as short as the request.
-    let mut seen: HashMap<(String, i32), ()> = HashMap::new();
-    let many = request.topic_data.len() > 1 || request.topic_data.iter().any(|t| t.partition_data.len() > 1);
+    let mut seen: HashSet<PartitionId> = HashSet::new();
     for data in request.topic_data {
         let topic = image.topic(&data.name);
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for partition in data.partition_data {
             let index = partition.index;
-            let is_repeated = many && seen.insert((data.name.clone(), index), ()).is_some();
-            let checked = if is_repeated {
-                Err(ErrorCode::INVALID_REQUEST.into())
-            } else {
-                check(ctx, topic.map(|t| &**t), partition, &pending)
-            };
-            let outcome = match checked {
+            let outcome = match check(ctx, topic.map(|t| &**t), partition, &pending) {
+                // Which of the two comes first could not be told from the answer.
+                Ok((id, _)) if !seen.insert(id) => Outcome::Refused(ErrorCode::INVALID_REQUEST.into()),
                 Ok((id, batches)) => append(ctx, id, batches, now_ms).await,
                 Err(refused) => Outcome::Refused(refused),
             };
@@ -186,7 +173,7 @@ impl Pending {
         for topic in self.topics {
             let mut partition_responses = Vec::with_capacity(topic.partitions.len());
             for (index, outcome) in topic.partitions {
-                let response = outcome.wait(index, self.deadline).await;
+                let response = outcome.wait(index).await;
                 if response.error_code.is_err() {
                     failed = true;
                     let (topic, error) = (&topic.name, response.error_code);
@@ -212,12 +199,13 @@ impl Pending {
 }
 
 impl Outcome {
-    async fn wait(self, index: i32, deadline: Instant) -> PartitionProduceResponse {
+    async fn wait(self, index: i32) -> PartitionProduceResponse {
         let refused = match self {
             Self::Refused(refused) => refused,
-            Self::Waiting(answer) => match tokio::time::timeout_at(deadline.into(), answer).await {
-                Ok(Ok(Ok(appended))) => return done(index, &appended),
-                Ok(Ok(Err(AppendFailure::Log(AppendError::Duplicate(original))))) => {
+            // The request's timeout is for replicas that lag; there are none. What the log does is the answer.
+            Self::Waiting(answer) => match answer.await {
+                Ok(Ok(appended)) => return done(index, &appended),
+                Ok(Err(AppendFailure::Log(AppendError::Duplicate(original)))) => {
                     // A retry of what is in the log: the answer is the original's (KIP-98).
                     return PartitionProduceResponse {
                         index,
@@ -226,10 +214,9 @@ impl Outcome {
                         ..Default::default()
                     };
                 }
-                Ok(Ok(Err(failure))) => Refused { code: failure.code(), why: why(&failure) },
+                Ok(Err(failure)) => Refused { code: failure.code(), why: why(&failure) },
                 // The shard is gone; the records may or may not be in its log.
-                Ok(Err(_)) => ErrorCode::KAFKA_STORAGE_ERROR.into(),
-                Err(_) => ErrorCode::REQUEST_TIMED_OUT.into(),
+                Err(_) => ErrorCode::KAFKA_STORAGE_ERROR.into(),
             },
         };
         PartitionProduceResponse {

@@ -44,6 +44,8 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         let size = self.check_append(batches, leader_epoch, now_ms)?;
         self.roll_if_full(batches, size, now_ms)?;
+        // Opened before anything is written: without a descriptor the append fails and the log stays as it is.
+        self.active().file()?;
         let base_offset = self.end;
         if self.epochs.is_new(leader_epoch) {
             self.start_epoch(leader_epoch, base_offset)?;

@@ -64,6 +64,8 @@ pub struct FoundPartition {
     pub topic: String,
     /// The partition.
     pub partition: i32,
+    /// The topic's id; zero when the directory does not say.
+    pub topic_id: Uuid,
     /// Its directory, to be opened.
     pub path: PathBuf,
     /// How it was left.
@@ -216,6 +218,7 @@ impl LogDir {
                     log_start: saved(&log_starts),
                 },
                 high_watermark: saved(&high_watermarks),
+                topic_id: checkpoint::read_topic_id(&path).map_err(disk(&path))?,
                 topic: key.0,
                 partition,
                 path,
@@ -236,6 +239,13 @@ impl LogDir {
         });
         Ok(entries.into_iter().map(|entry| ((entry.topic, entry.partition), entry.offset)).collect())
     }
+}
+
+/// Removes the directory of a partition whose topic is gone, by way of a name that the next start removes too.
+pub fn remove_partition(path: &Path, topic_id: Uuid) -> Result<(), DirError> {
+    let doomed = checkpoint::doomed_dir(path, topic_id);
+    std::fs::rename(path, &doomed).map_err(disk(path))?;
+    std::fs::remove_dir_all(&doomed).map_err(disk(&doomed))
 }
 
 fn disk(path: &Path) -> impl Fn(io::Error) -> DirError {

@@ -70,11 +70,24 @@ impl Unflushed {
         self.is_running = false;
     }
 
+    /// What a flush was to bring to the disk is still to be brought there.
+    fn on_refused(&mut self) {
+        self.epochs = true;
+        self.names = true;
+        self.is_running = false;
+        self.since_ms.get_or_insert(0);
+    }
+
     fn is_due(&self, now_ms: i64, flush_ms: i64) -> bool {
         let Some(since_ms) = self.since_ms else { return false };
         let is_old = now_ms.saturating_sub(since_ms) >= flush_ms.min(BACKGROUND_MS);
         !self.is_running && (is_old || self.bytes >= BACKGROUND_BYTES)
     }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let refused = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    matches!(refused, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
 /// Everything that has to reach the disk for the log to survive a power cut up to an offset.
@@ -194,7 +207,12 @@ impl Log {
     /// second attempt, which would then seem to succeed.
     pub fn on_flushed(&mut self, job: &FlushJob, result: io::Result<()>) -> Result<(), LogError> {
         if let Err(source) = result {
-            self.go_offline("flush", &source);
+            if is_out_of_descriptors(&source) {
+                // Nothing was dropped: the same is flushed again when there are descriptors.
+                self.unflushed.on_refused();
+            } else {
+                self.go_offline("flush", &source);
+            }
             return Err(LogError::Disk { path: self.dir.to_path_buf(), source });
         }
         if job.generation == self.unflushed.generation {

@@ -32,7 +32,7 @@ use kinglet_protocol::Uuid;
 
 pub use append::Appended;
 pub use config::LogConfig;
-pub use dirs::{Checkpoints, DirError, FoundPartition, LogDir, LogDirs};
+pub use dirs::{Checkpoints, DirError, FoundPartition, LogDir, LogDirs, remove_partition};
 pub use error::{AppendError, LogError, ReadError};
 pub use flush::{FlushJob, TickReport};
 pub use lookup::TimestampOffset;
@@ -128,6 +128,12 @@ impl Log {
     /// First offset that may be read.
     pub fn start_offset(&self) -> i64 {
         self.start
+    }
+
+    /// The start offset where the files alone do not tell it: records before it are still in them.
+    pub fn start_in_segment(&self) -> Option<i64> {
+        let base = self.segments.first().map_or(0, Segment::base);
+        (self.start > base).then_some(self.start)
     }
 
     /// Offset of the next record.

@@ -1,6 +1,6 @@
 //! The cluster as the metadata log tells it. An image never changes: a change makes the next one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use kinglet_protocol::Uuid;
@@ -13,6 +13,8 @@ use super::record::{Record, TOPIC_RESOURCE};
 pub(crate) struct Image {
     pub(crate) topics: BTreeMap<String, Arc<Topic>>,
     pub(crate) ids: HashMap<Uuid, String>,
+    /// Topics that were there once: what is left of their files may go.
+    removed: HashSet<Uuid>,
     /// Where the next block of producer ids begins.
     pub(crate) next_producer_id: i64,
     /// `metadata.version`: 0 until the log's first record has been replayed.
@@ -63,6 +65,11 @@ impl Image {
         self.topics.get(self.ids.get(&id)?)
     }
 
+    /// Whether a topic with this id was deleted.
+    pub(crate) fn was_removed(&self, id: Uuid) -> bool {
+        self.removed.contains(&id)
+    }
+
     /// Applies one record. Nothing else changes an image.
     pub(crate) fn replay(&mut self, record: &Record) -> Result<(), ReplayError> {
         match record {
@@ -85,6 +92,7 @@ impl Image {
             Record::RemoveTopic(record) => {
                 let name = self.ids.remove(&record.topic_id).ok_or(ReplayError::Topic(record.topic_id))?;
                 self.topics.remove(&name);
+                self.removed.insert(record.topic_id);
             }
             Record::FeatureLevel(record) => {
                 if record.name == METADATA_VERSION {

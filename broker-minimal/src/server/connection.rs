@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kinglet_protocol::EncodeError;
+use kinglet_protocol::{ApiKey, EncodeError};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -75,11 +75,13 @@ async fn read(stream: &TcpStream, queue: mpsc::Sender<Answer>, ctx: &Arc<Context
             () = stopped(&mut stop) => return Ok(()),
         };
         let Some(frame) = frame else { return Ok(()) };
+        // A fetch may wait for long; a peer that has left must not keep it waiting. Anything else is answered, also to a peer
+        // that has closed its side after its last request.
+        let may_wait = frames::key(&frame) == Some(ApiKey::FETCH);
         let answer = tokio::select! {
             biased;
             answer = dispatch::dispatch(ctx, frame) => answer?,
-            // A fetch may wait for long; a peer that has left must not keep it waiting.
-            () = frames::closed(stream) => return Ok(()),
+            () = frames::closed(stream), if may_wait => return Ok(()),
         };
         if queue.send(answer).await.is_err() {
             return Ok(());

@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
+use kinglet_protocol::ApiKey;
 use kinglet_protocol::frame::{self, FrameError, PREFIX_LEN};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -13,6 +14,9 @@ const READ_AHEAD: usize = 4 * 1024;
 const SMALL_FRAME: usize = 64 * 1024;
 /// What is reserved for a large frame once [`SMALL_FRAME`] bytes of it have come: a usual request is not moved again.
 const LARGE_RESERVE: usize = 4 * 1024 * 1024;
+
+/// The largest request that is no produce: an answer may be a few hundred times as long as what asks for it.
+const CONTROL_MAX: usize = 4 * 1024 * 1024;
 
 /// Why no further frame comes.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,9 @@ impl<'a> Frames<'a> {
             if read_some(self.stream, &mut body, want).await? == 0 {
                 return Err(ReadError::Cut);
             }
+            if len > CONTROL_MAX && key(&body).is_some_and(|key| key != ApiKey::PRODUCE) {
+                return Err(FrameError::TooLarge { len, limit: CONTROL_MAX }.into());
+            }
         }
         Ok(body.freeze())
     }
@@ -85,6 +92,11 @@ impl<'a> Frames<'a> {
     async fn fill(&mut self) -> io::Result<usize> {
         read_some(self.stream, &mut self.buf, usize::MAX).await
     }
+}
+
+/// Which API a frame is for, once two bytes of it are there.
+pub(super) fn key(frame: &[u8]) -> Option<ApiKey> {
+    frame.first_chunk().map(|key| ApiKey(i16::from_be_bytes(*key)))
 }
 
 /// Reads into the spare capacity of `buf`, at most `limit` bytes.

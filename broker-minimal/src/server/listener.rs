@@ -6,19 +6,20 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::connection;
-use crate::{Context, stopped};
+use crate::{Context, limits, stopped};
 
 /// Accepts until the broker stops, then waits for the connections to end.
 pub(crate) async fn run(listener: TcpListener, ctx: Arc<Context>) {
     let mut connections = JoinSet::new();
     let mut stop = ctx.stop.clone();
+    let max = limits::connections(ctx.config.max_connections);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    if connections.len() >= ctx.config.max_connections {
+                    if connections.len() >= max {
                         // Closing at once is clearer to a client than a connection that never answers.
-                        tracing::warn!(%peer, limit = ctx.config.max_connections, "connection limit reached");
+                        tracing::warn!(%peer, limit = max, "connection limit reached");
                         continue;
                     }
                     // Answers are small and awaited one by one: Nagle's delay would add to each.

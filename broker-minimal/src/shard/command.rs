@@ -146,15 +146,20 @@ pub(crate) struct FindEpochEnd {
 
 /// Takes a partition on.
 pub(crate) struct Open {
+    pub(crate) what: NewReplica,
+    /// `None` makes a new log.
+    pub(crate) recovery: Option<Recovery>,
+    pub(crate) now_ms: i64,
+    pub(crate) reply: oneshot::Sender<Result<RecoveryReport, LogError>>,
+}
+
+/// A partition to be taken on.
+pub(crate) struct NewReplica {
     pub(crate) id: PartitionId,
     pub(crate) topic: String,
     pub(crate) dir: PathBuf,
     pub(crate) config: LogConfig,
     pub(crate) leader_epoch: i32,
-    /// `None` makes a new log.
-    pub(crate) recovery: Option<Recovery>,
-    pub(crate) now_ms: i64,
-    pub(crate) reply: oneshot::Sender<Result<RecoveryReport, LogError>>,
 }
 
 /// Where a partition stands, for the checkpoint files of its log directory.
@@ -164,6 +169,7 @@ pub(crate) struct Checkpoint {
     pub(crate) topic: String,
     pub(crate) index: i32,
     pub(crate) recovery_point: i64,
-    pub(crate) log_start_offset: i64,
+    /// Only where the files do not tell it: the entry would outlive the topic and hide records of the next one.
+    pub(crate) log_start_offset: Option<i64>,
     pub(crate) high_watermark: i64,
 }

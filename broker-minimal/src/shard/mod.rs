@@ -91,6 +91,17 @@ impl Shards {
         self.gather(|reply| Command::Checkpoint { reply }).await
     }
 
+    /// As [`Shards::checkpoints`], from a thread that may block.
+    pub(crate) fn checkpoints_blocking(&self) -> Result<Vec<command::Checkpoint>, Stopped> {
+        let mut all = Vec::new();
+        for sender in &self.senders {
+            let (reply, answer) = oneshot::channel();
+            sender.blocking_send(Command::Checkpoint { reply }).map_err(|_| Stopped)?;
+            all.extend(answer.blocking_recv().map_err(|_| Stopped)?);
+        }
+        Ok(all)
+    }
+
     /// Flushes and closes every log, ends the threads, and says where the partitions ended.
     pub(crate) async fn close(&self) -> Vec<command::Checkpoint> {
         let ended = self.gather(|reply| Command::Close { reply }).await;

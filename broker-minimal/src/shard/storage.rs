@@ -8,11 +8,11 @@ use kinglet_protocol::Uuid;
 use kinglet_protocol::records::files::OffsetEntry;
 use tokio::sync::oneshot;
 
-use super::command::{Checkpoint, Open};
+use super::command::{Checkpoint, NewReplica, Open};
 use super::{Command, PartitionId, Shards, Stopped};
 use crate::clock;
 use crate::config::{Config, topic_log_config};
-use crate::log::{Checkpoints, DirError, FoundPartition, LogDir, LogDirs, LogError, RecoveryReport};
+use crate::log::{self, Checkpoints, DirError, FoundPartition, LogDir, LogDirs, LogError, RecoveryReport};
 use crate::meta::image::{Image, Topic};
 
 /// The metadata log's directory: it looks like a partition's, but no shard owns it.
@@ -74,7 +74,12 @@ impl Storage {
             }
         }
         for stray in found.values() {
-            tracing::warn!(path = %stray.path.display(), "no topic in the metadata owns this directory, left alone");
+            if image.was_removed(stray.topic_id) {
+                // A kill came between the deletion in the metadata and that of the files.
+                log::remove_partition(&stray.path, stray.topic_id)?;
+            } else {
+                tracing::warn!(path = %stray.path.display(), "no topic in the metadata owns this directory, left alone");
+            }
         }
         let mut all = Opened::default();
         for report in wait(opening)? {
@@ -94,10 +99,13 @@ impl Storage {
                 deleting.push(self.delete(topic, index)?);
             }
         }
-        deleting.into_iter().for_each(|done| {
-            // An error is a shard that has stopped: it will be said when the broker stops.
-            let _stopped = done.blocking_recv();
-        });
+        if !deleting.is_empty() {
+            for done in deleting {
+                done.blocking_recv().map_err(|_| Stopped)?;
+            }
+            // The next topic of that name must not be recovered by the offsets of this one.
+            self.save(&self.shards.checkpoints_blocking()?)?;
+        }
         for topic in new.topics.values() {
             let before = old.topic_by_id(topic.id);
             if before.is_some_and(|before| Arc::ptr_eq(before, topic)) {
@@ -126,17 +134,16 @@ impl Storage {
             None => (self.place(topic, index, partition.map(|partition| partition.dir))?, None),
         };
         let (reply, answer) = oneshot::channel();
-        let open = Open {
-            id: PartitionId { topic: topic.id, index },
+        let id = PartitionId { topic: topic.id, index };
+        let what = NewReplica {
+            id,
             topic: topic.name.clone(),
             dir,
             config: topic_log_config(&self.config, &topic.configs),
             leader_epoch: partition.map_or(0, |partition| partition.leader_epoch),
-            recovery,
-            now_ms: clock::now_ms(),
-            reply,
         };
-        self.shards.send_blocking(open.id, Command::Open(Box::new(open)))?;
+        let open = Open { what, recovery, now_ms: clock::now_ms(), reply };
+        self.shards.send_blocking(id, Command::Open(Box::new(open)))?;
         Ok((topic.name.clone(), index, answer))
     }
 
@@ -202,7 +209,7 @@ fn by_dir(checkpoints: &[Checkpoint]) -> BTreeMap<&Path, Checkpoints> {
         let entry = |offset| OffsetEntry { topic: at.topic.clone(), partition: at.index, offset };
         let files = by_dir.entry(&at.dir).or_default();
         files.recovery_points.push(entry(at.recovery_point));
-        files.log_starts.push(entry(at.log_start_offset));
+        files.log_starts.extend(at.log_start_offset.map(entry));
         files.high_watermarks.push(entry(at.high_watermark));
     }
     by_dir

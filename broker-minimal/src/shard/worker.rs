@@ -7,14 +7,16 @@ use kinglet_protocol::ErrorCode;
 use tokio::sync::{Notify, mpsc};
 
 use super::command::{
-    Append, AppendFailure, Checkpoint, Command, FindEpochEnd, FindOffset, FoundOffset, OffsetAt, Open,
-    PartitionId, Read, ReadAt, ReadRecords, ReadReply,
+    Append, AppendFailure, Checkpoint, Command, FindEpochEnd, FindOffset, FoundOffset, NewReplica, OffsetAt,
+    Open, PartitionId, Read, ReadAt, ReadRecords, ReadReply,
 };
 use super::flusher::{Flusher, Task};
-use crate::log::{AppendError, FirstBatch, Log, LogError, ReadError, RecoveryReport, TimestampOffset};
+use crate::log::{
+    AppendError, FirstBatch, Log, LogError, ReadError, Recovery, RecoveryReport, TimestampOffset,
+};
 use crate::replica::partition::{Effect, Partition};
 
-/// Waiters of fetches that ended otherwise are swept out when a partition holds more than this.
+/// Waiters of fetches that ended otherwise are swept out when a partition holds this many, and then twice what was left.
 const WAITERS_SWEEP: usize = 64;
 
 /// A partition with everything that belongs to it.
@@ -23,18 +25,22 @@ struct Replica {
     core: Partition,
     log: Log,
     waiters: Vec<Arc<Notify>>,
+    sweep_at: usize,
 }
 
 /// One shard's state.
 struct Worker {
     replicas: HashMap<PartitionId, Replica>,
+    /// Partitions of the metadata whose log could not be made yet.
+    missing: HashMap<PartitionId, NewReplica>,
     flusher: Flusher,
     own: mpsc::WeakSender<Command>,
 }
 
 /// Runs until it is closed or nobody can send any more.
 pub(crate) fn run(mut commands: mpsc::Receiver<Command>, own: mpsc::WeakSender<Command>) {
-    let mut worker = Worker { replicas: HashMap::new(), flusher: Flusher::new(), own };
+    let mut worker =
+        Worker { replicas: HashMap::new(), missing: HashMap::new(), flusher: Flusher::new(), own };
     while let Some(command) = commands.blocking_recv() {
         if let Command::Close { reply } = command {
             // The receiver is gone when the broker gave up waiting; the logs are closed all the same.
@@ -169,38 +175,55 @@ impl Worker {
     }
 
     fn open(&mut self, open: Open) {
-        let result = self.try_open(&open);
+        let Open { what, recovery, now_ms, reply } = open;
+        let result = self.try_open(&what, recovery, now_ms);
         if let Err(error) = &result {
-            let (topic, partition) = (&open.topic, open.id.index);
+            let (topic, partition) = (&what.topic, what.id.index);
             tracing::error!(topic, partition, %error, "log not opened");
+            if recovery.is_none() {
+                self.missing.insert(what.id, what);
+            }
         }
-        let _gone = open.reply.send(result);
+        let _gone = reply.send(result);
     }
 
-    fn try_open(&mut self, open: &Open) -> Result<RecoveryReport, LogError> {
-        let (log, report) = match &open.recovery {
+    fn try_open(
+        &mut self,
+        what: &NewReplica,
+        recovery: Option<Recovery>,
+        now_ms: i64,
+    ) -> Result<RecoveryReport, LogError> {
+        let (log, report) = match recovery {
             Some(recovery) => {
-                let (log, report) = Log::open(&open.dir, open.config.clone(), *recovery, open.now_ms)?;
-                if log.topic_id().is_zero() || log.topic_id() == open.id.topic {
+                let (log, report) = Log::open(&what.dir, what.config.clone(), recovery, now_ms)?;
+                if log.topic_id().is_zero() || log.topic_id() == what.id.topic {
                     (log, report)
                 } else {
-                    // A kill between a deletion and its renamed directory: these are records of a topic that had the
-                    // same name, and the new one must never serve them.
-                    let (topic, partition) = (&open.topic, open.id.index);
-                    tracing::warn!(topic, partition, old = %log.topic_id(), "deletion of an older topic finished");
-                    log.delete()?;
-                    (create(open)?, RecoveryReport::default())
+                    drop(log);
+                    (create(what)?, RecoveryReport::default())
                 }
             }
-            None => (create(open)?, RecoveryReport::default()),
+            None => (create(what)?, RecoveryReport::default()),
         };
-        let core = Partition::leader(open.leader_epoch, log.end_offset());
-        let replica = Replica { topic: open.topic.clone(), core, log, waiters: Vec::new() };
-        self.replicas.insert(open.id, replica);
+        let core = Partition::leader(what.leader_epoch, log.end_offset());
+        let topic = what.topic.clone();
+        let replica = Replica { topic, core, log, waiters: Vec::new(), sweep_at: WAITERS_SWEEP };
+        self.replicas.insert(what.id, replica);
         Ok(report)
     }
 
+    /// Tries again what could not be made when its topic asked for it.
+    fn open_missing(&mut self, now_ms: i64) {
+        for (id, what) in std::mem::take(&mut self.missing) {
+            match self.try_open(&what, None, now_ms) {
+                Ok(_) => tracing::info!(topic = what.topic, partition = id.index, "log opened after all"),
+                Err(_) => drop(self.missing.insert(id, what)),
+            }
+        }
+    }
+
     fn delete(&mut self, id: PartitionId) {
+        self.missing.remove(&id);
         let Some(mut replica) = self.replicas.remove(&id) else { return };
         // Fetches that wait look again and learn that the topic is gone.
         replica.waiters.drain(..).for_each(|waiter| waiter.notify_one());
@@ -210,6 +233,7 @@ impl Worker {
     }
 
     fn tick(&mut self, now_ms: i64) {
+        self.open_missing(now_ms);
         for (&id, replica) in &mut self.replicas {
             // An offline log said so once, when it went.
             let Ok(report) = replica.log.tick(now_ms) else { continue };
@@ -285,8 +309,13 @@ impl Replica {
     }
 
     fn wait(&mut self, waiter: &Arc<Notify>) {
-        if self.waiters.len() >= WAITERS_SWEEP {
+        // A request may name a partition more than once.
+        if self.waiters.last().is_some_and(|last| Arc::ptr_eq(last, waiter)) {
+            return;
+        }
+        if self.waiters.len() >= self.sweep_at {
             self.waiters.retain(|waiter| Arc::strong_count(waiter) > 1);
+            self.sweep_at = WAITERS_SWEEP.max(self.waiters.len() * 2);
         }
         self.waiters.push(Arc::clone(waiter));
     }
@@ -297,14 +326,22 @@ impl Replica {
             topic: self.topic.clone(),
             index: id.index,
             recovery_point,
-            log_start_offset: self.log.start_offset(),
+            log_start_offset: self.log.start_in_segment(),
             high_watermark: self.core.high_watermark(),
         }
     }
 }
 
-fn create(open: &Open) -> Result<Log, LogError> {
-    Log::create(&open.dir, open.id.topic, open.config.clone())
+/// Makes a new log. What lies in its place belongs to another topic of that name: it is moved aside, never served and never
+/// deleted, because the metadata does not say that it may go.
+fn create(what: &NewReplica) -> Result<Log, LogError> {
+    if what.dir.exists() {
+        let aside = what.dir.with_extension(format!("{}-stray", what.id.topic));
+        tracing::warn!(from = %what.dir.display(), to = %aside.display(), "files of another topic moved aside");
+        std::fs::rename(&what.dir, &aside)
+            .map_err(|source| LogError::Disk { path: what.dir.clone(), source })?;
+    }
+    Log::create(&what.dir, what.id.topic, what.config.clone())
 }
 
 /// What a produce answers for a failed append.

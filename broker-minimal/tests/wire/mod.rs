@@ -60,6 +60,11 @@ impl Wire {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) fn close_write(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     /// Waits until the broker closes the connection.
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 64]) {

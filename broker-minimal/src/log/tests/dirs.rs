@@ -99,6 +99,7 @@ fn partitions_are_found_with_their_saved_offsets() {
     let expected = FoundPartition {
         topic: "web-logs".to_owned(),
         partition: 0,
+        topic_id: ID,
         path: paths[0].join("web-logs-0"),
         recovery: Recovery { clean: true, recovery_point: 7, log_start: 3 },
         high_watermark: 9,
