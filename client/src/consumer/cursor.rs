@@ -35,6 +35,8 @@ pub(super) struct Cursor {
     paused: bool,
     leader: Option<i32>,
     leader_epoch: i32,
+    /// The last leader failed: who leads is for newer metadata to say, not for what was known then.
+    stale: bool,
     not_before: Option<Instant>,
     failures: u32,
     failing_since: Option<Instant>,
@@ -89,6 +91,7 @@ impl Cursors {
             paused: false,
             leader: None,
             leader_epoch: -1,
+            stale: false,
             not_before: None,
             failures: 0,
             failing_since: None,
@@ -126,7 +129,7 @@ impl Cursors {
                 continue;
             }
             let Some(offset) = cursor.fetch_offset else { continue };
-            if cursor.leader.is_none() {
+            if cursor.leader.is_none() && !cursor.stale {
                 cursor.take_leader(cluster);
             }
             let Some(leader) = cursor.leader else {
@@ -148,9 +151,22 @@ impl Cursors {
         asks
     }
 
-    /// New metadata: leaders that are not known are taken from it.
+    /// Metadata that was just answered: leaders that are not known are taken from it.
     pub(super) fn on_cluster(&mut self, cluster: &Cluster) {
-        self.list.iter_mut().filter(|cursor| cursor.leader.is_none()).for_each(|c| c.take_leader(cluster));
+        for cursor in self.list.iter_mut().filter(|cursor| cursor.leader.is_none()) {
+            cursor.stale = false;
+            cursor.take_leader(cluster);
+        }
+    }
+
+    /// Index, generation and name of those that could be asked for if they had a leader.
+    pub(super) fn without_leader(&self, now: Instant) -> Vec<(usize, u32, TopicPartition)> {
+        let waits = |c: &Cursor| {
+            let due = c.not_before.is_none_or(|at| at <= now);
+            c.leader.is_none() && !c.paused && c.lookup.is_none() && c.fetch_offset.is_some() && due
+        };
+        let all = self.list.iter().enumerate();
+        all.filter(|(_, c)| waits(c)).map(|(index, c)| (index, c.generation, c.at.clone())).collect()
     }
 
     /// Asking failed; the leader may have moved. The error comes back when the user should hear of it.
@@ -164,7 +180,7 @@ impl Cursors {
     ) -> Option<Error> {
         let (retry, patience) = (self.retry, self.patience);
         let cursor = self.current(index, generation)?;
-        cursor.leader = None;
+        (cursor.leader, cursor.stale) = (None, true);
         cursor.failures += 1;
         cursor.not_before = Some(now + retry.delay(cursor.failures, unit));
         let since = *cursor.failing_since.get_or_insert(now);
@@ -226,15 +242,17 @@ impl Cursor {
 mod tests {
     use super::*;
     use crate::ErrorKind;
+    use crate::protocol::ErrorCode;
     use crate::protocol::messages::MetadataResponse;
     use crate::protocol::messages::metadata::{MetadataResponsePartition, MetadataResponseTopic};
 
     fn cluster() -> Cluster {
-        let partition = |partition_index| MetadataResponsePartition {
-            partition_index,
-            leader_id: 1,
-            ..Default::default()
-        };
+        led_by(1)
+    }
+
+    fn led_by(leader_id: i32) -> Cluster {
+        let partition =
+            |partition_index| MetadataResponsePartition { partition_index, leader_id, ..Default::default() };
         let topic = MetadataResponseTopic {
             name: Some("t".into()),
             partitions: vec![partition(0), partition(1)],
@@ -296,5 +314,19 @@ mod tests {
         assert!(cursors.on_failure(0, 0, down(), now + Duration::from_secs(61), 0.5).is_some());
         let gone = Error::new(ErrorKind::OffsetOutOfRange, "gone");
         assert!(cursors.on_failure(0, 0, gone, now, 0.5).is_some());
+    }
+
+    #[test]
+    fn after_a_failure_the_leader_is_looked_for_before_it_is_asked_again() {
+        let (mut cursors, now) = (cursors(), start());
+        assert_eq!(cursors.asks(now, &cluster(), |_| false).by_broker[&1].len(), 1);
+        let moved = Error::broker(ErrorCode::NOT_LEADER_OR_FOLLOWER, "t-0");
+        assert!(cursors.on_failure(0, 0, moved, now, 0.5).is_none());
+        let later = now + Duration::from_secs(1);
+        let asks = cursors.asks(later, &cluster(), |_| false);
+        assert!(asks.refresh && asks.by_broker.is_empty(), "the snapshot is the one that was wrong");
+        cursors.on_cluster(&led_by(2));
+        let asks = cursors.asks(later, &led_by(2), |_| false);
+        assert_eq!((asks.refresh, asks.by_broker[&2].len()), (false, 1));
     }
 }

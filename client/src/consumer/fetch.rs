@@ -12,7 +12,7 @@ use super::batch::{Aborted, Chunk, extent};
 use super::buffer::Buffer;
 use super::cursor::{Ask, Asks};
 use crate::admin::OffsetInfo;
-use crate::metadata::Wanted;
+use crate::metadata::{Cluster, Wanted};
 use crate::net::Lane;
 use crate::protocol::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use crate::protocol::messages::{FetchRequest, FetchResponse};
@@ -143,7 +143,7 @@ impl Fetcher {
                     Err(error) => {
                         debug!(broker, %error, "fetch failed");
                         for ask in asks {
-                            fail(buffer, &ask, error.clone(), now);
+                            fail(buffer, ask.index, ask.generation, error.clone(), now);
                         }
                     }
                 });
@@ -155,11 +155,11 @@ impl Fetcher {
             Event::Refreshed(result) => {
                 self.refreshing = false;
                 self.refresh_not_before = Some(now + self.shared.core.retry.delay(1, rng::unit()));
-                if let Err(error) = result {
+                if let Err(error) = &result {
                     warn!(%error, "cannot refresh metadata");
                 }
                 let cluster = self.shared.core.metadata.cluster();
-                self.shared.with(|buffer| buffer.cursors.on_cluster(&cluster));
+                self.shared.with(|buffer| on_refresh(buffer, &cluster, result, now));
             }
         }
     }
@@ -225,12 +225,13 @@ fn on_answer(buffer: &mut Buffer, settings: &Settings, asks: &[Ask], answer: &Fe
             // What nobody asked for is ignored, and so is a second answer for one partition.
             let Some(ask) = waiting.remove(&(topic.topic.as_str(), data.partition_index)) else { continue };
             if let Err(error) = on_partition(buffer, settings, ask, data) {
-                fail(buffer, ask, error, now);
+                fail(buffer, ask.index, ask.generation, error, now);
             }
         }
     }
     for ask in waiting.into_values() {
-        fail(buffer, ask, Error::new(ErrorKind::Protocol, "the broker did not answer for a partition"), now);
+        let error = Error::new(ErrorKind::Protocol, "the broker did not answer for a partition");
+        fail(buffer, ask.index, ask.generation, error, now);
     }
 }
 
@@ -271,8 +272,22 @@ fn on_partition(buffer: &mut Buffer, settings: &Settings, ask: &Ask, data: &Part
     Ok(())
 }
 
-fn fail(buffer: &mut Buffer, ask: &Ask, error: Error, now: Instant) {
-    let told = buffer.cursors.on_failure(ask.index, ask.generation, error, now, rng::unit());
+/// Whoever has no leader afterwards counts it as a failure, so that the user hears of it in the end.
+fn on_refresh(buffer: &mut Buffer, cluster: &Cluster, result: Result<()>, now: Instant) {
+    if result.is_ok() {
+        buffer.cursors.on_cluster(cluster);
+    }
+    for (index, generation, at) in buffer.cursors.without_leader(now) {
+        let error = match &result {
+            Ok(()) => Error::broker(ErrorCode::LEADER_NOT_AVAILABLE, &at),
+            Err(error) => error.clone(),
+        };
+        fail(buffer, index, generation, error, now);
+    }
+}
+
+fn fail(buffer: &mut Buffer, index: usize, generation: u32, error: Error, now: Instant) {
+    let told = buffer.cursors.on_failure(index, generation, error, now, rng::unit());
     buffer.errors.extend(told);
 }
 
@@ -294,10 +309,43 @@ fn on_lookup(
             }
             // No record is that young: the end is the first place where one will be.
             Ok(_) => cursor.lookup = (to != Position::End).then_some(Position::End),
-            Err(e) => {
-                let told = buffer.cursors.on_failure(index, generation, e, now, rng::unit());
-                buffer.errors.extend(told);
-            }
+            Err(e) => fail(buffer, index, generation, e, now),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::buffer::Next;
+    use super::super::cursor::Cursors;
+    use super::*;
+    use crate::net::Backoff;
+
+    #[expect(clippy::disallowed_methods, reason = "tests begin at any time and go on from there by hand")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    /// A buffer of the partition t-0, read from offset 5.
+    fn buffer() -> Buffer {
+        let backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(1) };
+        let mut cursors = Cursors::new(backoff, Duration::from_secs(60));
+        cursors.add(TopicPartition::new("t", 0), Ok(5), 1000).unwrap();
+        Buffer::new(cursors, 1 << 20)
+    }
+
+    #[test]
+    fn metadata_that_cannot_be_had_for_long_is_told_to_the_user() {
+        let (mut buffer, now) = (buffer(), start());
+        let down = || Err(Error::new(ErrorKind::Unreachable, "down"));
+        on_refresh(&mut buffer, &Cluster::default(), down(), now);
+        assert!(!buffer.is_ready(), "it may pass");
+        on_refresh(&mut buffer, &Cluster::default(), down(), now + Duration::from_secs(61));
+        assert!(matches!(buffer.take().0, Next::Failed(e) if e.kind() == ErrorKind::Unreachable));
+        let again = now + Duration::from_secs(62) + Duration::from_secs(61);
+        on_refresh(&mut buffer, &Cluster::default(), Ok(()), again);
+        on_refresh(&mut buffer, &Cluster::default(), Ok(()), again + Duration::from_secs(61));
+        let Next::Failed(error) = buffer.take().0 else { panic!("there is no leader all the time") };
+        assert_eq!(error.code(), Some(ErrorCode::LEADER_NOT_AVAILABLE));
     }
 }
