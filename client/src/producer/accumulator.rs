@@ -385,7 +385,8 @@ impl Accumulator {
         }
     }
 
-    /// A new identity: all partitions number from 0 again. What was numbered before is numbered anew.
+    /// A new identity: all partitions number from 0 again. What was numbered before is numbered anew, unless it may
+    /// be written already.
     pub(crate) fn on_identity(&mut self, identity: Identity) {
         self.identity = identity;
         for queue in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {

@@ -140,11 +140,12 @@ impl PartitionQueue {
         self.again.insert(at, parcel);
     }
 
-    /// Numbers start again: batches lose the ones they have.
+    /// Numbers start again: batches lose the ones they have. One that may be written already keeps its own, as only
+    /// by them does the broker know it again; under new ones it would be written twice.
     pub(super) fn renumber(&mut self) {
         self.sequence = Sequence::default();
         self.is_known = false;
-        self.again.iter_mut().for_each(|parcel| parcel.stamp = None);
+        self.again.iter_mut().filter(|parcel| !parcel.uncertain).for_each(|parcel| parcel.stamp = None);
     }
 }
 

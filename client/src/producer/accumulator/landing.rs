@@ -28,24 +28,26 @@ impl Accumulator {
         if let Some(queue) = self.queue_mut(slot) {
             queue.in_flight -= 1;
         }
+        // What is acked under an older id says nothing about the present one.
+        let is_current = self.current(parcel.stamp);
         let (error, again) = match outcome {
             Outcome::Written(written) => {
                 if let Some(queue) = self.queue_mut(slot) {
                     queue.failures = 0;
-                    queue.is_known = true;
+                    queue.is_known |= is_current;
                 }
                 return self.finish(parcel, Ok(written));
             }
             // The broker has it from an earlier attempt and no longer knows where.
             Outcome::Refused { code: ErrorCode::DUPLICATE_SEQUENCE_NUMBER, .. } => {
-                self.queue_mut(slot).into_iter().for_each(|queue| queue.is_known = true);
+                self.queue_mut(slot).into_iter().for_each(|queue| queue.is_known |= is_current);
                 return self.finish(parcel, Ok(Written { base_offset: None, append_time_ms: None }));
             }
             Outcome::Refused { code: ErrorCode::MESSAGE_TOO_LARGE, .. } if parcel.count > 1 => {
                 return self.split(parcel, now);
             }
             Outcome::Refused { code, message, broker } => {
-                let again = self.refused(&parcel, code);
+                let again = self.refused(&mut parcel, code);
                 let error = Error::broker(code, "the batch was refused").said(message);
                 (error.around(|c| c.broker = Some(broker)), again)
             }
@@ -69,7 +71,7 @@ impl Accumulator {
     }
 
     /// What a broker's refusal changes; the answer is whether to send the batch again.
-    fn refused(&mut self, parcel: &Parcel, code: ErrorCode) -> bool {
+    fn refused(&mut self, parcel: &mut Parcel, code: ErrorCode) -> bool {
         let lost_track = parcel.stamp.is_some()
             && matches!(
                 code,
@@ -77,6 +79,16 @@ impl Accumulator {
                     | ErrorCode::UNKNOWN_PRODUCER_ID
                     | ErrorCode::INVALID_PRODUCER_EPOCH
             );
+        parcel.uncertain |= maybe_appended(code);
+        if lost_track && code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER {
+            // Brokers look for the batch among the last ones they wrote before they look at the order: it is not there.
+            parcel.uncertain = false;
+        }
+        if lost_track && !self.current(parcel.stamp) {
+            // Under its old number it can never be written, and only what is surely not written may get a new one.
+            parcel.stamp = parcel.stamp.filter(|_| parcel.uncertain);
+            return !parcel.uncertain;
+        }
         // A batch behind one that failed is out of order by nature; the first of them is not.
         if lost_track && self.current(parcel.stamp) && self.earliest(parcel.slot, parcel.number) {
             self.identity = Identity::Wanted;
@@ -189,6 +201,17 @@ impl Accumulator {
             }
         }
     }
+}
+
+/// Codes of a leader that may have appended the batch before it failed, so that followers may have it.
+fn maybe_appended(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::REQUEST_TIMED_OUT
+            | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+            | ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::KAFKA_STORAGE_ERROR
+    )
 }
 
 /// Codes that say: ask somebody else.

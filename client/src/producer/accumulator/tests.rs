@@ -255,6 +255,83 @@ fn after_a_numbered_batch_is_given_up_all_number_anew_under_a_new_id() {
     assert_eq!(acc.report().failed, 1);
 }
 
+/// Partition 0 has a batch whose answer was lost, and partition 1 one that is given up, so that an id 8 is taken.
+fn with_an_uncertain_batch_of_the_last_id(hand: &Hand) -> (Accumulator, Parcel) {
+    let mut acc = accumulator(limits(), KNOWN, 2);
+    for partition in 0..2 {
+        acc.push(&Record::to("t").partition(partition).value("v"), hand, Arc::clone).expect("there is room");
+    }
+    let [(1, parcels)]: [_; 1] = acc.plan(hand.now()).requests.try_into().expect("one request") else {
+        panic!("broker 1")
+    };
+    let [mut first, second]: [_; 2] = parcels.try_into().expect("a batch of each");
+    sealed(&mut first);
+    let error = Error::new(ErrorKind::Disconnected, "gone");
+    land(&mut acc, first, Outcome::Lost { error, sent: true }, hand);
+    land(&mut acc, second, refused(ErrorCode::INVALID_RECORD), hand);
+    acc.push(&Record::to("t").partition(0).value("w"), hand, Arc::clone).expect("there is room");
+    assert!(acc.plan(hand.now()).identify);
+    acc.on_identity(Identity::Known { id: 8, epoch: 0 });
+    acc.add_topic("t", &topic(2), 0);
+    hand.pass(Duration::from_secs(1));
+    let again = only(acc.plan(hand.now()));
+    (acc, again)
+}
+
+fn stamped(parcel: &mut Parcel) -> (String, i64, i32) {
+    let header = *sealed(parcel).header();
+    (values(parcel).concat(), header.producer_id, header.base_sequence)
+}
+
+#[test]
+fn a_batch_that_may_be_written_keeps_its_numbers_under_a_new_id() {
+    let hand = Hand::new();
+    let (mut acc, mut again) = with_an_uncertain_batch_of_the_last_id(&hand);
+    assert_eq!(stamped(&mut again), ("v".to_owned(), 7, 0), "else a broker that has it would write it twice");
+    land(&mut acc, again, written(0), &hand);
+    let mut next = only(acc.plan(hand.now()));
+    assert_eq!(stamped(&mut next), ("w".to_owned(), 8, 0));
+    acc.push(&Record::to("t").partition(0).value("x"), &hand, Arc::clone).expect("there is room");
+    acc.flush();
+    assert!(acc.plan(hand.now()).requests.is_empty(), "the broker has acked nothing of the new id yet");
+    land(&mut acc, next, written(1), &hand);
+    assert_eq!(stamped(&mut only(acc.plan(hand.now()))), ("x".to_owned(), 8, 1));
+}
+
+#[test]
+fn a_batch_out_of_order_under_an_old_id_is_not_written_and_gets_the_new_one() {
+    let hand = Hand::new();
+    let (mut acc, again) = with_an_uncertain_batch_of_the_last_id(&hand);
+    land(&mut acc, again, refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), &hand);
+    hand.pass(Duration::from_secs(1));
+    let mut again = only(acc.plan(hand.now()));
+    assert_eq!(stamped(&mut again), ("v".to_owned(), 8, 0));
+    land(&mut acc, again, written(0), &hand);
+    assert_eq!(stamped(&mut only(acc.plan(hand.now()))), ("w".to_owned(), 8, 1));
+}
+
+#[test]
+fn a_batch_whose_old_id_is_forgotten_fails_as_nobody_knows_whether_it_is_written() {
+    let hand = Hand::new();
+    let (mut acc, again) = with_an_uncertain_batch_of_the_last_id(&hand);
+    acc.report();
+    land(&mut acc, again, refused(ErrorCode::UNKNOWN_PRODUCER_ID), &hand);
+    assert!(acc.report().first_error.expect("it failed").possibly_written());
+    assert_eq!(stamped(&mut only(acc.plan(hand.now()))), ("w".to_owned(), 8, 0), "the new id goes on");
+}
+
+#[test]
+fn a_batch_refused_after_it_was_appended_keeps_its_numbers_under_a_new_id() {
+    let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
+    push(&mut acc, &hand, "a");
+    let mut first = only(acc.plan(hand.now()));
+    sealed(&mut first);
+    land(&mut acc, first, refused(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND), &hand);
+    acc.on_identity(Identity::Known { id: 8, epoch: 0 });
+    hand.pass(Duration::from_secs(1));
+    assert_eq!(stamped(&mut only(acc.plan(hand.now()))), ("a".to_owned(), 7, 0));
+}
+
 #[test]
 fn what_waits_longer_than_the_delivery_timeout_fails_with_the_last_cause() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
