@@ -26,8 +26,8 @@ pub enum DecodeErrorKind {
         /// Bytes that are left.
         have: usize,
     },
-    /// A length below -1.
-    #[error("negative length {0}")]
+    /// A length below -1, or above what the type can have: 32,767 for a string.
+    #[error("length {0} is impossible")]
     Length(i64),
     /// A variable-length integer that does not end or does not fit.
     #[error("malformed variable-length integer")]
@@ -91,7 +91,7 @@ pub enum EncodeErrorKind {
     /// Null where this version has none.
     #[error("null, but version {0} allows none")]
     Null(i16),
-    /// More elements or bytes than the length prefix can say.
+    /// More elements or bytes than the type's classic length prefix can say, which compact lengths are held to.
     #[error("length {0} does not fit its prefix")]
     TooLong(usize),
     /// A version that the table does not declare.

@@ -15,13 +15,24 @@ pub struct Reader {
     flexible: bool,
 }
 
-/// Which of the two classic length prefixes a type has; compact ones are alike.
+/// Which of the two classic length prefixes a type has; compact ones look alike, but say no more than these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prefix {
     /// Two bytes: strings.
     Short,
     /// Four bytes: arrays, bytes, records.
     Long,
+}
+
+impl Prefix {
+    /// The longest length that it can say. Kafka holds compact strings to it too, and closes the connection of a peer
+    /// who does not; and what came in compactly must also fit into a classic answer.
+    pub(crate) const fn max(self) -> i64 {
+        match self {
+            Self::Short => 0x7fff,
+            Self::Long => 0x7fff_ffff,
+        }
+    }
 }
 
 impl Reader {
@@ -102,7 +113,8 @@ impl Reader {
         if n == -1 {
             return Ok(None);
         }
-        let n = usize::try_from(n).map_err(|_| DecodeError::new(DecodeErrorKind::Length(n)))?;
+        let impossible = || DecodeError::new(DecodeErrorKind::Length(n));
+        let n = usize::try_from(n).ok().filter(|_| n <= prefix.max()).ok_or_else(impossible)?;
         self.need(n.saturating_mul(min_each))?;
         Ok(Some(n))
     }
@@ -133,5 +145,48 @@ impl Reader {
     /// Refuses bytes after the last field.
     pub fn finish(self) -> Result<(), DecodeError> {
         if self.buf.is_empty() { Ok(()) } else { Err(DecodeErrorKind::Trailing(self.buf.len()).into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{EncodeErrorKind, Wire, Writer};
+
+    /// The string in its classic and in its compact form, as written and as declared by a peer who does not check.
+    fn forms(len: usize) -> [(bool, Vec<u8>); 2] {
+        let classic = u16::try_from(len).unwrap().to_be_bytes().to_vec();
+        let mut compact = Writer::new(0, true);
+        compact.uvarint(u32::try_from(len + 1).unwrap());
+        [(false, classic), (true, compact.into_bytes().to_vec())].map(|(flexible, mut frame)| {
+            frame.resize(frame.len() + len, b'x');
+            (flexible, frame)
+        })
+    }
+
+    #[test]
+    fn a_string_is_as_long_in_every_form_as_its_classic_prefix_can_say() {
+        for (flexible, frame) in forms(32_767) {
+            let text = String::decode(&mut Reader::new(frame.clone().into(), 0, flexible)).unwrap();
+            let mut w = Writer::new(0, flexible);
+            text.encode(&mut w).unwrap();
+            assert_eq!(w.into_bytes(), frame);
+        }
+        for (flexible, frame) in forms(32_768) {
+            let refused = String::decode(&mut Reader::new(frame.into(), 0, flexible))
+                .map(|text| text.len())
+                .unwrap_err();
+            assert!(matches!(refused.kind, DecodeErrorKind::Length(_)), "{refused}");
+            let refused = "x".repeat(32_768).encode(&mut Writer::new(0, flexible)).unwrap_err();
+            assert_eq!(refused.kind, EncodeErrorKind::TooLong(32_768));
+        }
+    }
+
+    #[test]
+    fn bytes_may_be_longer_than_a_string_in_the_compact_form() {
+        let bytes = Bytes::from(vec![7; 40_000]);
+        let mut w = Writer::new(0, true);
+        bytes.encode(&mut w).unwrap();
+        assert_eq!(Bytes::decode(&mut Reader::new(w.into_bytes(), 0, true)), Ok(bytes));
     }
 }

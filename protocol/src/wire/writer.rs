@@ -114,18 +114,22 @@ impl Writer {
     /// A length prefix; `None` is null.
     pub(crate) fn length(&mut self, prefix: Prefix, len: Option<usize>) -> Result<(), EncodeError> {
         let too_long = |n| EncodeError::new(EncodeErrorKind::TooLong(n));
-        if self.flexible {
-            let n = match len {
-                None => 0,
-                Some(n) => u32::try_from(n).ok().and_then(|n| n.checked_add(1)).ok_or(too_long(n))?,
-            };
-            self.uvarint(n);
-        } else if prefix == Prefix::Short {
-            let n = len.map_or(Ok(-1), |n| i16::try_from(n).map_err(|_| too_long(n)))?;
-            self.put(&n.to_be_bytes());
-        } else {
-            let n = len.map_or(Ok(-1), |n| i32::try_from(n).map_err(|_| too_long(n)))?;
-            self.put(&n.to_be_bytes());
+        match (self.flexible, prefix) {
+            (true, _) => {
+                let fits = |n: &u32| i64::from(*n) <= prefix.max();
+                let n = len.map_or(Ok(0), |n| {
+                    u32::try_from(n).ok().filter(fits).map(|n| n + 1).ok_or_else(|| too_long(n))
+                })?;
+                self.uvarint(n);
+            }
+            (false, Prefix::Short) => {
+                let n = len.map_or(Ok(-1), |n| i16::try_from(n).map_err(|_| too_long(n)))?;
+                self.put(&n.to_be_bytes());
+            }
+            (false, Prefix::Long) => {
+                let n = len.map_or(Ok(-1), |n| i32::try_from(n).map_err(|_| too_long(n)))?;
+                self.put(&n.to_be_bytes());
+            }
         }
         Ok(())
     }
