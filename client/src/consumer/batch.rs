@@ -301,7 +301,7 @@ fn at(error: Error, at: &TopicPartition) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bytes::BytesMut;
 
     use super::super::cursor::Ask;
@@ -312,7 +312,7 @@ mod tests {
     const COMMIT: Option<&[u8]> = Some(&[0, 0, 0, 1]);
 
     /// One record at `offset`: data of a producer, or a marker with this key.
-    fn one(offset: i64, producer_id: i64, marker: Option<&[u8]>) -> BytesMut {
+    pub(in super::super) fn one(offset: i64, producer_id: i64, marker: Option<&[u8]>) -> BytesMut {
         let mut builder = BatchBuilder::new(64);
         builder.push(0, marker, Some(&[0; 6]), &[]);
         let seal =

@@ -1,16 +1,18 @@
 //! What is fetched and not handed out yet, with the cursors it belongs to. Plain data behind the consumer's lock.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::batch::{Chunk, Share};
-use super::cursor::Cursors;
+use super::cursor::{Cursor, Cursors};
 use crate::{Error, TopicPartition};
 
 #[derive(Debug)]
 pub(super) struct Buffer {
     pub(super) cursors: Cursors,
-    pub(super) errors: VecDeque<Error>,
     pub(super) closed: bool,
+    /// With the index and generation of the cursor: at most one for each that is current.
+    errors: VecDeque<(usize, u32, Error)>,
     chunks: VecDeque<Chunk>,
     size: usize,
     /// Bytes at which no more is fetched.
@@ -31,7 +33,7 @@ pub(super) enum Next {
 impl Buffer {
     pub(super) fn new(cursors: Cursors, limit: usize) -> Self {
         let (errors, chunks) = (VecDeque::new(), VecDeque::new());
-        Self { cursors, errors, closed: false, chunks, size: 0, limit, held_back: false }
+        Self { cursors, closed: false, errors, chunks, size: 0, limit, held_back: false }
     }
 
     /// Whether there is room for another answer. If not, [`take`](Self::take) says when to go on.
@@ -45,11 +47,18 @@ impl Buffer {
         self.chunks.push_back(chunk);
     }
 
+    /// Asking for a partition failed. The user hears of it when it lasts, behind what was fetched of it before.
+    pub(super) fn fail(&mut self, index: usize, generation: u32, error: Error, now: Instant, unit: f64) {
+        let told = self.cursors.on_failure(index, generation, error, now, unit);
+        self.errors.extend(told.map(|error| (index, generation, error)));
+    }
+
     /// The next share, and whether the fetcher is to be woken. The position moves behind it.
     pub(super) fn take(&mut self) -> (Next, bool) {
         let next = self.take_next();
-        // At half, so that the next answer is there before the rest is used up.
-        let wake = self.held_back && self.size <= self.limit / 2;
+        // Where an error was, asking goes on once it is taken. Otherwise at half, so that the next answer is there
+        // before the rest is used up.
+        let wake = matches!(next, Next::Failed(_)) || self.held_back && self.size <= self.limit / 2;
         self.held_back &= !wake;
         (next, wake)
     }
@@ -58,7 +67,7 @@ impl Buffer {
         if self.closed {
             return Next::Closed;
         }
-        if let Some(error) = self.errors.pop_front() {
+        if let Some(error) = self.take_error() {
             return Next::Failed(error);
         }
         while let Some(chunk) = self.chunks.front_mut() {
@@ -91,6 +100,15 @@ impl Buffer {
         Next::Nothing
     }
 
+    fn take_error(&mut self) -> Option<Error> {
+        let cursors = &mut self.cursors;
+        self.errors.retain(|(index, generation, _)| cursors.current(*index, *generation).is_some());
+        let drained = |(index, ..): &(usize, u32, Error)| cursors.get(*index).is_some_and(Cursor::is_drained);
+        let (index, generation, error) = self.errors.remove(self.errors.iter().position(drained)?)?;
+        self.cursors.current(index, generation)?.on_told();
+        Some(error)
+    }
+
     /// Whether more can be taken at once.
     pub(super) fn is_ready(&self) -> bool {
         self.closed || !self.errors.is_empty() || !self.chunks.is_empty()
@@ -120,6 +138,70 @@ impl Buffer {
     fn drop_stale(&mut self) {
         let cursors = &mut self.cursors;
         self.chunks.retain(|chunk| cursors.current(chunk.index, chunk.generation).is_some());
+        self.errors.retain(|(index, generation, _)| cursors.current(*index, *generation).is_some());
         self.size = self.chunks.iter().map(|chunk| chunk.size).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::batch::tests::one;
+    use super::super::cursor::Ask;
+    use super::*;
+    use crate::ErrorKind;
+    use crate::metadata::Cluster;
+    use crate::net::Backoff;
+
+    #[expect(clippy::disallowed_methods, reason = "tests begin at any time and go on from there by hand")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    /// A buffer of the partition t-0, read from offset 0.
+    fn buffer() -> Buffer {
+        let backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(1) };
+        let mut cursors = Cursors::new(backoff, Duration::from_secs(60));
+        cursors.add(TopicPartition::new("t", 0), Ok(0), 1000).unwrap();
+        Buffer::new(cursors, 1 << 20)
+    }
+
+    fn refused() -> Error {
+        Error::new(ErrorKind::Broker, "not allowed")
+    }
+
+    #[test]
+    fn nothing_is_asked_while_an_error_waits_for_the_user() {
+        let (mut buffer, now) = (buffer(), start());
+        buffer.fail(0, 0, refused(), now, 0.5);
+        let later = now + Duration::from_secs(5);
+        let asks = buffer.cursors.asks(later, &Cluster::default(), |_| false);
+        assert!(!asks.refresh && asks.deadline.is_none());
+        let (next, wake) = buffer.take();
+        assert!(matches!(next, Next::Failed(_)) && wake);
+        assert!(buffer.cursors.asks(later, &Cluster::default(), |_| false).refresh);
+    }
+
+    #[test]
+    fn a_seek_takes_the_error_of_the_old_position_away() {
+        let (mut buffer, now) = (buffer(), start());
+        buffer.fail(0, 0, refused(), now, 0.5);
+        assert!(buffer.move_to(&TopicPartition::new("t", 0), 9));
+        assert!(!buffer.is_ready() && matches!(buffer.take().0, Next::Nothing));
+        assert!(buffer.cursors.asks(now, &Cluster::default(), |_| false).refresh, "it is asked for again");
+    }
+
+    #[test]
+    fn an_error_comes_behind_what_was_fetched_before_it() {
+        let (mut buffer, now) = (buffer(), start());
+        let at = TopicPartition::new("t", 0);
+        let ask = Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: -1, max_bytes: 1000 };
+        buffer.cursors.current(0, 0).unwrap().on_answer(1, Some(1));
+        buffer.add(Chunk::new(&ask, one(0, -1, None).freeze(), 1, None));
+        buffer.fail(0, 0, refused(), now, 0.5);
+        assert!(matches!(buffer.take().0, Next::Share { .. }));
+        assert!(matches!(buffer.take().0, Next::Failed(_)));
+        assert!(matches!(buffer.take().0, Next::Nothing));
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Cursor {
     not_before: Option<Instant>,
     failures: u32,
     failing_since: Option<Instant>,
+    /// An error waits for the user. Nothing is asked meanwhile, or errors would pile up.
+    untold: bool,
 }
 
 /// One partition to ask for.
@@ -95,6 +97,7 @@ impl Cursors {
             not_before: None,
             failures: 0,
             failing_since: None,
+            untold: false,
         });
         Ok(())
     }
@@ -119,7 +122,8 @@ impl Cursors {
     /// What can be asked of brokers that `busy` does not hold back.
     pub(super) fn asks(&mut self, now: Instant, cluster: &Cluster, busy: impl Fn(i32) -> bool) -> Asks {
         let mut asks = Asks::default();
-        for (index, cursor) in self.list.iter_mut().enumerate().filter(|(_, cursor)| !cursor.paused) {
+        let list = self.list.iter_mut().enumerate();
+        for (index, cursor) in list.filter(|(_, cursor)| !cursor.paused && !cursor.untold) {
             if let Some(at) = cursor.not_before.filter(|at| now < *at) {
                 asks.deadline = Some(asks.deadline.map_or(at, |deadline| deadline.min(at)));
                 continue;
@@ -163,7 +167,12 @@ impl Cursors {
     pub(super) fn without_leader(&self, now: Instant) -> Vec<(usize, u32, TopicPartition)> {
         let waits = |c: &Cursor| {
             let due = c.not_before.is_none_or(|at| at <= now);
-            c.leader.is_none() && !c.paused && c.lookup.is_none() && c.fetch_offset.is_some() && due
+            c.leader.is_none()
+                && !c.paused
+                && !c.untold
+                && c.lookup.is_none()
+                && c.fetch_offset.is_some()
+                && due
         };
         let all = self.list.iter().enumerate();
         all.filter(|(_, c)| waits(c)).map(|(index, c)| (index, c.generation, c.at.clone())).collect()
@@ -188,6 +197,7 @@ impl Cursors {
             return None;
         }
         cursor.failing_since = None;
+        cursor.untold = true;
         // The user may go on regardless; asking again at once would not help.
         cursor.not_before = Some(now + retry.max);
         Some(error.around(|c| c.topic_partition = Some(cursor.at.clone())))
@@ -196,7 +206,7 @@ impl Cursors {
     /// Goes on at this offset, and drops what is on its way.
     pub(super) fn move_to(&mut self, index: usize, offset: i64) {
         if let Some(cursor) = self.list.get_mut(index) {
-            cursor.generation += 1;
+            cursor.renew();
             (cursor.position, cursor.fetch_offset) = (Some(offset), Some(offset));
             (cursor.lookup, cursor.not_before) = (None, None);
         }
@@ -206,8 +216,16 @@ impl Cursors {
     pub(super) fn set_paused(&mut self, index: usize, paused: bool) {
         if let Some(cursor) = self.list.get_mut(index).filter(|cursor| cursor.paused != paused) {
             cursor.paused = paused;
-            cursor.generation += 1;
+            cursor.renew();
             cursor.fetch_offset = cursor.position;
+        }
+    }
+
+    /// Asks again a little later, without counting it as a failure.
+    pub(super) fn hold(&mut self, index: usize, now: Instant) {
+        let at = now + self.retry.base;
+        if let Some(cursor) = self.list.get_mut(index) {
+            cursor.not_before = Some(at);
         }
     }
 }
@@ -216,7 +234,7 @@ impl Cursor {
     /// An answer without an error, which goes up to `next`.
     pub(super) fn on_answer(&mut self, high_watermark: i64, next: Option<i64>) {
         self.high_watermark = Some(high_watermark);
-        self.fetch_offset = next.or(self.fetch_offset);
+        self.fetch_offset = self.fetch_offset.max(next);
         (self.failures, self.failing_since) = (0, None);
     }
 
@@ -227,8 +245,24 @@ impl Cursor {
 
     /// The position is outside of the partition: it is looked up anew.
     pub(super) fn reset(&mut self, to: Position) {
-        self.generation += 1;
+        self.renew();
         self.lookup = Some(to);
+    }
+
+    /// Whether the user has everything that was fetched.
+    pub(super) fn is_drained(&self) -> bool {
+        self.position >= self.fetch_offset
+    }
+
+    /// The user has the error: asking may go on.
+    pub(super) fn on_told(&mut self) {
+        self.untold = false;
+    }
+
+    /// What is on its way or waits for the user is of no use any more.
+    fn renew(&mut self) {
+        self.generation += 1;
+        self.untold = false;
     }
 
     fn take_leader(&mut self, cluster: &Cluster) {

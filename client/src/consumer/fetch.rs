@@ -143,7 +143,7 @@ impl Fetcher {
                     Err(error) => {
                         debug!(broker, %error, "fetch failed");
                         for ask in asks {
-                            fail(buffer, ask.index, ask.generation, error.clone(), now);
+                            buffer.fail(ask.index, ask.generation, error.clone(), now, rng::unit());
                         }
                     }
                 });
@@ -224,21 +224,32 @@ fn on_answer(buffer: &mut Buffer, settings: &Settings, asks: &[Ask], answer: &Fe
         for data in &topic.partitions {
             // What nobody asked for is ignored, and so is a second answer for one partition.
             let Some(ask) = waiting.remove(&(topic.topic.as_str(), data.partition_index)) else { continue };
-            if let Err(error) = on_partition(buffer, settings, ask, data) {
-                fail(buffer, ask.index, ask.generation, error, now);
+            if let Err(error) = on_partition(buffer, settings, ask, data, now) {
+                buffer.fail(ask.index, ask.generation, error, now, rng::unit());
             }
         }
     }
     for ask in waiting.into_values() {
         let error = Error::new(ErrorKind::Protocol, "the broker did not answer for a partition");
-        fail(buffer, ask.index, ask.generation, error, now);
+        buffer.fail(ask.index, ask.generation, error, now, rng::unit());
     }
 }
 
-fn on_partition(buffer: &mut Buffer, settings: &Settings, ask: &Ask, data: &PartitionData) -> Result<()> {
+fn on_partition(
+    buffer: &mut Buffer,
+    settings: &Settings,
+    ask: &Ask,
+    data: &PartitionData,
+    now: Instant,
+) -> Result<()> {
     let Some(cursor) = buffer.cursors.current(ask.index, ask.generation) else { return Ok(()) };
     match data.error_code {
         ErrorCode::NONE => {}
+        ErrorCode::OFFSET_OUT_OF_RANGE if !cursor.is_drained() => {
+            // What was fetched before is the user's all the same; the position itself is not out of range yet.
+            buffer.cursors.hold(ask.index, now);
+            return Ok(());
+        }
         ErrorCode::OFFSET_OUT_OF_RANGE => {
             let Some(to) = settings.reset else {
                 return Err(Error::broker(
@@ -282,13 +293,8 @@ fn on_refresh(buffer: &mut Buffer, cluster: &Cluster, result: Result<()>, now: I
             Ok(()) => Error::broker(ErrorCode::LEADER_NOT_AVAILABLE, &at),
             Err(error) => error.clone(),
         };
-        fail(buffer, index, generation, error, now);
+        buffer.fail(index, generation, error, now, rng::unit());
     }
-}
-
-fn fail(buffer: &mut Buffer, index: usize, generation: u32, error: Error, now: Instant) {
-    let told = buffer.cursors.on_failure(index, generation, error, now, rng::unit());
-    buffer.errors.extend(told);
 }
 
 fn on_lookup(
@@ -309,13 +315,16 @@ fn on_lookup(
             }
             // No record is that young: the end is the first place where one will be.
             Ok(_) => cursor.lookup = (to != Position::End).then_some(Position::End),
-            Err(e) => fail(buffer, index, generation, e, now),
+            Err(e) => buffer.fail(index, generation, e, now, rng::unit()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::{Bytes, BytesMut};
+
+    use super::super::batch::tests::one;
     use super::super::buffer::Next;
     use super::super::cursor::Cursors;
     use super::*;
@@ -347,5 +356,42 @@ mod tests {
         on_refresh(&mut buffer, &Cluster::default(), Ok(()), again + Duration::from_secs(61));
         let Next::Failed(error) = buffer.take().0 else { panic!("there is no leader all the time") };
         assert_eq!(error.code(), Some(ErrorCode::LEADER_NOT_AVAILABLE));
+    }
+
+    fn ask(offset: i64) -> Ask {
+        let at = TopicPartition::new("t", 0);
+        Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000 }
+    }
+
+    fn settings(reset: Option<Position>) -> Settings {
+        Settings { min_bytes: 1, max_wait_ms: 1, max_bytes: 1000, isolation: 0, reset, check_crcs: true }
+    }
+
+    /// An answer with these batches.
+    fn found(batches: &[BytesMut]) -> PartitionData {
+        PartitionData {
+            records: Some(RecordBytes::Here(Bytes::from(batches.concat()))),
+            ..Default::default()
+        }
+    }
+
+    fn out_of_range() -> PartitionData {
+        PartitionData { error_code: ErrorCode::OFFSET_OUT_OF_RANGE, ..Default::default() }
+    }
+
+    #[test]
+    fn an_offset_out_of_range_takes_nothing_away_that_was_fetched_before() {
+        for reset in [Some(Position::End), None] {
+            let (mut buffer, now, settings) = (buffer(), start(), settings(reset));
+            on_partition(&mut buffer, &settings, &ask(5), &found(&[one(5, -1, None)]), now).unwrap();
+            on_partition(&mut buffer, &settings, &ask(6), &out_of_range(), now).unwrap();
+            let asks = buffer.cursors.asks(now, &Cluster::default(), |_| false);
+            assert_eq!(asks.deadline, Some(now + Duration::from_millis(100)));
+            let Next::Share { share, .. } = buffer.take().0 else { panic!("{reset:?}") };
+            assert_eq!(share.next_offset, 6);
+            let result = on_partition(&mut buffer, &settings, &ask(6), &out_of_range(), now);
+            let lookup = buffer.cursors.get(0).unwrap().lookup;
+            assert_eq!((result.is_ok(), lookup), (reset.is_some(), reset));
+        }
     }
 }
