@@ -1,7 +1,11 @@
 //! DescribeConfigs: every entry with its value and where that comes from.
 //!
+//! A resource that is asked for more than once is described once: described each time, a request of a megabyte would be
+//! answered with gigabytes.
+//!
 //! Synonyms and sources are there from version 1 on (KIP-226), types and documentation from 3 on (KIP-569).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kinglet_protocol::ErrorCode;
@@ -11,7 +15,7 @@ use kinglet_protocol::messages::describe_configs::{
 use kinglet_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
 use crate::Context;
-use crate::config::{Entry, topic_entries};
+use crate::config::{Entry, Quoted, topic_entries};
 use crate::meta::{Refusal, name};
 
 const TOPIC: i8 = 2;
@@ -22,7 +26,7 @@ const BROKER: i8 = 4;
 enum DescribeError {
     #[error(transparent)]
     Topic(#[from] Refusal),
-    #[error("Unexpected broker id, expected {ours} or empty string, but received {asked}")]
+    #[error("Unexpected broker id, expected {ours} or empty string, but received {}", Quoted(asked))]
     Broker { ours: i32, asked: String },
     #[error("Resource type {0} has no configuration here.")]
     Resource(i8),
@@ -42,15 +46,19 @@ pub(crate) async fn handle(
     _: i16,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let mut results = Vec::with_capacity(request.resources.len());
+    let mut seen = HashSet::new();
+    let mut results = Vec::new();
     for resource in request.resources {
+        if !seen.insert((resource.resource_type, resource.resource_name.clone())) {
+            continue;
+        }
         let (error_code, error_message, entries) = match entries(ctx, &resource) {
             Ok(entries) => (ErrorCode::NONE, None, entries),
             Err(error) => (error.code(), Some(error.to_string()), Vec::new()),
         };
         let wanted = resource.configuration_keys.filter(|keys| !keys.is_empty());
-        let is_wanted =
-            |entry: &Entry| wanted.as_ref().is_none_or(|keys| keys.iter().any(|key| key == entry.name));
+        let wanted = wanted.map(|keys| keys.into_iter().collect::<HashSet<String>>());
+        let is_wanted = |entry: &Entry| wanted.as_ref().is_none_or(|keys| keys.contains(entry.name));
         let told = |entry| tell(entry, request.include_synonyms, request.include_documentation);
         results.push(DescribeConfigsResult {
             error_code,

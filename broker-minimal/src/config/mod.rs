@@ -26,6 +26,7 @@ pub(crate) use topic::{
     entries as topic_entries, find as topic_key, resolve as topic_log_config,
 };
 pub use topic::{TOPIC_KEYS, TopicKey};
+pub(crate) use value::Quoted;
 pub use value::{InvalidValue, Kind};
 
 use crate::log::LogConfig;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kinglet_protocol::records::TimestampType;
 
-use super::value::{InvalidValue, Kind, list};
+use super::value::{InvalidValue, Kind, Quoted, list};
 use super::{Config, Entry, Source, Synonym};
 use crate::log::LogConfig;
 
@@ -96,7 +96,7 @@ pub(crate) fn find(name: &str) -> Option<&'static TopicKey> {
 /// A topic configuration that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TopicConfigError {
-    #[error("Unknown topic config name: {0}")]
+    #[error("Unknown topic config name: {}", Quoted(.0))]
     Unknown(String),
     #[error(transparent)]
     Invalid(#[from] InvalidValue),

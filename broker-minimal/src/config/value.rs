@@ -21,7 +21,7 @@ pub enum Kind {
 
 /// A value that its key cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid value {value} for configuration {key}: {reason}")]
+#[error("Invalid value {} for configuration {}: {reason}", Quoted(value), Quoted(key))]
 pub struct InvalidValue {
     /// The key.
     pub key: String,
@@ -29,6 +29,25 @@ pub struct InvalidValue {
     pub value: String,
     /// What is wrong with it, in Kafka's words where it has some.
     pub reason: String,
+}
+
+/// Somebody else's text inside a message. A long one is cut: the message goes into an answer, where a string has 32,767
+/// bytes at most, and beside many others.
+#[derive(Debug)]
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+/// Bytes that are quoted at most: far above every valid name, and enough to tell what was meant.
+const QUOTE_LEN_MAX: usize = 500;
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text) = *self;
+        if text.len() <= QUOTE_LEN_MAX {
+            return f.write_str(text);
+        }
+        let end = (0..=QUOTE_LEN_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        write!(f, "{}...", text.get(..end).unwrap_or_default())
+    }
 }
 
 impl InvalidValue {
@@ -147,6 +166,13 @@ mod tests {
         );
         assert!(Kind::Boolean.check("k", "yes").is_err());
         assert!(Kind::Double(0.0, 1.0).check("k", "1.5").is_err());
+    }
+
+    #[test]
+    fn long_text_is_quoted_up_to_a_whole_character() {
+        assert_eq!(Quoted(&"x".repeat(500)).to_string(), "x".repeat(500));
+        let odd = format!("x{}", "ü".repeat(16_000));
+        assert_eq!(Quoted(&odd).to_string(), format!("x{}...", "ü".repeat(249)));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Why a change of the metadata is refused: Kafka's code and Kafka's words for each.
+//! Why a change of the metadata is refused: Kafka's code and Kafka's words for each. Names that a client may choose freely
+//! are quoted, so that every text fits into an answer.
 
 use kinglet_protocol::{ErrorCode, Uuid};
 
-use crate::config::TopicConfigError;
+use crate::config::{Quoted, TopicConfigError};
 
 /// A change that is not made.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,9 +68,9 @@ pub(crate) enum Refusal {
     UnknownTopic,
     #[error("This server does not host this topic ID.")]
     UnknownTopicId(Uuid),
-    #[error("The topic '{0}' does not exist.")]
+    #[error("The topic '{}' does not exist.", Quoted(.0))]
     UnknownConfigTopic(String),
-    #[error("Null value not supported for topic configs: {0}")]
+    #[error("Null value not supported for topic configs: {}", Quoted(.0))]
     NullConfig(String),
     #[error("Can't {operation} to key {key} because its type is not LIST.")]
     NotAList { operation: &'static str, key: String },
@@ -79,7 +80,7 @@ pub(crate) enum Refusal {
         "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes."
     )]
     LargeConfig,
-    #[error("Each config key can be altered once per request only, {0} is there twice")]
+    #[error("Each config key can be altered once per request only, {} is there twice", Quoted(.0))]
     ConfigTwice(String),
     #[error("Duplicate resource.")]
     DuplicateResource,
