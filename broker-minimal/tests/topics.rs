@@ -5,7 +5,7 @@ mod wire;
 
 use kinglet_broker::{Broker, Config, Handle};
 use kinglet_protocol::messages::create_partitions::CreatePartitionsTopic;
-use kinglet_protocol::messages::create_topics::CreatableTopic;
+use kinglet_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
 use kinglet_protocol::messages::delete_topics::DeleteTopicState;
 use kinglet_protocol::messages::describe_configs::{DescribeConfigsResource, DescribeConfigsResult};
 use kinglet_protocol::messages::describe_topic_partitions::TopicRequest;
@@ -315,5 +315,149 @@ async fn topics_are_described_page_by_page() {
     let topics = vec![TopicRequest { name: "nosuch".to_owned() }];
     let unknown = wire.call(&DescribeTopicPartitionsRequest { topics, ..Default::default() }, 0);
     assert_eq!(unknown.topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_as_long_as_a_string_are_refused_in_an_answer() {
+    let (broker, mut wire) = broker().await;
+    wire.create("t", &[]);
+    // Two bytes a character, so that a cut in the middle of one would show.
+    let long = "ü".repeat(16_350);
+    for version in 2..=7 {
+        let named = CreatableTopic { name: long.clone(), num_partitions: 1, ..Default::default() };
+        let request = CreateTopicsRequest { topics: vec![named], ..Default::default() };
+        let refused = wire.call(&request, version).topics.remove(0);
+        assert_eq!((refused.error_code, &refused.name), (ErrorCode::INVALID_TOPIC_EXCEPTION, &long));
+    }
+    for (key, value) in [(long.as_str(), Some("1")), (&long, None), ("retention.ms", Some(&long))] {
+        let config = CreatableTopicConfig { name: key.to_owned(), value: value.map(str::to_owned) };
+        let configured = CreatableTopic {
+            name: "c".to_owned(),
+            num_partitions: 1,
+            replication_factor: 1,
+            ..Default::default()
+        };
+        let topics = vec![CreatableTopic { configs: vec![config], ..configured }];
+        let request = CreateTopicsRequest { topics, ..Default::default() };
+        assert_eq!(wire.call(&request, 4).topics[0].error_code, ErrorCode::INVALID_CONFIG);
+    }
+    for (version, resource_type) in (1..=4).flat_map(|version| [(version, TOPIC), (version, BROKER)]) {
+        let resource =
+            DescribeConfigsResource { resource_type, resource_name: long.clone(), configuration_keys: None };
+        let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
+        let refused = wire.call(&request, version).results.remove(0);
+        assert_ne!(refused.error_code, ErrorCode::NONE);
+        assert_eq!(refused.resource_name, long);
+    }
+    for (topic, key, value) in
+        [(long.as_str(), "retention.ms", "1"), ("t", &long, "1"), ("t", "retention.ms", &long)]
+    {
+        for version in 0..=1 {
+            let change =
+                AlterableConfig { name: key.to_owned(), config_operation: 0, value: Some(value.to_owned()) };
+            let resource = AlterConfigsResource {
+                resource_type: TOPIC,
+                resource_name: topic.to_owned(),
+                configs: vec![change.clone(), change],
+            };
+            let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+            let refused = wire.call(&request, version).responses.remove(0);
+            assert_ne!(refused.error_code, ErrorCode::NONE);
+            assert!(refused.error_message.unwrap().len() < 1000);
+        }
+    }
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resource_that_is_asked_for_again_is_described_once() {
+    let (broker, mut wire) = broker().await;
+    wire.create("t", &[]);
+    let resource = |(resource_type, name): &(i8, &str)| DescribeConfigsResource {
+        resource_type: *resource_type,
+        resource_name: (*name).to_owned(),
+        configuration_keys: None,
+    };
+    let asked =
+        [(TOPIC, "t"), (BROKER, "1"), (TOPIC, "t"), (TOPIC, "nosuch"), (BROKER, "1"), (TOPIC, "nosuch")];
+    let request =
+        DescribeConfigsRequest { resources: asked.iter().map(resource).collect(), ..Default::default() };
+    let results = wire.call(&request, 4).results;
+    let told: Vec<_> =
+        results.iter().map(|result| (result.resource_type, result.resource_name.as_str())).collect();
+    assert_eq!(told, [(TOPIC, "t"), (BROKER, "1"), (TOPIC, "nosuch")]);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_named_with_many_ids_is_told_once() {
+    let (broker, mut wire) = broker().await;
+    wire.create("t", &[]);
+    let named = |id| MetadataRequestTopic { name: Some("t".to_owned()), topic_id: Uuid([id; 16]) };
+    for version in 10..=12 {
+        assert_eq!(names(&wire.call(&all(Some((0..5).map(named).collect())), version)), ["t"]);
+    }
+    broker.shutdown().await.unwrap();
+}
+
+/// Where each name costs a look at all the others, these take minutes; the connection's limit is far below that.
+const MANY: usize = 140_000;
+
+fn many_names() -> impl Iterator<Item = String> {
+    (0..MANY).map(|n| format!("many.{n:06}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_unknown_topics_are_refused_in_time() {
+    let (broker, mut wire) = broker().await;
+    let asked = many_names().map(|name| MetadataRequestTopic { name: Some(name), ..Default::default() });
+    let refused = wire.call(&all(Some(asked.collect())), 9).topics;
+    assert_eq!(refused.len(), MANY);
+    assert!(refused.iter().all(|topic| topic.error_code == ErrorCode::POLICY_VIOLATION));
+    assert_eq!(names(&wire.call(&all(None), 12)), Vec::<&str>::new(), "none was made");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_names_that_could_collide_are_checked_in_time() {
+    let (broker, mut wire) = broker().await;
+    // Partitions are bounded for a request, names are not: those behind the bound ask for none.
+    let count = |n| if n < 10_000 { 1 } else { 0 };
+    let topic = |(n, name)| CreatableTopic {
+        name,
+        num_partitions: count(n),
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let topics = (0..).zip(many_names()).map(topic).collect();
+    let request = CreateTopicsRequest { topics, validate_only: true, ..Default::default() };
+    let results = wire.call(&request, 4).topics;
+    let made = results.iter().filter(|topic| topic.error_code == ErrorCode::NONE).count();
+    assert_eq!((results.len(), made), (MANY, 10_000));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_unknown_topics_grow_in_time_by_nothing() {
+    let (broker, mut wire) = broker().await;
+    let topics = many_names().map(|name| CreatePartitionsTopic { name, count: 2, assignments: None });
+    let request = CreatePartitionsRequest { topics: topics.collect(), ..Default::default() };
+    let results = wire.call(&request, 3).results;
+    assert_eq!(results.len(), MANY);
+    assert!(results.iter().all(|topic| topic.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_unknown_topics_are_configured_in_time_by_nothing() {
+    let (broker, mut wire) = broker().await;
+    let resource =
+        |resource_name| AlterConfigsResource { resource_type: TOPIC, resource_name, configs: Vec::new() };
+    let resources = many_names().map(resource).collect();
+    let request = IncrementalAlterConfigsRequest { resources, validate_only: false };
+    let responses = wire.call(&request, 1).responses;
+    assert_eq!(responses.len(), MANY);
+    assert!(responses.iter().all(|topic| topic.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
     broker.shutdown().await.unwrap();
 }

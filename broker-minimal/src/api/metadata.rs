@@ -4,7 +4,7 @@
 //! Topics are asked for by id from version 10 on. A created topic is there when the answer leaves: no client has to ask
 //! again after LEADER_NOT_AVAILABLE.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kinglet_protocol::messages::create_topics::CreatableTopic;
@@ -60,7 +60,7 @@ async fn look_up(
 ) -> Vec<MetadataResponseTopic> {
     let mut image = ctx.meta.image();
     let missing = |image: &Image, name: &str| image.topic(name).is_none() && name::check(name).is_ok();
-    let mut failed = Vec::new();
+    let mut failed = HashMap::new();
     if may_create {
         let names: HashSet<&str> = asked.iter().filter_map(|topic| topic.name.as_deref()).collect();
         let new: Vec<&str> = names.into_iter().filter(|name| missing(&image, name)).collect();
@@ -72,13 +72,15 @@ async fn look_up(
     let mut seen = HashSet::new();
     let mut answers = Vec::with_capacity(asked.len());
     for topic in asked {
-        if !seen.insert((topic.name.clone(), topic.topic_id)) {
+        // A name decides alone: with an id of its own each time, one topic would be told as often as it was asked for.
+        let id = if topic.name.is_none() { topic.topic_id } else { Uuid::ZERO };
+        if !seen.insert((topic.name.clone(), id)) {
             continue;
         }
         answers.push(match topic.name {
             None => by_id(&image, topic.topic_id),
             Some(name) => {
-                let failure = failed.iter().find(|(other, _)| *other == name).map(|(_, code)| *code);
+                let failure = failed.get(&name).copied();
                 by_name(&image, name, failure)
             }
         });
@@ -87,7 +89,7 @@ async fn look_up(
 }
 
 /// Creates what is missing and says what could not be.
-async fn create(ctx: &Context, names: &[&str]) -> Vec<(String, ErrorCode)> {
+async fn create(ctx: &Context, names: &[&str]) -> HashMap<String, ErrorCode> {
     let with_defaults = |name: &&str| CreatableTopic {
         name: (*name).to_owned(),
         num_partitions: -1,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use kinglet_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 
-use super::controller::{Controller, Decision, config_record};
+use super::controller::{Controller, Decision, config_record, times};
 use super::record::{Record, TOPIC_RESOURCE};
 use super::refusal::Refusal;
 use crate::config::{Kind, Overrides, TopicConfigError, check_topic_config, topic_default, topic_key};
@@ -14,13 +14,16 @@ const VALUE_LEN_MAX: usize = 32_767;
 
 impl Controller<'_> {
     /// Sets, takes back, and edits single entries.
-    pub(crate) fn alter_configs(&self, resources: &[AlterConfigsResource]) -> Decision<Result<(), Refusal>> {
+    pub(crate) fn alter_configs<'r>(
+        &self,
+        resources: &'r [AlterConfigsResource],
+    ) -> Decision<Result<(), Refusal>> {
         let mut records = Vec::new();
-        let same = |a: &AlterConfigsResource, b: &AlterConfigsResource| {
-            a.resource_type == b.resource_type && a.resource_name == b.resource_name
-        };
+        let key =
+            |resource: &'r AlterConfigsResource| (resource.resource_type, resource.resource_name.as_str());
+        let times = times(resources.iter().map(key));
         let answers = resources.iter().map(|resource| {
-            if resources.iter().filter(|other| same(other, resource)).count() > 1 {
+            if times.get(&key(resource)).is_some_and(|times| *times > 1) {
                 return Err(Refusal::DuplicateResource);
             }
             records.extend(self.alter_topic(resource)?);
@@ -84,15 +87,16 @@ impl Controller<'_> {
 
 /// The list with the named words added, or without them.
 fn edit(before: &str, named: &str, add: bool) -> String {
-    let words = |text: &str| -> Vec<String> {
-        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
-    let (mut list, named) = (words(before), words(named));
-    list.retain(|word| add || !named.contains(word));
-    for word in named {
-        if add && !list.contains(&word) {
-            list.push(word);
-        }
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        text.split(',').map(str::trim).filter(|word| !word.is_empty())
     }
+    let list: Vec<&str> = if add {
+        let mut there: HashSet<&str> = words(before).collect();
+        let new = words(named).filter(|word| there.insert(word));
+        words(before).chain(new).collect()
+    } else {
+        let named: HashSet<&str> = words(named).collect();
+        words(before).filter(|word| !named.contains(word)).collect()
+    };
     list.join(",")
 }

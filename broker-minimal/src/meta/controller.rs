@@ -1,6 +1,7 @@
 //! Decides about changes of the metadata: (request, image) in, (records, answers) out. Nothing is kept or sent here.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use kinglet_protocol::Uuid;
 use kinglet_protocol::messages::create_partitions::CreatePartitionsTopic;
@@ -11,7 +12,7 @@ use kinglet_protocol::messages::metadata_records::{
 };
 
 use super::image::{Image, METADATA_VERSION, Topic};
-use super::name;
+use super::name::{self, Twins};
 use super::placement::Placement;
 use super::record::{Record, TOPIC_RESOURCE};
 use super::refusal::Refusal;
@@ -67,24 +68,23 @@ impl Controller<'_> {
         if asked > PARTITIONS_PER_REQUEST {
             return (Vec::new(), topics.iter().map(|_| Err(Refusal::TooManyPartitions)).collect());
         }
-        let mut times: HashMap<&str, usize> = HashMap::new();
-        for topic in topics {
-            *times.entry(&topic.name).or_default() += 1;
-        }
+        let times = times(topics.iter().map(|topic| topic.name.as_str()));
         let mut placement = Placement::new(self.dirs, self.image);
         // Later topics of the request must not collide with earlier ones.
         let mut image = self.image.clone();
+        let mut twins = Twins::of(&image);
         let mut records = Vec::new();
         let mut answers = Vec::with_capacity(topics.len());
         for topic in topics {
             let made = if times.get(topic.name.as_str()).is_some_and(|times| *times > 1) {
                 Err(Refusal::DuplicateName)
             } else {
-                self.create_topic(topic, &image, &mut placement)
+                self.create_topic(topic, &image, &twins, &mut placement)
             };
             answers.push(made.map(|(new, created)| {
                 if let Some(first) = new.first() {
                     image.replay(first).expect("the name was checked to be free");
+                    twins.add(&topic.name);
                 }
                 records.extend(new);
                 created
@@ -106,9 +106,10 @@ impl Controller<'_> {
         &self,
         topic: &CreatableTopic,
         image: &Image,
+        twins: &Twins,
         placement: &mut Placement,
     ) -> Result<(Vec<Record>, Created), Refusal> {
-        name::check_new(&topic.name, image)?;
+        name::check_new(&topic.name, image, twins)?;
         let configs = own_configs(topic)?;
         let (partitions, replication_factor) = self.layout(topic)?;
         let id = (self.new_id)();
@@ -238,11 +239,12 @@ impl Controller<'_> {
         &self,
         topics: &[CreatePartitionsTopic],
     ) -> Decision<Result<(), Refusal>> {
+        let times = times(topics.iter().map(|topic| topic.name.as_str()));
         let mut placement = Placement::new(self.dirs, self.image);
         let mut records = Vec::new();
         let mut room = PARTITIONS_PER_REQUEST;
         let answers = topics.iter().map(|asked| {
-            if topics.iter().filter(|other| other.name == asked.name).count() > 1 {
+            if times.get(asked.name.as_str()).is_some_and(|times| *times > 1) {
                 return Err(Refusal::DuplicateName);
             }
             let topic = self.image.topic(&asked.name).ok_or(Refusal::UnknownTopic)?;
@@ -286,6 +288,15 @@ impl Controller<'_> {
         };
         (vec![Record::ProducerIds(record)], first)
     }
+}
+
+/// How often each is there. Counted once: looking through the request for each of its lines is quadratic.
+pub(super) fn times<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> HashMap<K, usize> {
+    let mut times = HashMap::new();
+    for key in keys {
+        *times.entry(key).or_default() += 1;
+    }
+    times
 }
 
 /// What a new topic carries of its own.

@@ -1,7 +1,10 @@
 //! Which names a topic may have.
 
+use std::collections::HashMap;
+
 use super::image::Image;
 use super::refusal::Refusal;
+use crate::config::Quoted;
 
 /// A directory name is 255 bytes at most; a partition's adds a dash and a number, and a deleted one's more.
 const LEN_MAX: usize = 249;
@@ -20,17 +23,52 @@ pub(crate) fn check(name: &str) -> Result<(), Refusal> {
     } else if name == "." || name == ".." {
         format!("'{name}' is not allowed")
     } else if name.len() > LEN_MAX {
-        format!("the length of '{name}' is longer than the max allowed length {LEN_MAX}")
+        format!("the length of '{}' is longer than the max allowed length {LEN_MAX}", Quoted(name))
     } else if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) {
         return Ok(());
     } else {
+        let name = Quoted(name);
         format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
     };
     Err(Refusal::Name(reason))
 }
 
+/// Names that differ in dots and underscores alone, which become one in metrics: Kafka allows only the first of them.
+#[derive(Debug, Default)]
+pub(super) struct Twins {
+    /// The names by what they become. Most names cannot have a twin and are not here.
+    by_folded: HashMap<String, String>,
+}
+
+impl Twins {
+    /// The names that are there. Made once for a request: one look at every topic, not one for each new name.
+    pub(super) fn of(image: &Image) -> Self {
+        let mut twins = Self::default();
+        for name in image.topics.keys() {
+            twins.add(name);
+        }
+        twins
+    }
+
+    /// Adds the name of a new topic.
+    pub(super) fn add(&mut self, name: &str) {
+        if let Some(folded) = fold(name) {
+            self.by_folded.entry(folded).or_insert_with(|| name.to_owned());
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&String> {
+        self.by_folded.get(&fold(name)?)
+    }
+}
+
+/// What the name becomes in metrics; `None` when only this name does.
+fn fold(name: &str) -> Option<String> {
+    name.contains(['.', '_']).then(|| name.replace('.', "_"))
+}
+
 /// Says whether a topic of this name may be created beside the others.
-pub(super) fn check_new(name: &str, image: &Image) -> Result<(), Refusal> {
+pub(super) fn check_new(name: &str, image: &Image, twins: &Twins) -> Result<(), Refusal> {
     if name == METADATA_TOPIC {
         return Err(Refusal::Internal(METADATA_TOPIC));
     }
@@ -38,16 +76,10 @@ pub(super) fn check_new(name: &str, image: &Image) -> Result<(), Refusal> {
     if image.topic(name).is_some() {
         return Err(Refusal::Exists(name.to_owned()));
     }
-    // Names that differ in dots and underscores alone become one in metrics, so Kafka allows only the first.
-    if name.contains(['.', '_']) {
-        let folded = name.replace('.', "_");
-        let twin =
-            image.topics.keys().find(|other| other.len() == name.len() && other.replace('.', "_") == folded);
-        if let Some(existing) = twin {
-            return Err(Refusal::Collision { name: name.to_owned(), existing: existing.clone() });
-        }
+    match twins.find(name) {
+        Some(existing) => Err(Refusal::Collision { name: name.to_owned(), existing: existing.clone() }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
