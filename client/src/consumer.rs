@@ -265,17 +265,20 @@ impl Consumer {
                 Next::Failed(error) => return Err(error),
                 Next::Nothing | Next::Closed => return Ok(None),
             };
-            let first = share.first_offset;
+            let (first, end) = (share.first_offset, share.next_offset);
             match share.open(shared.settings.check_crcs, &shared.trouble) {
-                Ok(Some(batch)) => return Ok(Some(batch)),
+                Ok(Some(batch)) => {
+                    if batch.next_offset() < end {
+                        // Damage lies behind it; asked for again, it comes first and is told.
+                        shared.with(|buffer| buffer.on_damage(index, generation, batch.next_offset()));
+                        shared.wake.notify_one();
+                    }
+                    return Ok(Some(batch));
+                }
                 Ok(None) => {}
                 Err(error) => {
                     // The position stays in front of the damage, so that nothing is skipped in silence.
-                    shared.with(|buffer| {
-                        if buffer.cursors.current(index, generation).is_some() {
-                            buffer.cursors.move_to(index, first);
-                        }
-                    });
+                    shared.with(|buffer| buffer.on_damage(index, generation, first));
                     shared.wake.notify_one();
                     return Err(error);
                 }

@@ -1,6 +1,7 @@
 //! Records handed to the user: a share of the bytes they arrived in, decoded in place while they are walked.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use crate::protocol::messages::fetch::AbortedTransaction;
 use crate::protocol::records::control::{ControlRecord, ControlType};
 use crate::protocol::records::{
-    Batch as WireBatch, BatchError, BatchHeader, RecordIter, Records, TimestampType, peek_size,
+    Batch as WireBatch, BatchError, BatchHeader, LOG_OVERHEAD, RecordIter, Records, TimestampType, peek_size,
 };
 use crate::{Error, RecordRef, TopicPartition};
 
@@ -37,6 +38,8 @@ struct Inner {
     leader_epoch: i32,
     timestamp_type: TimestampType,
     trouble: Trouble,
+    /// A malformed record is in `trouble`, or was.
+    told: AtomicBool,
 }
 
 impl Batch {
@@ -131,7 +134,10 @@ impl<'a> Iter<'a> {
         self.current = None;
         let inner = &self.batch.inner;
         let error = at(error.into(), &inner.at);
-        inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+        // Whoever walks the records again finds it again; once is enough.
+        if !inner.told.swap(true, Ordering::Relaxed) {
+            inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+        }
         None
     }
 }
@@ -144,7 +150,8 @@ pub(super) struct Chunk {
     /// What it counts against the buffer.
     pub(super) size: usize,
     at: TopicPartition,
-    first_offset: i64,
+    /// Where the user goes on.
+    pub(super) first_offset: i64,
     high_watermark: i64,
     bytes: Bytes,
     transactions: Option<Aborted>,
@@ -182,23 +189,28 @@ impl Aborted {
     }
 }
 
-/// How far an answer goes: bytes of whole batches, and the offset behind them.
+/// How far an answer goes: bytes of whole batches, and the offset behind them. It ends in front of a damaged batch;
+/// only one at the very beginning is an error, which the next answer will bring.
 pub(super) fn extent(bytes: &[u8]) -> Result<(usize, Option<i64>), BatchError> {
     let (mut end, mut next) = (0, None);
     while let Some(rest) = bytes.get(end..).filter(|rest| !rest.is_empty()) {
-        let size = match peek_size(rest) {
-            Some(size) => size,
-            // Fewer bytes than a length takes: an answer may end within a batch.
-            None if rest.len() < crate::protocol::records::LOG_OVERHEAD => break,
-            None => return Err(BatchError::Corrupt("a batch length below that of an empty batch")),
-        };
-        if size > rest.len() {
-            break;
+        match whole_batch(rest) {
+            Ok(Some((size, behind))) => (end, next) = (end + size, Some(behind)),
+            Err(e) if end == 0 => return Err(e),
+            Ok(None) | Err(_) => break,
         }
-        next = Some(BatchHeader::parse(rest)?.next_offset());
-        end += size;
     }
     Ok((end, next))
+}
+
+/// Size and next offset of the first batch; `None` when the bytes end within it, which an answer may do.
+fn whole_batch(bytes: &[u8]) -> Result<Option<(usize, i64)>, BatchError> {
+    match peek_size(bytes) {
+        Some(size) if size > bytes.len() => Ok(None),
+        Some(size) => Ok(Some((size, BatchHeader::parse(bytes)?.next_offset()))),
+        None if bytes.len() < LOG_OVERHEAD => Ok(None),
+        None => Err(BatchError::Corrupt("a batch length below that of an empty batch")),
+    }
 }
 
 impl Chunk {
@@ -220,19 +232,19 @@ impl Chunk {
         }
     }
 
-    /// Takes the next record batches off: their bytes, and the offset behind them. `None` at the end.
+    /// Takes the next record batches off: their bytes, and the offset behind them. `None` at the end. Damage is an
+    /// error once all in front of it is taken.
     pub(super) fn take_share(&mut self) -> Result<Option<Share>, Error> {
         let mut batches = Vec::new();
         let (mut next_offset, before) = (self.first_offset, self.bytes.len());
         while before - self.bytes.len() < SHARE {
-            let split = WireBatch::split(&mut self.bytes).map_err(|e| at(e.into(), &self.at))?;
-            let Some(batch) = split else { break };
+            let (batch, hidden) = match self.take_batch() {
+                Ok(Some(taken)) => taken,
+                Err(e) if self.bytes.len() == before => return Err(at(e.into(), &self.at)),
+                Ok(None) | Err(_) => break,
+            };
             let header = batch.header();
             next_offset = header.next_offset();
-            let hidden = match &mut self.transactions {
-                Some(aborted) => aborted.hides(&batch).map_err(|e| at(e.into(), &self.at))?,
-                None => header.attributes.is_control(),
-            };
             if !hidden && header.record_count > 0 && next_offset > self.first_offset {
                 batches.push(batch);
             }
@@ -253,6 +265,18 @@ impl Chunk {
             size,
         }))
     }
+
+    /// Takes one batch off, with whether it is none of the user's. A damaged one stays.
+    fn take_batch(&mut self) -> Result<Option<(WireBatch, bool)>, BatchError> {
+        let mut rest = self.bytes.clone();
+        let Some(batch) = WireBatch::split(&mut rest)? else { return Ok(None) };
+        let hidden = match &mut self.transactions {
+            Some(aborted) => aborted.hides(&batch)?,
+            None => batch.header().attributes.is_control(),
+        };
+        self.bytes = rest;
+        Ok(Some((batch, hidden)))
+    }
 }
 
 /// Record batches on their way to the user: still compressed, not verified.
@@ -268,29 +292,38 @@ pub(super) struct Share {
 
 impl Share {
     /// Verifies and decompresses: on the thread that wants the records. `None`: there is no record for the user.
+    /// A damaged batch ends it early, which [`Batch::next_offset`] shows; at the very beginning it is an error.
     pub(super) fn open(self, check_crcs: bool, trouble: &Trouble) -> Result<Option<Batch>, Error> {
         let Some(first) = self.batches.first() else { return Ok(None) };
         let timestamp_type = first.header().attributes.timestamp_type();
         let mut parts = Vec::with_capacity(self.batches.len());
-        let mut leader_epoch = -1;
+        let (mut leader_epoch, mut whole_end, mut next_offset) = (-1, self.first_offset, self.next_offset);
         for batch in &self.batches {
-            leader_epoch = batch.header().partition_leader_epoch;
+            let header = batch.header();
             let opened = if check_crcs { batch.verify_crc() } else { Ok(()) };
-            let records = opened.and_then(|()| batch.records(DECOMPRESSED_MAX));
-            parts.push(records.map_err(|e| {
-                let hint = format!("seek to offset {} to skip the batch", batch.header().next_offset());
-                at(Error::from(e).hinted(hint), &self.at)
-            })?);
+            match opened.and_then(|()| batch.records(DECOMPRESSED_MAX)) {
+                Ok(records) => parts.push(records),
+                Err(e) if parts.is_empty() => {
+                    let hint = format!("seek to offset {} to skip the batch", header.next_offset());
+                    return Err(at(Error::from(e).hinted(hint), &self.at));
+                }
+                Err(_) => {
+                    next_offset = whole_end;
+                    break;
+                }
+            }
+            (leader_epoch, whole_end) = (header.partition_leader_epoch, header.next_offset());
         }
         let inner = Inner {
             at: self.at,
             parts,
             first_offset: self.first_offset,
-            next_offset: self.next_offset,
+            next_offset,
             high_watermark: self.high_watermark,
             leader_epoch,
             timestamp_type,
             trouble: trouble.clone(),
+            told: AtomicBool::new(false),
         };
         Ok(Some(Batch { inner: Arc::new(inner) }))
     }
@@ -372,6 +405,37 @@ pub(super) mod tests {
         assert_eq!(extent(&log[..half - 1]), Ok((0, None)));
         let mut bad = log;
         bad[half + 8..half + 12].copy_from_slice(&1i32.to_be_bytes());
-        assert!(extent(&bad).is_err(), "a length that would go round in circles");
+        assert_eq!(extent(&bad), Ok((half, Some(1))), "what lies in front of the damage is whole");
+        assert!(extent(&bad[half..]).is_err(), "a length that would go round in circles");
+    }
+
+    fn chunk(log: &[BytesMut], aborted: Option<Aborted>) -> Chunk {
+        let at = TopicPartition::new("t", 0);
+        let ask = Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: 0, max_bytes: 0 };
+        Chunk::new(&ask, Bytes::from(log.concat()), 100, aborted)
+    }
+
+    #[test]
+    fn records_in_front_of_a_damaged_batch_reach_the_user() {
+        let mut bad = one(1, 7, None);
+        *bad.last_mut().unwrap() ^= 1;
+        let share = chunk(&[one(0, 7, None), bad.clone()], None).take_share().unwrap().unwrap();
+        let batch = share.open(true, &Trouble::default()).unwrap().unwrap();
+        let offsets: Vec<_> = batch.iter().map(|record| record.offset).collect();
+        assert_eq!((offsets, batch.next_offset()), (vec![0], 1));
+        let share = chunk(&[bad, one(2, 7, None)], None).take_share().unwrap().unwrap();
+        let error = share.open(true, &Trouble::default()).unwrap_err();
+        assert_eq!(error.hint(), Some("seek to offset 2 to skip the batch"));
+    }
+
+    #[test]
+    fn a_damaged_marker_is_an_error_once_all_in_front_of_it_is_taken() {
+        let mut marker = one(1, 7, ABORT);
+        // Compressed with nothing that exists.
+        marker[22] |= 7;
+        let mut chunk = chunk(&[one(0, 7, None), marker], Some(Aborted::new(Vec::new())));
+        assert_eq!(chunk.take_share().unwrap().unwrap().next_offset, 1);
+        assert!(chunk.take_share().is_err());
+        assert_eq!(chunk.first_offset, 1);
     }
 }

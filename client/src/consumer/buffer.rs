@@ -72,7 +72,6 @@ impl Buffer {
         }
         while let Some(chunk) = self.chunks.front_mut() {
             let (index, generation) = (chunk.index, chunk.generation);
-            let before = chunk.size;
             let share = match self.cursors.current(index, generation) {
                 Some(cursor) => match chunk.take_share() {
                     Ok(Some(share)) => {
@@ -85,8 +84,9 @@ impl Buffer {
                         continue;
                     }
                     Err(e) => {
-                        self.size -= before - chunk.size;
-                        self.drop_front();
+                        // The position stays in front of the damage, so that nothing is skipped in silence.
+                        let first = chunk.first_offset;
+                        self.restart(index, first);
                         return Next::Failed(e);
                     }
                 },
@@ -117,9 +117,15 @@ impl Buffer {
     /// Goes on elsewhere: what is buffered of the partition is dropped.
     pub(super) fn move_to(&mut self, at: &TopicPartition, offset: i64) -> bool {
         let Some(index) = self.cursors.find(at) else { return false };
-        self.cursors.move_to(index, offset);
-        self.drop_stale();
+        self.restart(index, offset);
         true
+    }
+
+    /// Goes back to what turned out to be damaged, unless the user went elsewhere meanwhile.
+    pub(super) fn on_damage(&mut self, index: usize, generation: u32, offset: i64) {
+        if self.cursors.current(index, generation).is_some() {
+            self.restart(index, offset);
+        }
     }
 
     pub(super) fn set_paused(&mut self, at: &TopicPartition, paused: bool) {
@@ -127,6 +133,11 @@ impl Buffer {
             self.cursors.set_paused(index, paused);
             self.drop_stale();
         }
+    }
+
+    fn restart(&mut self, index: usize, offset: i64) {
+        self.cursors.move_to(index, offset);
+        self.drop_stale();
     }
 
     fn drop_front(&mut self) {
@@ -203,5 +214,22 @@ mod tests {
         assert!(matches!(buffer.take().0, Next::Share { .. }));
         assert!(matches!(buffer.take().0, Next::Failed(_)));
         assert!(matches!(buffer.take().0, Next::Nothing));
+    }
+
+    #[test]
+    fn what_lies_behind_damage_is_not_handed_out_before_the_user_said_so() {
+        let mut buffer = buffer();
+        let at = TopicPartition::new("t", 0);
+        let mut bad = one(0, -1, None);
+        bad[16] = 9;
+        for (offset, bytes) in [(0, bad), (1, one(1, -1, None))] {
+            let at = at.clone();
+            let ask = Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000 };
+            buffer.cursors.current(0, 0).unwrap().on_answer(2, Some(offset + 1));
+            buffer.add(Chunk::new(&ask, bytes.freeze(), 2, None));
+        }
+        assert!(matches!(buffer.take(), (Next::Failed(_), true)));
+        assert!(matches!(buffer.take().0, Next::Nothing));
+        assert_eq!((buffer.cursors.get(0).unwrap().position, buffer.size), (Some(0), 0));
     }
 }
