@@ -63,7 +63,7 @@ impl Client {
         let deadline = core.api_deadline();
         match timeout_at(deadline.into(), core.metadata.any(&core.pool)).await {
             Ok(connected) => connected?,
-            Err(_) => return Err(core.api_timeout("connecting", None)),
+            Err(_) => return Err(core.api_timeout("connecting")),
         };
         Ok(Self { core: Arc::new(core) })
     }
@@ -121,11 +121,15 @@ impl Core {
         self.config.int32("request.timeout.ms").unwrap_or(i32::MAX)
     }
 
-    pub(crate) fn api_timeout(&self, what: &str, last: Option<Error>) -> Error {
+    /// The time for `what` is over; if nobody can be reached at the moment, that is why.
+    pub(crate) fn api_timeout(&self, what: &str) -> Error {
         let limit = self.config.duration("default.api.timeout.ms");
-        let error = Error::new(ErrorKind::Timeout, format!("{what} took longer than {limit:?}"));
-        match last {
-            Some(last) => error.because(last.to_string()).around(|c| *c = last.context().clone()),
+        let message = format!("{what} took longer than {limit:?}");
+        let Some(last) = self.metadata.last_failure() else { return Error::new(ErrorKind::Timeout, message) };
+        let error = Error::new(last.kind(), message).because(last.to_string());
+        let error = error.around(|c| *c = last.context().clone());
+        match last.hint() {
+            Some(hint) => error.hinted(hint.to_owned()),
             None => error,
         }
     }
@@ -177,7 +181,7 @@ impl Core {
     ) -> Result<T> {
         match timeout_at(self.api_deadline().into(), work).await {
             Ok(result) => result,
-            Err(_) => Err(self.api_timeout(what, None)),
+            Err(_) => Err(self.api_timeout(what)),
         }
     }
 

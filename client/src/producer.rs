@@ -305,10 +305,12 @@ impl Producer {
     async fn load(&self, topic: &str) -> Result<usize> {
         let shared = self.shared();
         let core = &shared.core;
-        let found = core
-            .within_api_timeout("asking for a topic", core.topic(topic, Wanted::Topics(&[topic])))
-            .await?;
-        shared.reach_a_leader(&found).await?;
+        let found = async {
+            let found = core.topic(topic, Wanted::Topics(&[topic])).await?;
+            shared.reach_a_leader(&found).await?;
+            Ok(found)
+        };
+        let found = core.within_api_timeout("asking for a topic", found).await?;
         shared.with(|acc| acc.add_topic(topic, &found, rng::start()));
         Ok(found.partitions.len())
     }

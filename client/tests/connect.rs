@@ -56,6 +56,56 @@ async fn an_advertised_address_that_leads_nowhere_is_named_beside_the_one_that_a
     assert!(error.hint().unwrap().contains("advertised.listeners on broker 1"));
 }
 
+/// An address that takes connections and says nothing.
+async fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+#[tokio::test]
+async fn servers_that_say_nothing_leave_time_for_the_one_that_answers() {
+    let (a, b) = (silent().await, silent().await);
+    let fake = Fake::start(|at| Script::default().with_topic(at)).await;
+    let config = Config::new(format!("{},{},{}", a.1, b.1, fake.address));
+    let client = Client::connect(config.api_timeout(Duration::from_millis(800))).await.unwrap();
+    assert_eq!(client.bootstrap_address(), fake.address);
+}
+
+#[tokio::test]
+async fn a_request_that_runs_out_of_time_names_the_address_that_said_nothing() {
+    let (_listener, nowhere) = silent().await;
+    let fake = Fake::start(|_| Script::default().with_topic(&nowhere)).await;
+    let config = Config::new(&*fake.address).api_timeout(Duration::from_millis(200));
+    let config = config.set("reconnect.backoff.ms", 10_000).unwrap();
+    let client = Client::connect(config.set("reconnect.backoff.max.ms", 10_000).unwrap()).await.unwrap();
+    let producer = client.producer().unwrap();
+    // From the second attempt on it waits for its turn, and time runs out meanwhile.
+    for _ in 0..3 {
+        let error = producer.partitions_for("t").await.unwrap_err();
+        assert!(error.to_string().contains(&nowhere), "{error}");
+        assert!(error.hint().unwrap().contains("advertised.listeners"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_advertised_address_of_another_service_is_named_beside_the_one_that_answered() {
+    let (listener, elsewhere) = silent().await;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        }
+    });
+    let fake = Fake::start(|_| Script::default().with_topic(&elsewhere)).await;
+    let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
+    let error = client.producer().unwrap().partitions_for("t").await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Disconnected), "{error}");
+    let said = format!("{} answers, but says that broker 1 is at {elsewhere}", fake.address);
+    assert!(error.to_string().starts_with(&said), "{error}");
+    assert!(error.hint().unwrap().contains("advertised.listeners on broker 1"));
+    assert!(error.hint().unwrap().contains("TLS"));
+}
+
 #[tokio::test]
 async fn a_broker_that_refuses_our_version_of_apiversions_is_asked_in_one_it_knows() {
     let fake = Fake::start(|at| {

@@ -23,6 +23,15 @@ struct State {
     cluster: Arc<Cluster>,
     /// Who answered last: asked first next time, as the connection is probably open.
     answered: Option<Address>,
+    /// Why the last attempt to reach anybody, or a certain broker, failed, if it did: the cause when time runs out
+    /// meanwhile. That somebody answers for metadata does not undo that a certain broker cannot be reached.
+    last_failure: Option<(Sought, Error)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sought {
+    Anybody,
+    Certain,
 }
 
 /// Which topics to ask for.
@@ -58,6 +67,11 @@ impl Metadata {
         self.with(|state| state.answered.clone())
     }
 
+    /// Why nobody was reached at the last attempt, if that failed.
+    pub(crate) fn last_failure(&self) -> Option<Error> {
+        self.with(|state| state.last_failure.as_ref().map(|(_, error)| error.clone()))
+    }
+
     /// A connection to some broker: the last that answered, else any known one, else one to begin with.
     pub(crate) async fn any(&self, pool: &Pool) -> Result<Arc<Connection>> {
         let (cluster, answered) = self.with(|state| (state.cluster.clone(), state.answered.clone()));
@@ -72,10 +86,18 @@ impl Metadata {
         for address in candidates {
             match pool.connection(&address, Lane::General).await {
                 Ok(connection) => {
-                    self.with(|state| state.answered = Some(address));
+                    self.with(|state| {
+                        state.answered = Some(address);
+                        state.last_failure.take_if(|(sought, _)| *sought == Sought::Anybody);
+                    });
                     return Ok(connection);
                 }
-                Err(e) => failures.push((address, e)),
+                Err(e) => {
+                    failures.push((address, e));
+                    // At once: whoever set a time limit may not wait for the next address.
+                    let error = unreachable(failures.clone());
+                    self.with(|state| state.last_failure = Some((Sought::Anybody, error)));
+                }
             }
         }
         Err(unreachable(failures))
@@ -84,13 +106,18 @@ impl Metadata {
     /// A connection to a broker by its id; its address is whatever the cluster advertises.
     pub(crate) async fn broker(&self, pool: &Pool, id: i32, lane: Lane) -> Result<Arc<Connection>> {
         let cluster = self.cluster();
-        let Some(broker) = cluster.broker(id) else {
-            return Err(Error::new(
+        let reached = match cluster.broker(id) {
+            Some(broker) => {
+                pool.connection(&broker.address, lane).await.map_err(|e| self.advertised(broker, e))
+            }
+            None => Err(Error::new(
                 ErrorKind::Unreachable,
                 format!("the cluster has no broker {id} at the moment"),
-            ));
+            )),
         };
-        pool.connection(&broker.address, lane).await.map_err(|e| self.advertised(broker, e))
+        let failure = reached.as_ref().err().map(|e| (Sought::Certain, e.clone()));
+        self.with(|state| state.last_failure = failure);
+        reached
     }
 
     /// Asks for topics and keeps what is answered.
@@ -123,25 +150,27 @@ impl Metadata {
         MetadataRequest { topics, allow_auto_topic_creation: create || version < 4, ..Default::default() }
     }
 
-    /// The classic trap: the cluster answers where we asked, but tells us to go where we cannot.
+    /// The classic trap: the cluster answers where we asked, but tells us to go where we cannot, or where another
+    /// service listens.
     fn advertised(&self, broker: &Broker, error: Error) -> Error {
-        let Some(asked) = self.answered().filter(|asked| *asked != broker.address) else {
-            return error.around(|c| c.broker = Some(format!("{} ({})", broker.id, broker.address)));
-        };
-        if error.kind() != ErrorKind::Unreachable {
-            return error;
-        }
-        let context = error.context().clone();
         let (id, address) = (broker.id, &broker.address);
-        let message =
-            format!("{asked} answers, but says that broker {id} is at {address}, which cannot be reached");
-        Error::new(ErrorKind::Unreachable, message)
-            .because(error.cause().unwrap_or_default())
-            .hinted(format!("set advertised.listeners on broker {id} to an address this machine can reach"))
-            .around(|c| {
-                *c = context;
-                c.broker = Some(format!("{id} ({address})"));
-            })
+        let named = |error: Error| error.around(|c| c.broker = Some(format!("{id} ({address})")));
+        let Some(asked) = self.answered().filter(|asked| asked != address) else { return named(error) };
+        let set = format!("set advertised.listeners on broker {id} to an address this machine can reach");
+        let (trouble, cause, hint) = match error.kind() {
+            ErrorKind::Unreachable => {
+                ("cannot be reached", error.cause().unwrap_or_default().to_owned(), set)
+            }
+            // It does speak Kafka: the address is not to blame.
+            ErrorKind::UnsupportedVersion | ErrorKind::Broker => return named(error),
+            _ => {
+                let own = error.hint().map_or(String::new(), |hint| format!("; {hint}"));
+                ("does not answer as a Kafka broker", error.to_string(), set + &own)
+            }
+        };
+        let message = format!("{asked} answers, but says that broker {id} is at {address}, which {trouble}");
+        let context = error.context().clone();
+        named(Error::new(error.kind(), message).because(cause).hinted(hint).around(|c| *c = context))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {

@@ -44,9 +44,13 @@ const RESPONSE_SLACK: usize = 64 * 1024 * 1024;
 
 impl Pool {
     pub(crate) fn new(config: &Config) -> Self {
+        // One address that swallows everything must leave time for the others.
+        let servers = config.bootstrap().map_or(0, |servers| servers.len());
+        let share = u32::try_from(servers).unwrap_or(u32::MAX).saturating_add(1);
+        let fair = config.duration("default.api.timeout.ms") / share;
         let settings = Settings {
             client_id: config.text("client.id").to_owned(),
-            connect_timeout: config.duration("socket.connection.setup.timeout.ms"),
+            connect_timeout: config.duration("socket.connection.setup.timeout.ms").min(fair),
             request_timeout: config.duration("request.timeout.ms"),
             response_max: config.size("fetch.max.bytes").unwrap_or(0).saturating_add(RESPONSE_SLACK),
         };
