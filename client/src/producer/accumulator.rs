@@ -222,7 +222,10 @@ impl Accumulator {
                 None => return Err(Refused::Never(no_partition(&queue.name, wanted, count))),
             },
             (None, Some(key)) if !self.limits.ignore_keys => (partitioner::by_key(key, count), false),
-            (None, _) => (queue.sticky, true),
+            (None, _) => {
+                queue.avoid_leaderless();
+                (queue.sticky, true)
+            }
         };
         let mut full = false;
         let size = queue.batch_size;
@@ -408,6 +411,15 @@ impl TopicQueue {
             .resize_with(self.partitions.len().max(topic.partitions.len()), PartitionQueue::default);
         for (queue, leader) in self.partitions.iter_mut().zip(&topic.partitions) {
             queue.leader = leader.broker;
+        }
+    }
+
+    /// A batch that is not begun yet goes to a partition with a leader, if there is one: it would wait otherwise.
+    #[inline]
+    fn avoid_leaderless(&mut self) {
+        let sticky = self.partitions.get(self.sticky);
+        if sticky.is_some_and(|queue| queue.leader.is_none() && queue.open.is_none()) {
+            self.stick_to_next();
         }
     }
 

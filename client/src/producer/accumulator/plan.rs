@@ -106,12 +106,16 @@ impl Accumulator {
         for slot in &self.active {
             let Some(topic) = self.topics.get_mut(slot.topic) else { continue };
             let Some(queue) = topic.partitions.get_mut(slot.partition) else { continue };
+            let before = expired.len();
             while let Some(oldest) = queue.oldest() {
                 if now < oldest + timeout {
                     plan.look_again(oldest + timeout);
                     break;
                 }
                 expired.extend(queue.take_next(*slot, &topic.name).inspect(|_| queue.in_flight -= 1));
+            }
+            if expired.len() > before && topic.sticky == slot.partition {
+                topic.stick_to_next();
             }
         }
         for parcel in expired {

@@ -400,6 +400,32 @@ fn records_without_a_key_stay_together_until_their_batch_leaves() {
 }
 
 #[test]
+fn records_without_a_key_avoid_a_partition_without_a_leader() {
+    let (mut acc, hand) = (accumulator(limits(), KNOWN, 3), Hand::new());
+    let mut leaderless = topic(3);
+    leaderless.partitions[0].broker = None;
+    acc.add_topic("t", &leaderless, 0);
+    push(&mut acc, &hand, "a");
+    push(&mut acc, &hand, "b");
+    let batch = only(acc.plan(hand.now()));
+    assert_eq!((batch.slot.partition, batch.count), (1, 2));
+}
+
+#[test]
+fn records_without_a_key_leave_a_partition_whose_batch_was_given_up() {
+    let (mut acc, hand) = (accumulator(limits(), KNOWN, 2), Hand::new());
+    push(&mut acc, &hand, "a");
+    // It has a leader, but nobody ever reaches it.
+    acc.on_broker(1, false);
+    hand.pass(Duration::from_secs(120));
+    acc.plan(hand.now());
+    assert_eq!(acc.report().failed, 1);
+    acc.on_broker(1, true);
+    push(&mut acc, &hand, "b");
+    assert_eq!(only(acc.plan(hand.now())).slot.partition, 1);
+}
+
+#[test]
 fn one_broker_gets_one_request_with_a_batch_of_each_partition() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 3), Hand::new());
     for partition in 0..3 {
