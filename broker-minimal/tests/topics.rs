@@ -196,9 +196,9 @@ async fn a_deleted_topic_is_gone_and_its_name_is_free() {
         topic_names: names.iter().map(|name| (*name).to_owned()).collect(),
         ..Default::default()
     };
-    let codes: Vec<_> =
-        wire.call(&by_name(&["t", "nosuch"]), 5).responses.iter().map(|r| r.error_code).collect();
-    assert_eq!(codes, [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]);
+    let responses = wire.call(&by_name(&["t", "nosuch"]), 5).responses;
+    let codes: Vec<_> = responses.iter().map(|r| r.error_code).collect();
+    assert_eq!(codes, [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION], "{responses:?}");
     let id = wire.create("t", &[]).topic_id;
     assert_eq!(
         (wire.offset("t", -2), wire.offset("t", -1)),
