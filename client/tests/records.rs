@@ -3,7 +3,7 @@
 
 mod fake;
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,14 +11,19 @@ use bytes::{Bytes, BytesMut};
 use fake::{Fake, Script};
 use kinglet::protocol::messages::fetch::{FetchableTopicResponse, PartitionData};
 use kinglet::protocol::messages::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use kinglet::protocol::messages::metadata::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
 use kinglet::protocol::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
 use kinglet::protocol::messages::{
-    FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, ProduceResponse,
+    FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
+    ProduceRequest, ProduceResponse,
 };
 use kinglet::protocol::records::{Batch, BatchBuilder, Seal};
 use kinglet::protocol::wire::RecordBytes;
 use kinglet::protocol::{ErrorCode, Request};
 use kinglet::{Assignment, Client, Config, ErrorKind, Position, Record, TopicPartition};
+use tokio::net::TcpListener;
 
 fn produced(error_code: ErrorCode, base_offset: i64) -> ProduceResponse {
     let partition = PartitionProduceResponse { error_code, base_offset, ..Default::default() };
@@ -194,6 +199,72 @@ async fn every_record_comes_once_whatever_is_cut_off_or_moved() {
     assert_eq!(consumer.lag(), [(TopicPartition::new("t", 0), 0)]);
     consumer.close().await;
     assert!(consumer.recv().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_leader_that_moved_to_another_broker_is_followed() {
+    let new = Fake::start(|_| serve(log(4), Script::default())).await;
+    let brokers = |addresses: [&str; 2]| -> Vec<MetadataResponseBroker> {
+        let broker = |(node_id, address): (i32, &str)| {
+            let (host, port) = address.rsplit_once(':').unwrap();
+            let (host, port) = (host.to_owned(), port.parse().unwrap());
+            MetadataResponseBroker { node_id, host, port, rack: None }
+        };
+        (1..).zip(addresses).map(broker).collect()
+    };
+    let leader = Arc::new(AtomicI32::new(1));
+    let moved = leader.clone();
+    let old = Fake::start(|at| {
+        let brokers = brokers([at, &new.address]);
+        Script::default()
+            .on::<MetadataRequest>(12, move |_| {
+                let leader_id = leader.load(Ordering::SeqCst);
+                let partitions = vec![MetadataResponsePartition { leader_id, ..Default::default() }];
+                let topic =
+                    MetadataResponseTopic { name: Some("t".into()), partitions, ..Default::default() };
+                Some(MetadataResponse { brokers: brokers.clone(), topics: vec![topic], ..Default::default() })
+            })
+            .on::<FetchRequest>(12, move |_| {
+                moved.store(2, Ordering::SeqCst);
+                let error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+                let partitions = vec![PartitionData { error_code, ..Default::default() }];
+                let topic = FetchableTopicResponse { topic: "t".into(), partitions, ..Default::default() };
+                Some(FetchResponse { responses: vec![topic], ..Default::default() })
+            })
+    })
+    .await;
+    let client = Client::connect(fast(&old.address)).await.unwrap();
+    let from = Assignment::partitions([(TopicPartition::new("t", 0), Position::Offset(0))]);
+    let consumer = client.consumer(from).await.unwrap();
+    let all = tokio::time::timeout(Duration::from_secs(10), offsets(&consumer, 12)).await.unwrap();
+    assert_eq!((all.len(), old.asked::<FetchRequest>()), (12, 1));
+}
+
+#[tokio::test]
+async fn a_consumer_that_cannot_begin_in_time_names_what_it_could_not_reach() {
+    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let fake = Fake::start(|_| Script::default().with_topic(&nowhere)).await;
+    let config = Config::new(&*fake.address).set("default.api.timeout.ms", 300).unwrap();
+    let client = Client::connect(config).await.unwrap();
+    let error = client.consumer(Assignment::topics(["t"], Position::Beginning)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert!(error.to_string().starts_with("finding the positions took longer than 300ms: "), "{error}");
+    assert!(error.to_string().contains(&nowhere), "{error}");
+    assert!(error.hint().unwrap().contains("advertised.listeners"), "{error}");
+}
+
+#[tokio::test]
+async fn records_in_front_of_damaged_ones_are_received_before_the_error() {
+    let mut bytes = BytesMut::from(&*log(3));
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    let bytes = bytes.freeze();
+    let fake = Fake::start(|at| serve(bytes, Script::default().with_topic(at))).await;
+    let client = Client::connect(fast(&fake.address)).await.unwrap();
+    let consumer = client.consumer(Assignment::topics(["t"], Position::Beginning)).await.unwrap();
+    assert_eq!(offsets(&consumer, 6).await, (0..6).collect::<Vec<_>>());
+    assert_eq!(consumer.recv().await.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(consumer.position(&TopicPartition::new("t", 0)), Some(6));
 }
 
 #[tokio::test]
