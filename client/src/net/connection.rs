@@ -97,8 +97,16 @@ impl Connection {
     }
 
     /// Waits until the socket has taken what [`tell`](Self::tell) gave it.
+    ///
+    /// A broker that does not read in time loses the connection, as nothing behind it would be read either.
     pub(crate) async fn told(&self, end: u64) -> Result<()> {
-        self.link.written(end).await
+        let limit = self.settings.request_timeout;
+        match timeout(limit, self.link.written(end)).await {
+            Ok(told) => told,
+            Err(_) => {
+                Err(self.give_up(format!("{} did not read a request within {limit:?}", self.address())))
+            }
+        }
     }
 
     /// Sends a request; the answer is awaited apart, so that the order of several requests is fixed here.
@@ -125,16 +133,19 @@ impl Connection {
             Ok(Ok(frame)) => frame,
             Ok(Err(_)) => Err(self.link.ended("the connection was closed")),
             Err(_) => {
-                let error = Error::new(
-                    ErrorKind::Timeout,
-                    format!("{} did not answer {} within {limit:?}", self.address(), R::KEY.name()),
-                )
-                .around(|c| c.broker = Some(self.address().to_owned()));
-                self.link.end(error.clone());
-                self.task.abort();
-                Err(error)
+                let name = R::KEY.name();
+                Err(self.give_up(format!("{} did not answer {name} within {limit:?}", self.address())))
             }
         }
+    }
+
+    /// Ends the connection because the peer took too long.
+    fn give_up(&self, message: String) -> Error {
+        let error =
+            Error::new(ErrorKind::Timeout, message).around(|c| c.broker = Some(self.address().to_owned()));
+        self.link.end(error.clone());
+        self.task.abort();
+        error
     }
 
     /// The time that an answer may take.
@@ -180,5 +191,40 @@ fn not_kafka(error: Error) -> Error {
             error.hinted("the port may belong to another service, or expect TLS, which is not supported yet")
         }
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::protocol::messages::ProduceRequest;
+    use crate::protocol::messages::produce::{PartitionProduceData, TopicProduceData};
+
+    #[tokio::test]
+    async fn a_broker_that_stops_reading_loses_the_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        let link = Arc::new(Link::new(stream, address.to_string()));
+        let settings = Settings {
+            client_id: String::new(),
+            connect_timeout: Duration::from_secs(1),
+            request_timeout: Duration::from_millis(50),
+            response_max: 0,
+        };
+        let task = tokio::spawn(run(link.clone(), 0));
+        let connection = Connection { link, versions: Versions::default(), settings, task };
+        // More than the sockets' buffers hold.
+        let records = Bytes::from(vec![0; 64 * 1024 * 1024]);
+        let partition = PartitionProduceData { index: 0, records: Some(records.into()) };
+        let topic = TopicProduceData { partition_data: vec![partition], ..Default::default() };
+        let request = ProduceRequest { topic_data: vec![topic], ..Default::default() };
+        let end = connection.tell(&request, 7).expect("it is open");
+        let error = connection.told(end).await.expect_err("nobody reads");
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.to_string().contains(&address.to_string()), "{error}");
+        assert!(!connection.is_open());
     }
 }

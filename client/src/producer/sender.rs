@@ -266,7 +266,14 @@ impl Sender {
 
     fn forget(&mut self, broker: i32) {
         self.connections.remove(&broker);
-        self.with(|acc| acc.on_broker(broker, false));
+        // Without acks no answer ever says that somebody else leads; the end of the connection is all there is.
+        let silent = self.shared.settings.acks == 0;
+        self.with(|acc| {
+            acc.on_broker(broker, false);
+            if silent {
+                acc.doubt_leader(broker);
+            }
+        });
     }
 
     fn on_identified(&mut self, result: Result<InitProducerIdResponse>, now: Instant) {

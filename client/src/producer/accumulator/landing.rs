@@ -191,6 +191,13 @@ impl Accumulator {
         }
     }
 
+    /// Somebody else may lead what this broker led: it is asked before more is sent.
+    pub(crate) fn doubt_leader(&mut self, broker: i32) {
+        for queue in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            queue.leader.take_if(|leader| *leader == broker);
+        }
+    }
+
     /// The leaders at this broker cannot be reached: they wait, and somebody else may lead by then.
     pub(crate) fn on_unreachable(&mut self, broker: i32, error: &Error, now: Instant, unit: f64) {
         let (retry, topics) = (self.limits.retry, &mut self.topics);

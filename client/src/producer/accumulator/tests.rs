@@ -426,6 +426,19 @@ fn records_without_a_key_leave_a_partition_whose_batch_was_given_up() {
 }
 
 #[test]
+fn a_leader_in_doubt_is_asked_for_before_more_is_sent() {
+    let (mut acc, hand) = (accumulator(limits(), Identity::Off, 1), Hand::new());
+    acc.doubt_leader(2);
+    push(&mut acc, &hand, "a");
+    let first = only(acc.plan(hand.now()));
+    land(&mut acc, first, written(0), &hand);
+    acc.doubt_leader(1);
+    push(&mut acc, &hand, "b");
+    let plan = acc.plan(hand.now());
+    assert!(plan.refresh && plan.requests.is_empty());
+}
+
+#[test]
 fn one_broker_gets_one_request_with_a_batch_of_each_partition() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 3), Hand::new());
     for partition in 0..3 {
