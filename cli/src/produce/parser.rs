@@ -1,5 +1,7 @@
 //! What a line means: headers, key and value, as Kafka's LineMessageReader splits it, but on bytes.
 
+use std::mem;
+
 use memchr::memmem;
 
 use crate::settings::Settings;
@@ -186,6 +188,12 @@ impl LineParser {
         number: u64,
         headers: &mut Vec<Header<'a>>,
     ) -> Result<(), LineError> {
+        if text.is_empty() {
+            // Java's split of no text is one empty part.
+            headers.push(self.header(text, number)?);
+            return Ok(());
+        }
+        let mut empty_parts = 0;
         let mut rest = Some(text);
         while let Some(pairs) = rest {
             let pair = match memmem::find(pairs, &self.headers_separator) {
@@ -198,9 +206,13 @@ impl LineParser {
                     pairs
                 }
             };
-            // Java's split drops empty parts at the end.
-            if pair.is_empty() && rest.is_none_or(<[u8]>::is_empty) && !headers.is_empty() {
+            // Java's split drops the empty parts that nothing follows.
+            if pair.is_empty() {
+                empty_parts += 1;
                 continue;
+            }
+            for _ in 0..mem::take(&mut empty_parts) {
+                headers.push(self.header(&text[..0], number)?);
             }
             headers.push(self.header(pair, number)?);
         }
@@ -300,6 +312,22 @@ mod tests {
     fn headers_stand_before_the_key() {
         assert_eq!(parsed(&[KEY, HEADERS], "h1:v1,h2:v2\tk\tv").expect("all"), "[h1='v1' h2='v2'] 'k' 'v'");
         assert_eq!(parsed(&[HEADERS], "h1:a:b,\tv").expect("all"), "[h1='a:b'] null 'v'");
+    }
+
+    #[test]
+    fn empty_parts_of_the_headers_count_only_before_others() {
+        for text in [",\tv", ",,\tv"] {
+            assert_eq!(parsed(&[HEADERS], text).expect("no headers"), "[] null 'v'");
+        }
+        assert_eq!(parsed(&[HEADERS], "h:1,,,\tv").expect("one header"), "[h='1'] null 'v'");
+        for text in ["\tv", ",h:1\tv", "h:1,,i:2\tv"] {
+            let error = parsed(&[HEADERS], text).expect_err("an empty pair");
+            assert_eq!(
+                error.to_string(),
+                "No header key separator found in pair '' on line number 1",
+                "{text:?}"
+            );
+        }
     }
 
     #[test]
