@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::error::Exit;
+use crate::tool::say;
 
 /// How long a clean stop may take.
 pub const STOP_MAX: Duration = Duration::from_secs(3);
@@ -35,7 +36,7 @@ impl StopRequest {
         tokio::spawn(async move {
             let first = next(&mut interrupt, &mut terminate).await;
             if io::stderr().is_terminal() {
-                eprintln!("stopping (Ctrl-C again to force)");
+                say("stopping (Ctrl-C again to force)\n");
             }
             // Nobody listens any more when the work has just ended by itself.
             let _ = asked.send(first);

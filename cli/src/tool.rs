@@ -1,5 +1,6 @@
 //! What every binary does around its work: read the line, run, say what failed, exit with the right code.
 
+use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ pub fn run<T: Parser>(common_of: fn(&T) -> &CommonArgs, work: fn(&T) -> Result<E
             return Exit::Done.code(Manner::Kinglet);
         }
         Line::Wrong(failure, manner) => {
-            eprint!("{}", failure.render(plain_error_style()));
+            say(failure.render(plain_error_style()));
             return failure.exit().code(manner);
         }
     };
@@ -29,15 +30,22 @@ pub fn run<T: Parser>(common_of: fn(&T) -> &CommonArgs, work: fn(&T) -> Result<E
     match work(&line) {
         Ok(exit) => exit.code(common.manner()),
         Err(failure) => {
-            eprint!("{}", failure.render(common.error_style()));
+            say(failure.render(common.error_style()));
             failure.exit().code(common.manner())
         }
     }
 }
 
+/// Text for stderr, as it is: whoever calls ends the line.
+pub fn say(text: impl fmt::Display) {
+    // Rust ignores SIGPIPE, so `eprint!` would panic when stderr's reader is gone. Then nobody is left to tell,
+    // and the work and its exit code stay what they are.
+    let _ = write!(std::io::stderr(), "{text}");
+}
+
 /// One line of warning on stderr.
 pub fn warn(text: &str) {
-    eprintln!("warning: {text}");
+    say(format_args!("warning: {text}\n"));
 }
 
 /// Says which options do nothing, so that nobody waits for their effect.
@@ -58,7 +66,9 @@ fn log_to_stderr(verbose: u8) {
     };
     if verbose > 0 || asked.is_some() {
         let filter = EnvFilter::new(asked.unwrap_or_else(|| level.to_owned()));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        // It would tell on stderr, by a panic, that stderr cannot be written to.
+        let log = tracing_subscriber::fmt().log_internal_errors(false);
+        log.with_env_filter(filter).with_writer(std::io::stderr).init();
     } else {
         Warnings::install();
     }

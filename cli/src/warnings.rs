@@ -18,6 +18,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber, callsite};
 
+use crate::tool::warn;
+
 /// A warning of one kind is not said again sooner.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
@@ -54,7 +56,7 @@ impl Subscriber for Warnings {
         if due {
             let mut text = Text::default();
             event.record(&mut text);
-            eprintln!("warning: {}{}", text.message, text.facts);
+            warn(&(text.message + &text.facts));
         }
     }
 

@@ -113,6 +113,23 @@ fn an_unreachable_server_exits_with_3_and_says_which_address_refused() {
 }
 
 #[test]
+fn nobody_reading_stderr_changes_no_exit_code() {
+    for (tool, arguments, expected) in [
+        (KTOPICS, &["--lst"][..], 2),
+        (KTOPICS, &["--list", "--bootstrap-server", NOBODY], 3),
+        (KPRODUCE, &["--topic", "t", "-v", "--bootstrap-server", NOBODY], 3),
+        (KCONSUME, &["--topic", "t", "--group", "g", "--bootstrap-server", NOBODY, "--timeout-ms", "500"], 2),
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+
+        let status = Command::new(tool).args(arguments).stdin(Stdio::null()).stderr(writer).status();
+
+        assert_eq!(status.expect("the tool starts").code(), Some(expected), "{tool} {arguments:?}");
+    }
+}
+
+#[test]
 fn a_server_that_never_answers_exits_with_3_within_the_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = silent.local_addr().expect("bound").to_string();

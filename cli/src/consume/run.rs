@@ -16,7 +16,7 @@ use crate::error::{Exit, Failure, Manner, nearest};
 use crate::output::{Shape, Stdout};
 use crate::settings::Settings;
 use crate::signals::StopRequest;
-use crate::tool::{warn, warn_without_effect};
+use crate::tool::{say, warn, warn_without_effect};
 use crate::topics::filter::TopicFilter;
 
 /// How often the end is looked for when a partition's last batch holds nothing to print.
@@ -177,7 +177,7 @@ async fn consume(
         (Ok(ended), Ok(())) => Ok(ended),
     };
     if !args.quiet && !matches!(ended, Ok(Ended::ReaderGone)) {
-        eprintln!("Processed a total of {} messages", run.count);
+        say(format_args!("Processed a total of {} messages\n", run.count));
     }
     match ended? {
         Ended::TimedOut if args.fail_on_timeout => Ok(Exit::Unmet),
@@ -309,7 +309,7 @@ impl Run<'_> {
             && self.pipe.is_terminal()
             && stderr().is_terminal()
         {
-            eprintln!("waiting for new records; --from-beginning prints the old ones too (Ctrl-C ends)");
+            say("waiting for new records; --from-beginning prints the old ones too (Ctrl-C ends)\n");
         }
     }
 }

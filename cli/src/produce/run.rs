@@ -20,7 +20,7 @@ use crate::error::{Exit, Failure, Manner, nearest};
 use crate::output::{Shape, print};
 use crate::settings::Settings;
 use crate::signals::{STOP_MAX, StopRequest};
-use crate::tool::{warn, warn_without_effect};
+use crate::tool::{say, warn, warn_without_effect};
 
 /// How long a new topic may take to be known to the broker we ask.
 const CREATED_WITHIN: Duration = Duration::from_secs(10);
@@ -145,7 +145,7 @@ async fn send_lines(
         bytes: bytes.clone(),
     };
     if person && !args.quiet {
-        eprintln!("every line goes to '{}'; Ctrl-D ends", feed.topic);
+        say(format_args!("every line goes to '{}'; Ctrl-D ends\n", feed.topic));
     }
     let (ended, mut end) = oneshot::channel();
     // Nobody joins this thread: a read from a terminal or pipe cannot be interrupted, the process's end must do.

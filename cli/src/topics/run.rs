@@ -15,7 +15,7 @@ use crate::connect::{self, ToolSettings, failure_of};
 use crate::error::{Exit, Failure};
 use crate::output::{Shape, print};
 use crate::settings::Settings;
-use crate::tool::warn;
+use crate::tool::{say, warn};
 
 /// How long an answer may take unless `--timeout` says otherwise.
 const TIMEOUT_MS: u64 = 10_000;
@@ -79,7 +79,7 @@ impl Topics<'_> {
             None => all.iter().map(String::as_str).collect(),
         };
         if names.is_empty() && self.shape == Shape::Human {
-            eprintln!("no topics; ktopics create NAME makes one");
+            say("no topics; ktopics create NAME makes one\n");
         }
         Ok(render::list(&names, self.shape))
     }
@@ -365,7 +365,8 @@ fn confirm_deletion(names: &[String]) -> Result<(), Failure> {
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(());
     }
-    eprint!("{} topics match:\n  {}\nDelete them and all they hold? [y/N] ", names.len(), names.join("\n  "));
+    let listed = names.join("\n  ");
+    say(format_args!("{} topics match:\n  {listed}\nDelete them and all they hold? [y/N] ", names.len()));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     if read.is_ok() && answer.trim().eq_ignore_ascii_case("y") {
