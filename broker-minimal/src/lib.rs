@@ -266,9 +266,8 @@ async fn tick(storage: Arc<Storage>, mut stop: watch::Receiver<bool>) {
             _ = ticks.tick() => storage.shards.tick(clock::now_ms()),
             _ = retentions.tick() => storage.shards.retain(clock::now_ms()),
             _ = checkpoints.tick() => {
-                let checkpoints = storage.shards.checkpoints().await;
                 let storage = Arc::clone(&storage);
-                let save = tokio::task::spawn_blocking(move || storage.save(&checkpoints)).await;
+                let save = tokio::task::spawn_blocking(move || storage.save_checkpoints()).await;
                 if let Ok(Err(error)) = save {
                     tracing::warn!(%error, "checkpoints not saved: a restart scans more of the logs");
                 }

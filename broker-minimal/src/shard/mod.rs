@@ -86,12 +86,7 @@ impl Shards {
         }
     }
 
-    /// Where all partitions stand.
-    pub(crate) async fn checkpoints(&self) -> Vec<command::Checkpoint> {
-        self.gather(|reply| Command::Checkpoint { reply }).await
-    }
-
-    /// As [`Shards::checkpoints`], from a thread that may block.
+    /// Where all partitions stand; for a thread that may block.
     pub(crate) fn checkpoints_blocking(&self) -> Result<Vec<command::Checkpoint>, Stopped> {
         let mut all = Vec::new();
         for sender in &self.senders {
@@ -104,7 +99,13 @@ impl Shards {
 
     /// Flushes and closes every log, ends the threads, and says where the partitions ended.
     pub(crate) async fn close(&self) -> Vec<command::Checkpoint> {
-        let ended = self.gather(|reply| Command::Close { reply }).await;
+        let mut ended = Vec::new();
+        for index in 0..self.senders.len() {
+            let (reply, answer) = oneshot::channel();
+            if self.send_to(index, Command::Close { reply }).await.is_ok() {
+                ended.extend(answer.await.unwrap_or_default());
+            }
+        }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(|e| e.into_inner()));
         let join =
             tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
@@ -112,19 +113,5 @@ impl Shards {
             tracing::error!("a shard's thread panicked");
         }
         ended
-    }
-
-    async fn gather(
-        &self,
-        command: impl Fn(oneshot::Sender<Vec<command::Checkpoint>>) -> Command,
-    ) -> Vec<command::Checkpoint> {
-        let mut all = Vec::new();
-        for index in 0..self.senders.len() {
-            let (reply, answer) = oneshot::channel();
-            if self.send_to(index, command(reply)).await.is_ok() {
-                all.extend(answer.await.unwrap_or_default());
-            }
-        }
-        all
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kinglet_protocol::Uuid;
 use kinglet_protocol::records::files::OffsetEntry;
@@ -37,6 +37,8 @@ pub(crate) struct Storage {
     pub(crate) shards: Arc<Shards>,
     config: Arc<Config>,
     dirs: Arc<LogDirs>,
+    /// Held while the checkpoint files are written.
+    saving: Arc<Mutex<()>>,
 }
 
 /// What opening all logs came to.
@@ -51,7 +53,7 @@ type Opening = (String, i32, oneshot::Receiver<Result<RecoveryReport, LogError>>
 
 impl Storage {
     pub(crate) fn new(shards: Arc<Shards>, config: Arc<Config>, dirs: LogDirs) -> Self {
-        Self { shards, config, dirs: Arc::new(dirs) }
+        Self { shards, config, dirs: Arc::new(dirs), saving: Arc::default() }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -104,7 +106,7 @@ impl Storage {
                 done.blocking_recv().map_err(|_| Stopped)?;
             }
             // The next topic of that name must not be recovered by the offsets of this one.
-            self.save(&self.shards.checkpoints_blocking()?)?;
+            self.save_checkpoints()?;
         }
         for topic in new.topics.values() {
             let before = old.topic_by_id(topic.id);
@@ -171,8 +173,15 @@ impl Storage {
         Ok(())
     }
 
-    /// Saves where the partitions stand. Blocks on the disk.
-    pub(crate) fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), DirError> {
+    /// Asks the shards where their partitions stand and saves it. Blocks.
+    pub(crate) fn save_checkpoints(&self) -> Result<(), StorageError> {
+        // One at a time, the question included: what was asked first must not be written last.
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.save(&self.shards.checkpoints_blocking()?)?;
+        Ok(())
+    }
+
+    fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), DirError> {
         let by_dir = by_dir(checkpoints);
         let none = Checkpoints::default();
         self.dirs.dirs().iter().try_for_each(|dir| dir.save(by_dir.get(dir.path()).unwrap_or(&none)))
@@ -180,6 +189,7 @@ impl Storage {
 
     /// Saves for the last time and marks the stop as clean, where every log was closed.
     pub(crate) fn finish(&self, closed: &[Checkpoint], all_closed: bool) -> Result<(), DirError> {
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         self.save(closed)?;
         if !all_closed {
             tracing::warn!("not every log was closed: the next start checks them");
