@@ -145,12 +145,10 @@ impl Producer {
             Ok(delivery) => Ok(delivery),
             Err(TryEnqueueError::Failed(e)) => Err(e),
             Err(TryEnqueueError::Full | TryEnqueueError::NoMetadata) => {
-                timeout(limit, self.enqueue_waiting(record)).await.unwrap_or_else(|_| {
-                    Err(Error::new(ErrorKind::Timeout, format!("a record was not taken within {limit:?}"))
-                    .hinted(
-                        "max.block.ms bounds the wait for memory and metadata; buffer.memory is the memory",
-                    ))
-                })
+                match timeout(limit, self.enqueue_waiting(record)).await {
+                    Ok(result) => result,
+                    Err(_) => Err(self.not_taken(limit)),
+                }
             }
         }
     }
@@ -259,6 +257,17 @@ impl Producer {
     fn report(&self) -> FlushReport {
         let tally = self.shared().lock().report();
         FlushReport { delivered: tally.delivered, failed: tally.failed, first_error: tally.first_error }
+    }
+
+    fn not_taken(&self, limit: Duration) -> Error {
+        let shared = self.shared();
+        let error = Error::new(ErrorKind::Timeout, format!("a record was not taken within {limit:?}"))
+            .hinted("max.block.ms bounds the wait for memory and metadata; buffer.memory is the memory");
+        let trouble = shared.lock().trouble();
+        match trouble.or_else(|| shared.core.metadata.last_failure().map(|e| e.to_string())) {
+            Some(cause) => error.because(cause),
+            None => error,
+        }
     }
 
     async fn finish_all(&self) {

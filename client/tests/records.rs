@@ -99,6 +99,28 @@ async fn closing_with_a_deadline_gives_up_what_a_silent_broker_holds() {
 }
 
 #[tokio::test]
+async fn a_record_that_finds_no_room_in_time_is_told_why() {
+    let fake = Fake::start(|at| {
+        Script::default()
+            .with_topic(at)
+            .on::<ProduceRequest>(9, |_| Some(produced(ErrorCode::NOT_ENOUGH_REPLICAS, -1)))
+    })
+    .await;
+    let config = Config::new(&*fake.address).set("buffer.memory", 1024).unwrap();
+    let client = Client::connect(config.set("max.block.ms", 300).unwrap()).await.unwrap();
+    let producer = client.producer().unwrap();
+    let value = "x".repeat(700);
+    let _first = producer.enqueue(Record::to("t").value(&value)).await.unwrap();
+    let error = producer.enqueue(Record::to("t").value(&value)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let cause = error.cause().unwrap();
+    assert!(
+        cause.contains(&fake.address) && cause.contains(ErrorCode::NOT_ENOUGH_REPLICAS.message()),
+        "{cause}"
+    );
+}
+
+#[tokio::test]
 async fn the_last_handle_may_be_dropped_before_records_are_delivered() {
     let count = Arc::new(AtomicUsize::new(0));
     let seen = count.clone();

@@ -101,6 +101,8 @@ pub(crate) struct Accumulator {
     /// Brokers with a connection, and the requests under way there.
     brokers: HashMap<i32, usize>,
     identity: Identity,
+    /// Why there is no producer id yet, if asking for one failed.
+    no_identity: Option<Error>,
     next_number: u64,
     /// Batches that are not finished, by number; one that was split counts as often.
     unfinished: BTreeMap<u64, u32>,
@@ -139,6 +141,7 @@ impl Accumulator {
             active: VecDeque::new(),
             brokers: HashMap::new(),
             identity,
+            no_identity: None,
             next_number: 0,
             unfinished: BTreeMap::new(),
             under_way: 0,
@@ -392,9 +395,28 @@ impl Accumulator {
     /// be written already.
     pub(crate) fn on_identity(&mut self, identity: Identity) {
         self.identity = identity;
+        self.no_identity = None;
         for queue in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             queue.renumber();
         }
+    }
+
+    /// Asking for an identity failed, and is tried again.
+    pub(crate) fn on_no_identity(&mut self, error: Error) {
+        self.no_identity = Some(error);
+    }
+
+    /// Why records are not sent at the moment, as far as something failed; with the broker's name.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let queues = self.active.iter().filter_map(|slot| {
+            self.topics.get(slot.topic)?.partitions.get(slot.partition).filter(|queue| queue.has_unsent())
+        });
+        let error =
+            self.no_identity.as_ref().or(queues.filter_map(|queue| queue.last_error.as_ref()).next())?;
+        Some(match &error.context().broker {
+            Some(broker) if !error.to_string().contains(broker) => format!("broker {broker}: {error}"),
+            Some(_) | None => error.to_string(),
+        })
     }
 
     /// Without an identity order is kept by sending one batch of a partition at a time.

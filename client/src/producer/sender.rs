@@ -287,7 +287,10 @@ impl Sender {
                 self.identify.failures = 0;
                 self.with(|acc| acc.on_identity(identity));
             }
-            Err(error) if error.is_retriable() => warn!(%error, "cannot get a producer id"),
+            Err(error) if error.is_retriable() => {
+                warn!(%error, "cannot get a producer id");
+                self.with(|acc| acc.on_no_identity(error));
+            }
             Err(error) if self.shared.idempotence_required => {
                 self.with(|acc| acc.fail_unsent(&error, now));
             }

@@ -33,7 +33,7 @@ impl Accumulator {
         let (error, again) = match outcome {
             Outcome::Written(written) => {
                 if let Some(queue) = self.queue_mut(slot) {
-                    queue.failures = 0;
+                    (queue.failures, queue.last_error) = (0, None);
                     queue.is_known |= is_current;
                 }
                 return self.finish(parcel, Ok(written));

@@ -130,7 +130,8 @@ impl Accumulator {
     }
 
     fn last_error(&self, slot: Slot) -> Option<Error> {
-        self.topics.get(slot.topic)?.partitions.get(slot.partition)?.last_error.clone()
+        let queue = self.topics.get(slot.topic)?.partitions.get(slot.partition)?;
+        queue.last_error.clone().or_else(|| self.no_identity.clone())
     }
 
     fn drop_idle(&mut self) {

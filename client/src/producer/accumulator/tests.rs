@@ -439,6 +439,27 @@ fn a_leader_in_doubt_is_asked_for_before_more_is_sent() {
 }
 
 #[test]
+fn what_holds_records_up_is_known_with_the_name_of_the_broker_until_it_is_over() {
+    let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
+    push(&mut acc, &hand, "a");
+    assert_eq!(acc.trouble(), None);
+    let parcel = only(acc.plan(hand.now()));
+    let code = ErrorCode::NOT_ENOUGH_REPLICAS;
+    land(&mut acc, parcel, Outcome::Refused { code, message: None, broker: "1 (b:9)".to_owned() }, &hand);
+    let trouble = acc.trouble().expect("it was refused");
+    assert!(trouble.starts_with("broker 1 (b:9): ") && trouble.contains(code.message()), "{trouble}");
+    hand.pass(Duration::from_secs(1));
+    let parcel = only(acc.plan(hand.now()));
+    land(&mut acc, parcel, written(0), &hand);
+    push(&mut acc, &hand, "b");
+    assert_eq!(acc.trouble(), None);
+    acc.on_no_identity(Error::new(ErrorKind::Unreachable, "no way"));
+    assert_eq!(acc.trouble().as_deref(), Some("no way"));
+    acc.on_identity(KNOWN);
+    assert_eq!(acc.trouble(), None);
+}
+
+#[test]
 fn one_broker_gets_one_request_with_a_batch_of_each_partition() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 3), Hand::new());
     for partition in 0..3 {
