@@ -253,6 +253,27 @@ fn kconsume_stops_cleanly_at_the_first_signal() {
 }
 
 #[test]
+fn kconsume_survives_a_broker_that_is_away_for_longer_than_its_patience() {
+    let mut local = Local::start();
+    local.create("t", 1);
+    local.run(KPRODUCE, &["--topic", "t"], b"only\n").check(0, "");
+    let patience = ["--consumer-property", "default.api.timeout.ms=1000"];
+    let mut kconsume =
+        local.spawn(KCONSUME, &[&["--topic", "t", "--from-beginning"], &patience[..]].concat());
+    let mut stdout = BufReader::new(kconsume.stdout.take().expect("piped"));
+    stdout.read_line(&mut String::new()).expect("one line");
+
+    local.stop();
+
+    let stderr = BufReader::new(kconsume.stderr.take().expect("piped"));
+    let mut lines = stderr.lines().map(|line| line.expect("text"));
+    assert!(lines.any(|line| line.starts_with("warning: cannot read") && line.ends_with("still trying")));
+    kill_process(local::pid(&kconsume), Signal::TERM).expect("it goes on");
+    assert_eq!(lines.last().as_deref(), Some("Processed a total of 1 messages"));
+    local::wait(kconsume).check(0, "");
+}
+
+#[test]
 fn kproduce_delivers_what_it_read_before_a_signal_and_says_that_the_input_was_cut() {
     let local = Local::start();
     local.create("t", 1);

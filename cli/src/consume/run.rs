@@ -1,10 +1,11 @@
 //! Runs `kconsume`: records from the consumer to stdout until something says stop.
 
 use std::io::{IsTerminal, stderr};
+use std::mem;
 use std::time::Duration;
 
-use kinglet::{Assignment, Batch, Client, Consumer, ErrorKind, Position, TopicPartition};
-use tokio::time::timeout;
+use kinglet::{Assignment, Batch, Client, Config, Consumer, ErrorKind, Position, TopicPartition};
+use tokio::time::{Instant, timeout};
 
 use super::args::{ConsumeArgs, Source, Start};
 use super::ends::Ends;
@@ -46,9 +47,12 @@ pub fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
     let result = runtime.block_on(async {
         let mut stop =
             StopRequest::listen().map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;
-        let client = connect::connect(config).await?;
-        let consumer = consumer(&client, args, start).await?;
-        consume(args, printer, &consumer, &mut stop).await
+        let opened = tokio::select! {
+            opened = open(config, args, start) => opened?,
+            // Nothing was printed, and nothing is under way.
+            _ = stop.received() => return Ok(Exit::Done),
+        };
+        consume(args, printer, opened, &mut stop).await
     });
     // Nothing is left to save: no group to leave, no offset to commit.
     runtime.shutdown_background();
@@ -94,6 +98,22 @@ fn printer(args: &ConsumeArgs) -> Result<Printer, Failure> {
     let bytes = if escaped { BytesShown::Escaped } else { BytesShown::Raw };
     let formatter = Formatter::new(&properties, bytes);
     Ok(Printer::Text(formatter.map_err(|error| Failure::usage("unknown deserializer").cause(error))?))
+}
+
+/// What is needed before the first record can be printed.
+struct Opened {
+    consumer: Consumer,
+    /// With `--exit-at-end`.
+    ends: Option<Ends>,
+    /// Held so that it is closed only after the consumer.
+    _client: Client,
+}
+
+async fn open(config: Config, args: &ConsumeArgs, start: Start) -> Result<Opened, Failure> {
+    let client = connect::connect(config).await?;
+    let consumer = consumer(&client, args, start).await?;
+    let ends = if args.exit_at_end { Some(ask_ends(&consumer).await?) } else { None };
+    Ok(Opened { consumer, ends, _client: client })
 }
 
 async fn consumer(client: &Client, args: &ConsumeArgs, start: Start) -> Result<Consumer, Failure> {
@@ -155,14 +175,14 @@ enum Ended {
 async fn consume(
     args: &ConsumeArgs,
     printer: Printer,
-    consumer: &Consumer,
+    opened: Opened,
     stop: &mut StopRequest,
 ) -> Result<Exit, Failure> {
-    let ends = if args.exit_at_end { Some(ask_ends(consumer).await?) } else { None };
+    let Opened { consumer, ends, _client } = opened;
     let no_stdout = |error| Failure::new(Exit::Failed, "cannot write to stdout").cause(error);
     let pipe = Pipe::of_stdout().map_err(no_stdout)?;
     let reader = pipe.reader().map_err(no_stdout)?;
-    let mut run = Run { args, printer, consumer, ends, pipe, count: 0 };
+    let mut run = Run { args, printer, consumer: &consumer, ends, pipe, count: 0, in_outage: false };
     let ended = tokio::select! {
         ended = run.print_all() => ended,
         _ = stop.received() => Ok(Ended::Stopped),
@@ -193,6 +213,8 @@ struct Run<'a> {
     ends: Option<Ends>,
     pipe: Pipe,
     count: u64,
+    /// Passing trouble was told, and no record came since.
+    in_outage: bool,
 }
 
 impl Run<'_> {
@@ -200,13 +222,14 @@ impl Run<'_> {
         let limit = self.args.limit().unwrap_or(u64::MAX);
         self.say_when_waiting();
         while self.count < limit {
-            let batch = match self.consumer.try_recv().map_err(read_failure)? {
+            let batch = match self.next_ready()? {
                 Some(batch) => batch,
                 None => match self.wait().await? {
                     Waited::Batch(batch) => batch,
                     Waited::Ended(ended) => return Ok(ended),
                 },
             };
+            self.in_outage = false;
             if let Some(ended) = self.print(&batch, limit)? {
                 return Ok(ended);
             }
@@ -221,29 +244,51 @@ impl Run<'_> {
         if let Some(ended) = written(self.pipe.flush())? {
             return Ok(Waited::Ended(ended));
         }
-        let Some(ends) = &mut self.ends else {
-            let received = match self.args.patience() {
-                Some(patience) => timeout(patience, self.consumer.recv()).await,
-                None => Ok(self.consumer.recv().await),
-            };
-            return waited(received.ok());
-        };
-        let patience = self.args.patience().unwrap_or(Duration::MAX);
-        let mut idle = Duration::ZERO;
+        // A time limit that no clock reaches is none.
+        let deadline = self.args.patience().and_then(|patience| Instant::now().checked_add(patience));
         loop {
-            if ends.all_reached_at(|place| self.consumer.position(place)) {
-                // What arrived since the last look is still to be printed.
-                return Ok(match self.consumer.try_recv().map_err(read_failure)? {
-                    Some(batch) => Waited::Batch(batch),
-                    None => Waited::Ended(Ended::Complete),
-                });
+            let mut step =
+                deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if let Some(ends) = &mut self.ends {
+                if ends.all_reached_at(|place| self.consumer.position(place)) {
+                    // What arrived since the last look is still to be printed.
+                    return Ok(match self.next_ready()? {
+                        Some(batch) => Waited::Batch(batch),
+                        None => Waited::Ended(Ended::Complete),
+                    });
+                }
+                step = step.min(END_CHECKED_EVERY);
             }
-            match timeout(END_CHECKED_EVERY, self.consumer.recv()).await {
-                Ok(received) => return waited(Some(received)),
-                Err(_) if idle >= patience => return Ok(Waited::Ended(Ended::TimedOut)),
-                Err(_) => idle += END_CHECKED_EVERY,
+            match timeout(step, self.consumer.recv()).await {
+                Ok(Ok(Some(batch))) => return Ok(Waited::Batch(batch)),
+                Ok(Ok(None)) => return Ok(Waited::Ended(Ended::Complete)),
+                Ok(Err(error)) => self.bear(&error)?,
+                Err(_) => {}
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(Waited::Ended(Ended::TimedOut));
             }
         }
+    }
+
+    /// What is there right now; passing trouble counts as nothing.
+    fn next_ready(&mut self) -> Result<Option<Batch>, Failure> {
+        match self.consumer.try_recv() {
+            Ok(batch) => Ok(batch),
+            Err(error) => self.bear(&error).map(|()| None),
+        }
+    }
+
+    /// Tells passing trouble once and goes on, as Kafka's consumer does: who follows a topic is to survive the
+    /// restart of a broker. What lasts ends the run.
+    fn bear(&mut self, error: &kinglet::Error) -> Result<(), Failure> {
+        if !may_pass(error) {
+            return Err(read_failure(error));
+        }
+        if !mem::replace(&mut self.in_outage, true) {
+            warn(&format!("{}: {error}; still trying", cannot_read(error)));
+        }
+        Ok(())
     }
 
     fn print(&mut self, batch: &Batch, limit: u64) -> Result<Option<Ended>, Failure> {
@@ -281,6 +326,9 @@ impl Run<'_> {
         if let Some(ends) = &mut self.ends {
             ends.advance(place.topic, place.partition, batch.next_offset());
             if ends.all_reached() {
+                // A record that cannot be read ends the walk through its batch like the batch's end does: only
+                // the next call tells. Whatever else that call brings lies behind the ends.
+                self.next_ready()?;
                 return Ok(Some(Ended::Complete));
             }
         }
@@ -319,17 +367,6 @@ enum Waited {
     Ended(Ended),
 }
 
-/// What a wait brought; `None` if it took too long.
-fn waited(received: Option<kinglet::Result<Option<Batch>>>) -> Result<Waited, Failure> {
-    match received {
-        None => Ok(Waited::Ended(Ended::TimedOut)),
-        Some(received) => match received.map_err(read_failure)? {
-            Some(batch) => Ok(Waited::Batch(batch)),
-            None => Ok(Waited::Ended(Ended::Complete)),
-        },
-    }
-}
-
 fn written(result: Result<(), WriteError>) -> Result<Option<Ended>, Failure> {
     match result {
         Ok(()) => Ok(None),
@@ -340,7 +377,19 @@ fn written(result: Result<(), WriteError>) -> Result<Option<Ended>, Failure> {
     }
 }
 
-fn read_failure(error: kinglet::Error) -> Failure {
+/// A topic that is gone is retriable for a client that waits for its metadata, but does not come back by waiting.
+fn may_pass(error: &kinglet::Error) -> bool {
+    match error.kind() {
+        ErrorKind::UnknownTopic | ErrorKind::UnknownPartition | ErrorKind::Corrupt => false,
+        _ => error.is_retriable(),
+    }
+}
+
+fn read_failure(error: &kinglet::Error) -> Failure {
+    failure_of(error, cannot_read(error))
+}
+
+fn cannot_read(error: &kinglet::Error) -> String {
     let place = error.context().topic_partition.as_ref().map(|place| format!(" {place}")).unwrap_or_default();
-    failure_of(&error, format!("cannot read{place}"))
+    format!("cannot read{place}")
 }

@@ -59,6 +59,12 @@ impl Local {
         &self.address
     }
 
+    /// Stops the broker; the tools go on.
+    pub(crate) fn stop(&mut self) {
+        let broker = self.broker.take().expect("it is stopped once");
+        self.runtime.block_on(broker.shutdown()).expect("a clean stop");
+    }
+
     /// Makes a topic.
     pub(crate) fn create(&self, topic: &str, partitions: usize) {
         let partitions = partitions.to_string();
