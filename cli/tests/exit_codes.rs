@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 const TOOLS: [&str; 3] =
     [env!("CARGO_BIN_EXE_ktopics"), env!("CARGO_BIN_EXE_kproduce"), env!("CARGO_BIN_EXE_kconsume")];
 const KTOPICS: &str = TOOLS[0];
@@ -139,6 +141,25 @@ fn a_server_that_never_answers_exits_with_3_within_the_timeout() {
 
     assert_eq!(code(&output), 3, "{}", stderr(&output));
     assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+}
+
+#[test]
+fn the_first_signal_ends_a_tool_that_still_connects() {
+    for (tool, expected) in [(KPRODUCE, 1), (KCONSUME, 0)] {
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = silent.local_addr().expect("bound").to_string();
+        let arguments = ["--topic", "t", "--bootstrap-server", &address];
+        let mut child =
+            Command::new(tool).args(arguments).stdin(Stdio::null()).spawn().expect("the tool starts");
+        // It listens for signals before it connects.
+        let _connection = silent.accept().expect("it connects");
+        let began = Instant::now();
+
+        kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
+
+        assert_eq!(child.wait().expect("it runs").code(), Some(expected), "{tool}");
+        assert!(began.elapsed() < Duration::from_secs(3), "{tool} took {:?}", began.elapsed());
+    }
 }
 
 #[test]

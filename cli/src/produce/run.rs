@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kinglet::admin::NewTopic;
 use kinglet::protocol::ErrorCode;
-use kinglet::{Client, ErrorKind, FlushReport, Producer};
+use kinglet::{Client, Config, ErrorKind, FlushReport, Producer};
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -34,15 +34,28 @@ pub fn run(args: &ProduceArgs) -> Result<Exit, Failure> {
     // The reading thread is the second one; the machine's other cores belong to who writes into the pipe.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let mut stop =
             StopRequest::listen().map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;
-        let client = connect::connect(config).await?;
-        let producer = client.producer().map_err(|error| failure_of(&error, "cannot produce"))?;
-        ensure_topic(&client, &producer, args).await?;
+        let (_client, producer) = tokio::select! {
+            opened = open(config, args) => opened?,
+            _ = stop.received() => {
+                return Err(Failure::new(Exit::Failed, "stopped before anything was sent"));
+            }
+        };
         let sent = send_lines(args, parser, &producer, &mut stop).await?;
         sent.judge(args)
-    })
+    });
+    // All that was sent is settled; the name lookup of a connection that nobody wants any more is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn open(config: Config, args: &ProduceArgs) -> Result<(Client, Producer), Failure> {
+    let client = connect::connect(config).await?;
+    let producer = client.producer().map_err(|error| failure_of(&error, "cannot produce"))?;
+    ensure_topic(&client, &producer, args).await?;
+    Ok((client, producer))
 }
 
 fn tool_settings(args: &ProduceArgs) -> ToolSettings {
@@ -189,7 +202,12 @@ impl Sent {
             print(&format!("{summary}\n"))?;
         }
         if let Some(failure) = stopped {
-            return Err(failure.note(counts));
+            let failure = failure.note(counts);
+            // The reading may have stopped for want of memory only because nothing could be delivered: this says why.
+            return Err(match &self.report.first_error {
+                Some(error) => failure.note(format!("not delivered: {error}")),
+                None => failure,
+            });
         }
         if let Some(error) = self.report.first_error.or(refusal) {
             let failure =
@@ -206,5 +224,29 @@ impl Sent {
             return Err(Failure::new(Exit::Failed, "stopped before the end of the input").note(counts));
         }
         Ok(Exit::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::error::ErrorStyle;
+
+    #[test]
+    fn a_failure_of_the_reading_also_says_why_records_were_not_delivered() {
+        let error = Config::new("localhost").set("linger.ms", "soon").expect_err("any error of the client");
+        let report = FlushReport { delivered: 1, failed: 2, first_error: Some(error.clone()) };
+        let stopped = Some(Failure::new(Exit::Failed, "cannot send"));
+        let fed = Some(Fed { sent: 3, refused: 1, first_refusal: None, stopped });
+        let args = ProduceArgs::parse_from(["kproduce", "--topic", "t"]);
+
+        let failure = Sent { input: Input::Ended, fed, report }.judge(&args).expect_err("the reading failed");
+
+        let expected = Failure::new(Exit::Failed, "cannot send")
+            .note("sent 4, acked 1, failed 3")
+            .note(format!("not delivered: {error}"));
+        assert_eq!(failure.render(ErrorStyle::Text), expected.render(ErrorStyle::Text));
     }
 }
