@@ -2,7 +2,9 @@
 
 mod local;
 
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
 
 use local::{KCONSUME, KPRODUCE, KTOPICS, Local, Ran};
 use rustix::process::{Signal, kill_process};
@@ -250,6 +252,24 @@ fn kconsume_stops_cleanly_at_the_first_signal() {
         ran.check(0, "");
         assert_eq!(ran.stderr, "Processed a total of 1 messages\n");
     }
+}
+
+#[test]
+fn a_last_record_that_cannot_be_read_is_an_error_at_the_end_too() {
+    let local = Local::start();
+    local.create("t", 1);
+    local.run(KPRODUCE, &["--topic", "t"], b"first\nlast\n").check(0, "");
+    let path = local.log_file("t");
+    let bytes = std::fs::read(&path).expect("the log");
+    let value = bytes.windows(4).position(|window| window == b"last").expect("the last value");
+    let file = OpenOptions::new().write(true).open(path).expect("the log");
+    // The value's length, as a varint: 63 bytes are more than the record has.
+    file.write_all_at(&[63 << 1], value as u64 - 1).expect("the log is writable");
+
+    let ran = everything(&local, "t", &["--consumer-property", "check.crcs=false"]);
+
+    ran.check(1, "first\n");
+    assert!(ran.stderr.contains("error: cannot read t-0\n"), "{}", ran.stderr);
 }
 
 #[test]

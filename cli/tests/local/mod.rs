@@ -1,6 +1,7 @@
 //! A broker in this process, and the tools as processes that talk to it.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ const RUN_MAX: Duration = Duration::from_secs(60);
 /// A broker on a free port, with data that goes when it goes.
 pub(crate) struct Local {
     address: String,
+    data: PathBuf,
     /// Taken only when this is dropped.
     broker: Option<Handle>,
     /// Drives the broker.
@@ -49,14 +51,20 @@ impl Local {
     fn with(config: Config) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
+        let data = config.log_dirs[0].clone();
         let broker = runtime.block_on(Broker::start(config)).expect("the broker starts");
         let address = broker.addrs()[0].to_string();
-        Self { address, broker: Some(broker), runtime }
+        Self { address, data, broker: Some(broker), runtime }
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The first file of the only partition of a topic.
+    pub(crate) fn log_file(&self, topic: &str) -> PathBuf {
+        self.data.join(format!("{topic}-0/00000000000000000000.log"))
     }
 
     /// Stops the broker; the tools go on.
