@@ -11,7 +11,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let admin = Client::connect(Config::new(bootstrap)).await?.admin();
     let name = "admin-example";
 
-    for (topic, created) in admin.create_topics([NewTopic::new(name, 3, 1).config("retention.ms", "3600000")]).await? {
+    for (topic, created) in
+        admin.create_topics([NewTopic::new(name, 3, 1).config("retention.ms", "3600000")]).await?
+    {
         println!("created {topic} with id {}", created?.id);
     }
     for (topic, added) in admin.create_partitions([NewPartitions::to(name, 4)]).await? {
@@ -25,7 +27,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for (_, described) in admin.describe_topics([name]).await? {
         for partition in described?.partitions {
-            println!("partition {}: leader {:?}, isr {:?}", partition.partition, partition.leader, partition.isr);
+            println!(
+                "partition {}: leader {:?}, isr {:?}",
+                partition.partition, partition.leader, partition.isr
+            );
         }
     }
     for (topic, deleted) in admin.delete_topics([name]).await? {

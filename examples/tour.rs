@@ -54,7 +54,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let broker = Broker::start(config).await?;
     println!("broker   {} in {}", broker.bootstrap(), dir.path().display());
     let client = Client::connect(Config::new(broker.bootstrap())).await?;
-    for (topic, created) in client.admin().create_topics([NewTopic::new(TOPIC, PARTITIONS as i32, 1)]).await? {
+    for (topic, created) in client.admin().create_topics([NewTopic::new(TOPIC, PARTITIONS as i32, 1)]).await?
+    {
         created.map_err(|e| format!("{topic}: {e}"))?;
     }
     println!("topic    {TOPIC}, {PARTITIONS} partitions");
@@ -63,7 +64,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let producer = client.producer()?;
     producer.partitions_for(TOPIC).await?;
-    let (sent, producer) = tokio::task::spawn_blocking(move || send(&file, &producer).map(|t| (t, producer))).await??;
+    let (sent, producer) =
+        tokio::task::spawn_blocking(move || send(&file, &producer).map(|t| (t, producer))).await??;
     let report = producer.close(Duration::from_secs(60)).await?;
     if let Some(error) = report.first_error {
         return Err(format!("{} records failed, the first with: {error}", report.failed).into());
@@ -138,11 +140,16 @@ fn make_text(path: &Path) -> Result<PathBuf, Box<dyn Error>> {
 
 fn bar(what: &'static str, total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix}      {bar:40} {bytes}/{total_bytes}  {bytes_per_sec}");
-    ProgressBar::new(total).with_prefix(what).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(total)
+        .with_prefix(what)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn say(what: &str, tally: &Tally, took: Duration) {
     let (lines, bytes, seconds) = (tally.lines as f64, tally.bytes as f64, took.as_secs_f64());
     let (rate, speed) = (lines / seconds, bytes / seconds / 1e6);
-    println!("{what}      {lines} lines, {:.0} MB in {seconds:.2} s: {rate:.0} lines/s, {speed:.0} MB/s", bytes / 1e6);
+    println!(
+        "{what}      {lines} lines, {:.0} MB in {seconds:.2} s: {rate:.0} lines/s, {speed:.0} MB/s",
+        bytes / 1e6
+    );
 }
