@@ -23,16 +23,9 @@ impl Settings {
     /// Settings out of the text of a Java properties file: comments, `=` or `:` or blanks after the key, escapes, continued lines.
     pub fn parse_properties(text: &str) -> Self {
         let mut settings = Self::default();
-        let mut lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with(['#', '!']));
-        while let Some(first) = lines.next() {
-            let mut line = first.to_owned();
-            while ends_in_continuation(&line) {
-                line.pop();
-                line += lines.next().unwrap_or_default();
-            }
-            let (key, value) = split_property(&line);
+        for (key, value) in kinglet::parse_properties(text) {
             if !key.is_empty() {
-                settings.set(&unescaped(key), unescaped(value));
+                settings.set(&key, value);
             }
         }
         settings
@@ -83,53 +76,6 @@ pub fn split_pair<'a>(option: &str, word: &'a str) -> Result<(&'a str, &'a str),
         );
     }
     Ok((key, value))
-}
-
-/// An odd number of backslashes at the end: the last one is not itself escaped.
-fn ends_in_continuation(line: &str) -> bool {
-    line.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
-}
-
-fn split_property(line: &str) -> (&str, &str) {
-    let mut escaped = false;
-    for (i, c) in line.char_indices() {
-        if !escaped && (c == '=' || c == ':' || c.is_ascii_whitespace()) {
-            let rest = line[i..].trim_start();
-            let rest = rest.strip_prefix(['=', ':']).unwrap_or(rest);
-            return (&line[..i], rest.trim_start());
-        }
-        escaped = !escaped && c == '\\';
-    }
-    (line, "")
-}
-
-fn unescaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('t') => out.push('\t'),
-            Some('n') => out.push('\n'),
-            Some('r') => out.push('\r'),
-            Some('f') => out.push('\x0c'),
-            Some('u') => {
-                let digits: String = chars.by_ref().take(4).collect();
-                out.push(
-                    u32::from_str_radix(&digits, 16)
-                        .ok()
-                        .and_then(char::from_u32)
-                        .unwrap_or(char::REPLACEMENT_CHARACTER),
-                );
-            }
-            Some(other) => out.push(other),
-            None => {}
-        }
-    }
-    out
 }
 
 #[cfg(test)]

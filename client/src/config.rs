@@ -13,6 +13,8 @@ use crate::protocol::records::Compression;
 use crate::{Error, ErrorKind, Result};
 use keys::Kind;
 
+pub use properties::parse_properties;
+
 /// How to reach a cluster and how to behave there.
 ///
 /// ```
@@ -74,7 +76,7 @@ impl Config {
 
     /// Sets what the text of a Java properties file says; what it does not mention stays.
     pub fn apply_properties(mut self, text: &str) -> Result<Self> {
-        for (key, value) in properties::parse(text) {
+        for (key, value) in parse_properties(text) {
             if keys::find(&key).is_some() {
                 self.put(&key, value.trim_end())?;
             } else {

@@ -36,7 +36,7 @@ mod rng;
 
 pub use admin::Admin;
 pub use client::{Client, Target};
-pub use config::{Acks, Config, UnknownKey};
+pub use config::{Acks, Config, UnknownKey, parse_properties};
 pub use consumer::{Assignment, Batch, Consumer};
 pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
 pub use kinglet_protocol as protocol;

@@ -1,7 +1,8 @@
 //! Java's `.properties` format: what files for `--command-config` are written in.
 
-/// The entries of a file in order; a key may come twice, the later one counts.
-pub(super) fn parse(text: &str) -> Vec<(String, String)> {
+/// The entries of the text of a Java `.properties` file, in order: comments, `=`, `:` or blanks after the key, escapes,
+/// continued lines. A key may come twice; the later one counts. Every text is such a file: there is no error.
+pub fn parse_properties(text: &str) -> Vec<(String, String)> {
     let mut out = Vec::new();
     let mut lines = text.lines();
     while let Some(first) = lines.next() {
@@ -72,7 +73,7 @@ mod tests {
     fn a_file_is_read_as_java_reads_it() {
         let text = "# comment\n! too\n\nacks=all\n linger.ms : 5 \nclient.id one two\nempty=\nlist=a,\\\n   b\n\
                     path=C\\:\\\\x\\u0041\n";
-        let got = parse(text);
+        let got = parse_properties(text);
         let want = [
             ("acks", "all"),
             ("linger.ms", "5 "),
@@ -87,6 +88,6 @@ mod tests {
 
     #[test]
     fn a_backslash_at_the_very_end_is_no_trap() {
-        assert_eq!(parse("a=b\\"), [("a".to_owned(), "b".to_owned())]);
+        assert_eq!(parse_properties("a=b\\"), [("a".to_owned(), "b".to_owned())]);
     }
 }
