@@ -5,6 +5,7 @@ mod model;
 
 use bytes::Bytes;
 use kinglet_protocol::messages::{FetchRequest, FetchResponse};
+use kinglet_protocol::records::legacy::{MessageFormat, MessageSet, Tail, from_batch, to_batch, to_batches};
 use kinglet_protocol::records::{Batch, BatchBuilder, BatchError, Compression, Seal};
 use kinglet_protocol::wire::{Field, FieldType};
 use kinglet_protocol::{RequestHead, decode_response, encode_request, encode_response};
@@ -193,5 +194,70 @@ fn a_decompression_bomb_stops_at_the_callers_limit() {
         assert!(stopped, "{compression}: {result:?}");
         // Old and new buffer at once while the output grows.
         assert!(peak <= 2 * LIMIT + (64 << 10), "{compression}: {len} bytes took {peak}");
+    }
+}
+
+#[test]
+fn a_bomb_in_an_old_wrapper_stops_at_the_callers_limit() {
+    const LIMIT: usize = 1 << 20;
+    const TINY: usize = 4 << 20;
+    for compression in [Compression::Gzip, Compression::Snappy, Compression::Lz4] {
+        // One value, and as many records as fit: what is small in a batch is five times that in a message.
+        let (mut one, mut many) = (BatchBuilder::new(1 << 10), BatchBuilder::new(1 << 10));
+        one.push(0, None, Some(&vec![0; 32 << 20]), &[]);
+        while many.len() < TINY {
+            many.push(0, None, None, &[]);
+        }
+        for builder in [one, many] {
+            let mut bomb =
+                builder.seal(Seal { compression, ..Seal::default() }).expect("the codec is built in");
+            let batch = Batch::split(&mut bomb).expect("a batch").expect("a whole one");
+            for format in [MessageFormat::V0, MessageFormat::V1] {
+                let (result, peak) = peak_of(|| from_batch(&batch, format, 0, LIMIT));
+                assert_eq!(result, Err(BatchError::TooLarge { limit: LIMIT }), "{compression}");
+                assert!(peak <= 4 * LIMIT, "{compression}: {peak}");
+
+                let set = from_batch(&batch, format, 0, 256 << 20).expect("it fits");
+                let (result, peak) = peak_of(|| to_batches(set.clone(), Tail::MayBeCut, LIMIT));
+                assert_eq!(result, Err(BatchError::TooLarge { limit: LIMIT }), "{compression}");
+                assert!(peak <= 2 * LIMIT + (64 << 10), "{compression}: {} bytes took {peak}", set.len());
+                let set = MessageSet::new(set, Tail::Whole);
+                let (result, peak) = peak_of(|| to_batch(&set, LIMIT).map(|batch| batch.bytes().len()));
+                assert_eq!(result, Err(BatchError::TooLarge { limit: LIMIT }), "{compression}");
+                assert!(peak <= 2 * LIMIT + (64 << 10), "{compression}: {peak}");
+                let (count, peak) = peak_of(|| set.messages(LIMIT).count());
+                assert_eq!(count, 1, "an error alone");
+                assert!(peak <= 2 * LIMIT + (64 << 10), "{compression}: {peak}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sizes_in_a_message_set_that_lie_cost_nothing() {
+    let mut builder = BatchBuilder::new(1 << 10);
+    builder.push(0, Some(b"key"), Some(b"value"), &[]);
+    let mut batch = builder.seal(Seal::default()).expect("no codec");
+    let batch = Batch::split(&mut batch).expect("a batch").expect("a whole one");
+    for format in [MessageFormat::V0, MessageFormat::V1] {
+        let set = from_batch(&batch, format, 0, 1 << 20).expect("it fits");
+        for at in 8..set.len() - 4 {
+            for size in [i32::MAX, i32::MIN, -2, 0, 13, 1 << 30] {
+                let mut hostile = set.to_vec();
+                hostile[at..at + 4].copy_from_slice(&size.to_be_bytes());
+                if at > 12 {
+                    let crc = crc_fast::crc32_iso_hdlc(&hostile[16..]);
+                    hostile[12..16].copy_from_slice(&crc.to_be_bytes());
+                }
+                let hostile = Bytes::from(hostile);
+                for tail in [Tail::Whole, Tail::MayBeCut] {
+                    let (_, peak) = peak_of(|| to_batches(hostile.clone(), tail, 1 << 20));
+                    assert!(peak <= allowed(set.len()), "{format:?} {at} {size}: {peak}");
+                    let set = MessageSet::new(hostile.clone(), tail);
+                    let (_, peak) = peak_of(|| to_batch(&set, 1 << 20).map(|_| ()));
+                    assert!(peak <= allowed(hostile.len()), "{format:?} {at} {size}: {peak}");
+                }
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::compression::{Compression, DecompressError, decompress};
+use super::compression::{CompressError, Compression, DecompressError, decompress};
 use super::record::{Frame, RecordIter};
 use crate::ErrorCode;
 
@@ -168,12 +168,15 @@ pub enum BatchError {
         /// Bytes that are there.
         have: usize,
     },
-    /// Another record format than v2.
-    #[error("record format (magic) {0}, only 2 is supported")]
+    /// Another record format than is read here: batches are 2, message sets are 0 and 1 ([`super::legacy`]).
+    #[error("record format (magic) {0} cannot be here")]
     Magic(i8),
     /// A length field below that of an empty batch.
     #[error("batch length {0} is below the 49 of an empty batch")]
     Length(i32),
+    /// A size field below that of an empty message of the formats v0 and v1.
+    #[error("message size {0} is below that of an empty message")]
+    MessageLength(i32),
     /// Bytes have changed since the producer sealed the batch.
     #[error("checksum {stored:#010x} stored, {computed:#010x} computed")]
     Crc {
@@ -199,6 +202,12 @@ pub enum BatchError {
     /// The records do not decompress.
     #[error(transparent)]
     Codec(DecompressError),
+    /// The formats v0 and v1 have no such codec.
+    #[error("record formats before 2 have no {0}")]
+    TooOldFor(Compression),
+    /// Converted records do not compress.
+    #[error(transparent)]
+    Compress(#[from] CompressError),
     /// The decompressed records are larger than the caller allows.
     #[error("decompressed records exceed {limit} bytes")]
     TooLarge {
@@ -212,13 +221,18 @@ impl BatchError {
     pub fn code(&self) -> i16 {
         let code = match self {
             Self::Magic(0 | 1) => ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT,
-            Self::Truncated { .. } | Self::Magic(_) | Self::Length(_) | Self::Crc { .. } => {
-                ErrorCode::CORRUPT_MESSAGE
-            }
+            Self::Truncated { .. }
+            | Self::Magic(_)
+            | Self::Length(_)
+            | Self::MessageLength(_)
+            | Self::Crc { .. } => ErrorCode::CORRUPT_MESSAGE,
             Self::Count { .. } | Self::Corrupt(_) => ErrorCode::INVALID_RECORD,
-            Self::UnknownCompression(_) | Self::Codec(DecompressError::Disabled(_)) => {
-                ErrorCode::UNSUPPORTED_COMPRESSION_TYPE
-            }
+            Self::UnknownCompression(_)
+            | Self::TooOldFor(_)
+            | Self::Compress(CompressError::Disabled(_))
+            | Self::Codec(DecompressError::Disabled(_)) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            Self::Compress(CompressError::TooLarge { .. }) => ErrorCode::MESSAGE_TOO_LARGE,
+            Self::Compress(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
             Self::Codec(DecompressError::Corrupt { .. }) => ErrorCode::CORRUPT_MESSAGE,
             Self::TooLarge { .. } | Self::Codec(DecompressError::TooLarge { .. }) => {
                 ErrorCode::MESSAGE_TOO_LARGE

@@ -240,13 +240,13 @@ fn set_checksum(batch: &mut [u8]) {
 }
 
 #[inline]
-fn length(len: usize) -> i32 {
+pub(super) fn length(len: usize) -> i32 {
     i32::try_from(len).expect(RECORD_FITS)
 }
 
 /// Bytes of a nullable field with its length.
 #[inline]
-fn nullable_len(field: Option<&[u8]>) -> usize {
+pub(super) fn nullable_len(field: Option<&[u8]>) -> usize {
     match field {
         Some(field) => varint::varint_len(length(field.len())) + field.len(),
         None => varint::varint_len(-1),
@@ -254,7 +254,7 @@ fn nullable_len(field: Option<&[u8]>) -> usize {
 }
 
 #[inline]
-fn put_nullable(out: &mut Vec<u8>, field: Option<&[u8]>) {
+pub(super) fn put_nullable(out: &mut Vec<u8>, field: Option<&[u8]>) {
     match field {
         Some(field) => {
             put_varint(out, length(field.len()));
@@ -265,14 +265,14 @@ fn put_nullable(out: &mut Vec<u8>, field: Option<&[u8]>) {
 }
 
 #[inline]
-fn put_varint(out: &mut Vec<u8>, n: i32) {
+pub(super) fn put_varint(out: &mut Vec<u8>, n: i32) {
     put_uvarlong(out, u64::from(varint::zigzag32(n)));
 }
 
 /// One and two bytes are written apart: nearly every number of a record is that short, and an append of a length
 /// the compiler knows is a store where any other is a call.
 #[inline]
-fn put_uvarlong(out: &mut Vec<u8>, n: u64) {
+pub(super) fn put_uvarlong(out: &mut Vec<u8>, n: u64) {
     let low = n.to_le_bytes()[0];
     if n < 1 << 7 {
         out.push(low);

@@ -65,7 +65,7 @@ impl Compression {
         }
     }
 
-    /// The levels that Kafka allows (KIP-390); `None` for a codec without levels.
+    /// The levels that Kafka allows (KIP-390); `None` for a codec without levels. -1 is gzip's default there, too.
     pub const fn levels(self) -> Option<RangeInclusive<i32>> {
         match self {
             Self::None | Self::Snappy => None,
@@ -89,6 +89,9 @@ impl FromStr for Compression {
         Self::ALL.into_iter().find(|codec| codec.name() == name).ok_or_else(|| UnknownCodec(name.to_owned()))
     }
 }
+
+/// Java's `Deflater.DEFAULT_COMPRESSION`.
+const GZIP_DEFAULT: i32 = -1;
 
 /// A name that is no codec's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -158,6 +161,8 @@ pub fn compress(
     input: &[u8],
     out: &mut BytesMut,
 ) -> Result<(), CompressError> {
+    // Kafka's own name for gzip's default (`compression.gzip.level`).
+    let level = level.filter(|level| (codec, *level) != (Compression::Gzip, GZIP_DEFAULT));
     if let (Some(levels), Some(level)) = (codec.levels(), level)
         && !levels.contains(&level)
     {
@@ -178,6 +183,27 @@ pub fn compress(
         Compression::Zstd => zstd::compress(level, input, out),
         #[cfg(not(all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")))]
         disabled => Err(CompressError::Disabled(disabled)),
+    }
+}
+
+/// Appends the compressed `input` to `out` as messages of format v0 hold it.
+///
+/// Their lz4 frames carry a wrong header checksum: clients of that time compute it so and refuse the right one
+/// (KAFKA-3160).
+pub(super) fn compress_for_v0(
+    codec: Compression,
+    input: &[u8],
+    out: &mut BytesMut,
+) -> Result<(), CompressError> {
+    match codec {
+        #[cfg(feature = "lz4")]
+        Compression::Lz4 => {
+            let start = out.len();
+            lz4::compress(input, out)?;
+            lz4::spoil_header_checksum(out.get_mut(start..).unwrap_or_default());
+            Ok(())
+        }
+        codec => compress(codec, None, input, out),
     }
 }
 

@@ -1,8 +1,9 @@
-//! Record batches as they travel and as they lie on disk: format v2, its codecs, and the small files beside a log.
+//! Records as they travel and as they lie on disk: batches of format v2, the codecs, the small files beside a log, and in
+//! [`legacy`] the message sets of the formats v0 and v1.
 //!
 //! Reading is zero-copy: a [`Batch`] is a view over the [`Bytes`](bytes::Bytes) it arrived in, and a
 //! [`RecordRef`] points into them. Writing encodes each record once, into the buffer that goes on the wire.
-//! Nothing here does IO or reads a clock. Formats v0 and v1 are not read here: they are [`BatchError::Magic`].
+//! Nothing here does IO or reads a clock.
 //!
 //! ```
 //! use kinglet_protocol::records::{Batch, BatchBuilder, Compression, Seal};
@@ -26,6 +27,7 @@ pub mod compression;
 pub mod control;
 pub mod files;
 pub mod header;
+pub mod legacy;
 pub mod record;
 
 pub use batch::{Batch, BatchError, Depth, Records, validate};

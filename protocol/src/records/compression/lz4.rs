@@ -14,6 +14,9 @@ use super::{CompressError, Compression, DecompressError, Output};
 const MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
 /// Behind the magic: version 1 with independent blocks, blocks of 64 KiB, and the checksum of these two bytes.
 const DESCRIPTOR: [u8; 3] = [0x60, 0x40, 0x82];
+/// The checksum that clients before Kafka 0.10 compute: over the magic as well.
+const SPOILT_CHECKSUM: u8 = 0x1a;
+const CHECKSUM_AT: usize = MAGIC.len() + DESCRIPTOR.len() - 1;
 const BLOCK_SIZE: usize = 64 << 10;
 /// Set in the length of a block that is stored as it is.
 const STORED: u32 = 1 << 31;
@@ -42,6 +45,13 @@ pub(super) fn compress(input: &[u8], out: &mut BytesMut) -> Result<(), CompressE
     }
     out.put_u32_le(0);
     Ok(())
+}
+
+/// Gives a frame that [`compress`] wrote the header checksum of old clients.
+pub(super) fn spoil_header_checksum(frame: &mut [u8]) {
+    if let Some(checksum) = frame.get_mut(CHECKSUM_AT) {
+        *checksum = SPOILT_CHECKSUM;
+    }
 }
 
 pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {

@@ -53,6 +53,14 @@ fn kafkas_levels_are_taken_and_others_refused() {
     }
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn the_default_level_of_gzip_has_a_number_in_kafka() {
+    let input = text();
+    let by_number = compressed(Compression::Gzip, Some(-1), &input);
+    assert_eq!(by_number, compressed(Compression::Gzip, None, &input));
+}
+
 #[test]
 fn names_and_ids_are_kafkas() {
     for (id, name) in ["none", "gzip", "snappy", "lz4", "zstd"].into_iter().enumerate() {
