@@ -28,6 +28,7 @@ pub mod frame;
 mod header;
 pub mod messages;
 pub mod records;
+pub mod releases;
 pub mod wire;
 
 pub use api::{ApiInfo, ApiKey, Recode, Request, negotiate};
