@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::protocol::records::Compression;
+use crate::protocol::releases::Release;
 use crate::{Error, ErrorKind, Result};
 use keys::Kind;
 
@@ -179,7 +180,7 @@ impl Config {
             Kind::Bool => value.to_ascii_lowercase(),
             Kind::OneOf(_) if key.name == "security.protocol" => value.to_ascii_uppercase(),
             Kind::OneOf(_) => value.to_ascii_lowercase(),
-            Kind::Text | Kind::Int(..) => value.to_owned(),
+            Kind::Text | Kind::Int(..) | Kind::Release => value.to_owned(),
         };
         if let Some(wanted) = key.kind.refuse(&value) {
             let error = Error::new(ErrorKind::Config, format!("{}={value} is not valid", key.name));
@@ -218,6 +219,12 @@ impl Config {
 
     pub(crate) fn duration(&self, key: &'static str) -> Duration {
         Duration::from_millis(self.int(key).and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default())
+    }
+
+    /// The release all brokers are taken to be of, if they are not to be asked.
+    pub(crate) fn pinned_release(&self) -> Option<Release> {
+        let asked = self.flag("api.version.request");
+        if asked { None } else { self.text("broker.version.fallback").parse().ok() }
     }
 
     /// The servers to ask first.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::TopicPartition;
 use crate::protocol::records::{BatchError, CompressError};
-use crate::protocol::{ApiKey, DecodeError, EncodeError, ErrorCode};
+use crate::protocol::{DecodeError, EncodeError, ErrorCode};
 
 /// The client's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -116,13 +116,6 @@ impl Error {
 
     pub(crate) fn closed(what: &'static str) -> Self {
         Self::new(ErrorKind::Closed, format!("the {what} is closed"))
-    }
-
-    pub(crate) fn unsupported(key: ApiKey, broker: &str) -> Self {
-        Self::new(
-            ErrorKind::UnsupportedVersion,
-            format!("{broker} serves no version of {} we know", key.name()),
-        )
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {

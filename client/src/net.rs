@@ -3,6 +3,7 @@
 mod backoff;
 mod connection;
 mod dial;
+mod greeting;
 mod link;
 mod pool;
 mod versions;

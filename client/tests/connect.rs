@@ -5,9 +5,14 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{Fake, Script};
+use fake::{Age, Fake, Script};
 use kinglet::protocol::messages::api_versions::ApiVersion;
-use kinglet::protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, MetadataRequest};
+use kinglet::protocol::messages::metadata::{
+    MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kinglet::protocol::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, MetadataRequest, ProduceRequest,
+};
 use kinglet::protocol::{ErrorCode, Request};
 use kinglet::{Client, Config, ErrorKind};
 use tokio::io::AsyncWriteExt;
@@ -171,4 +176,115 @@ async fn a_request_of_ones_own_goes_through() {
     let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
     let answer = client.request(MetadataRequest::default(), kinglet::Target::Any).await.unwrap();
     assert_eq!(answer.brokers.len(), 1);
+}
+
+/// A broker of 0.9, or of 0.8, with a topic `t`.
+async fn old_broker(age: Age) -> Fake {
+    Fake::start(|at| {
+        let (host, port) = at.rsplit_once(':').unwrap();
+        let broker = MetadataResponseBroker {
+            node_id: 1,
+            host: host.to_owned(),
+            port: port.parse().unwrap(),
+            rack: None,
+        };
+        let partition = MetadataResponsePartition { leader_id: 1, ..Default::default() };
+        let topic = MetadataResponseTopic {
+            name: Some("t".to_owned()),
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        let metadata = MetadataResponse { brokers: vec![broker], topics: vec![topic], ..Default::default() };
+        Script::default()
+            .aged(age)
+            .always::<MetadataRequest>(0, move |_| Some(metadata.clone()))
+            .always::<ProduceRequest>(i16::from(age == Age::Silent), |_| Some(Default::default()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_be_asked_for_its_versions_is_recognised_once() {
+    for (age, release) in [(Age::Silent, "0.9.0"), (Age::Closing, "0.8.2")] {
+        let fake = old_broker(age).await;
+        let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
+        let topics = client.admin().list_topics().await.unwrap();
+        assert_eq!(topics.iter().map(|topic| &*topic.name).collect::<Vec<_>>(), ["t"]);
+        // The first question is the one that recognises it.
+        assert_eq!(fake.versions::<MetadataRequest>(), [1, 0], "{age:?}");
+
+        let error = client.request(CreateTopicsRequest::default(), kinglet::Target::Any).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
+        let said = format!("{} (answers like Kafka {release}) has no CreateTopics: ", fake.address);
+        assert_eq!(error.to_string(), said + "needs Kafka >= 0.10.1 (KIP-4)");
+
+        // Another connection to the same address asks nothing first.
+        client.producer().unwrap().partitions_for("t").await.unwrap();
+        assert_eq!(fake.asked::<ApiVersionsRequest>(), 1, "{age:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_is_slow_to_say_what_it_serves_is_not_taken_for_an_old_one() {
+    let fake = Fake::start(|at| {
+        // It is asked again on the second connection only: the first gets no answer before that.
+        Script::default().with_topic(at).aged(Age::Silent)
+    })
+    .await;
+    let config = Config::new(&*fake.address).request_timeout(Duration::from_millis(600));
+    let error = Client::connect(config).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(fake.versions::<MetadataRequest>(), [1], "it answered as newer brokers do");
+}
+
+#[tokio::test]
+async fn a_port_that_closes_every_connection_is_not_taken_for_an_old_broker() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(stream);
+        }
+    });
+    let error = Client::connect(Config::new(address)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Disconnected, "{error}");
+    assert!(error.hint().unwrap().contains("TLS"), "{error}");
+}
+
+#[tokio::test]
+async fn an_old_broker_that_was_replaced_is_asked_again() {
+    let fake = old_broker(Age::Closing).await;
+    let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
+    client.admin().list_topics().await.unwrap();
+    let port = fake.address.clone();
+    fake.stop().await;
+    // The first question may only find out that the connection is gone.
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        kinds.push(client.admin().list_topics().await.unwrap_err().kind());
+    }
+    assert_eq!(kinds.last(), Some(&ErrorKind::Unreachable));
+    let newer = Fake::start_at(&port, |at| Script::default().with_topic(at)).await;
+    client.admin().list_topics().await.unwrap();
+    assert_eq!(newer.asked::<ApiVersionsRequest>(), 1);
+    assert_eq!(newer.versions::<MetadataRequest>(), [12]);
+}
+
+#[tokio::test]
+async fn brokers_of_a_pinned_release_are_not_asked_what_they_serve() {
+    let fake = Fake::start(|at| Script::default().with_topic(at)).await;
+    let pinned = |release: &str| {
+        let config = Config::new(&*fake.address).set("api.version.request", false).unwrap();
+        config.set("broker.version.fallback", release)
+    };
+    let client = Client::connect(pinned("1.0.2").unwrap()).await.unwrap();
+    client.admin().list_topics().await.unwrap();
+    assert_eq!(fake.asked::<ApiVersionsRequest>(), 0);
+    assert_eq!(fake.versions::<MetadataRequest>(), [5]);
+    let error = client
+        .request(kinglet::protocol::messages::DescribeClusterRequest::default(), kinglet::Target::Any)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().ends_with("has no DescribeCluster: needs Kafka >= 2.8 (KIP-700)"), "{error}");
+    assert_eq!(pinned("soon").unwrap_err().kind(), ErrorKind::Config);
 }

@@ -1,5 +1,7 @@
 //! The table of configuration keys: Kafka's names, types and defaults, and what each does here.
 
+use crate::protocol::releases::Release;
+
 /// What a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -11,6 +13,8 @@ pub(super) enum Kind {
     Bool,
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// A release of Kafka.
+    Release,
 }
 
 /// One key.
@@ -45,6 +49,8 @@ pub(super) const KEYS: &[Key] = keys! {
     "reconnect.backoff.ms" MS, "50", "the wait before a broker is dialled again; it doubles each time";
     "reconnect.backoff.max.ms" MS, "1000", "the longest wait before a broker is dialled again";
     "metadata.max.age.ms" MS, "300000", "after this time topics are asked for again, to see new partitions";
+    "api.version.request" Kind::Bool, "true", "whether brokers are asked what they serve; false takes them for broker.version.fallback";
+    "broker.version.fallback" Kind::Release, "0.10.0", "the release of brokers that are not asked, for tests and odd proxies";
     "security.protocol" Kind::OneOf(&["PLAINTEXT"]), "PLAINTEXT", "how connections are secured: only PLAINTEXT so far";
     "allow.auto.create.topics" Kind::Bool, "true", "whether asking for a topic may create it, for producers too";
     "acks" Kind::OneOf(&["all", "-1", "1", "0"]), "all", "which replicas must have a batch before it counts as written";
@@ -144,6 +150,9 @@ impl Kind {
         match self {
             Self::Text => None,
             Self::Bool => (!matches!(value, "true" | "false")).then(|| "true or false".to_owned()),
+            Self::Release => {
+                value.parse::<Release>().err().map(|_| "a release of Kafka, like 0.9.0.1 or 2.8".to_owned())
+            }
             Self::OneOf(words) => (!words.contains(&value)).then(|| format!("one of {}", words.join(", "))),
             Self::Int(low, high) => match value.parse::<i64>() {
                 Ok(n) if (low..=high).contains(&n) => None,

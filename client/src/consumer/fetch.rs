@@ -17,7 +17,7 @@ use crate::net::Lane;
 use crate::protocol::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use crate::protocol::messages::{FetchRequest, FetchResponse};
 use crate::protocol::wire::RecordBytes;
-use crate::protocol::{ErrorCode, Request};
+use crate::protocol::{ErrorCode, VersionRange};
 use crate::{Error, ErrorKind, PerItem, Position, Result, TopicPartition, clock, rng};
 
 /// The newest version without topic ids.
@@ -170,7 +170,7 @@ async fn fetch(shared: &Shared, broker: i32, asks: &[Ask]) -> Result<FetchRespon
     let connection = core.metadata.broker(&core.pool, broker, Lane::Fetch(shared.lane)).await?;
     let version = connection.version::<FetchRequest>(VERSION_MAX)?;
     if version < VERSION_MIN {
-        return Err(Error::unsupported(FetchRequest::KEY, connection.address()));
+        return Err(connection.lacks::<FetchRequest>(VersionRange::new(VERSION_MIN, VERSION_MAX)));
     }
     let wait = Duration::from_millis(u64::try_from(shared.settings.max_wait_ms).unwrap_or_default());
     let answer = connection.call_version(&request(&shared.settings, asks), version, wait).await?;

@@ -15,8 +15,8 @@ use tracing::debug;
 use super::dial::{Address, dial};
 use super::link::{Link, run};
 use super::versions::Versions;
-use crate::protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use crate::protocol::{ErrorCode, Request, decode_response, encode_request};
+use crate::protocol::releases::Release;
+use crate::protocol::{Request, VersionRange, decode_response, encode_request};
 use crate::{Error, ErrorKind, Result};
 
 /// What every connection of a client has in common.
@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) request_timeout: Duration,
     /// The largest answer, in bytes.
     pub(crate) response_max: usize,
+    /// Brokers are not asked what they serve: they are of this release.
+    pub(crate) pinned: Option<Release>,
 }
 
 /// An open connection whose broker has said what it serves. Dropped = closed.
@@ -39,14 +41,27 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Dials, and asks for the versions.
-    pub(crate) async fn open(address: &Address, settings: &Settings) -> Result<Self> {
+    /// Dials. What the broker serves is not known yet.
+    pub(super) async fn dial(address: &Address, settings: &Settings) -> Result<Self> {
         let stream = dial(address, settings.connect_timeout).await?;
         let link = Arc::new(Link::new(stream, address.to_string()));
         let task = tokio::spawn(run(link.clone(), settings.response_max));
-        let mut connection = Self { link, versions: Versions::default(), settings: settings.clone(), task };
-        connection.versions = Versions::new(&connection.ask_versions().await?);
-        Ok(connection)
+        Ok(Self { link, versions: Versions::default(), settings: settings.clone(), task })
+    }
+
+    /// With what the broker serves.
+    pub(super) fn with(mut self, versions: Versions) -> Self {
+        self.versions = versions;
+        self
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether the broker has ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.link.has_answered()
     }
 
     /// `host:port` as it was dialled.
@@ -61,7 +76,12 @@ impl Connection {
 
     /// The highest version of `R` that both sides know, up to `cap`.
     pub(crate) fn version<R: Request>(&self, cap: i16) -> Result<i16> {
-        self.versions.best::<R>(cap).ok_or_else(|| Error::unsupported(R::KEY, self.address()))
+        self.versions.best::<R>(cap).ok_or_else(|| self.lacks::<R>(R::VERSIONS))
+    }
+
+    /// The broker serves none of these versions of `R`, or not `R` at all.
+    pub(crate) fn lacks<R: Request>(&self, ours: VersionRange) -> Error {
+        self.versions.lacks(R::KEY, ours, self.address())
     }
 
     /// Whether the broker serves `R` at all.
@@ -152,45 +172,11 @@ impl Connection {
     pub(crate) fn request_timeout(&self) -> Duration {
         self.settings.request_timeout
     }
-
-    async fn ask_versions(&self) -> Result<ApiVersionsResponse> {
-        let request = ApiVersionsRequest {
-            client_software_name: "kinglet".to_owned(),
-            client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        let mut version = ApiVersionsRequest::VERSIONS.last;
-        let limit = self.settings.request_timeout.min(self.settings.connect_timeout);
-        for _ in 0..2 {
-            let answer = self.start(&request, version)?;
-            let frame = self.finish::<ApiVersionsRequest>(answer, limit).await.map_err(not_kafka)?;
-            // A broker that does not know the version answers in version 0, with the ones it knows (KIP-511).
-            let refused = frame.get(4..6) == Some(&ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes());
-            let answered = if refused { 0 } else { version };
-            let response =
-                decode_response::<ApiVersionsRequest>(frame, answered).map_err(|e| not_kafka(e.into()))?.1;
-            if !refused {
-                response.error_code.ok().map_err(|code| Error::broker(code, self.address()))?;
-                return Ok(response);
-            }
-            version = Versions::new(&response).best::<ApiVersionsRequest>(version).unwrap_or(0);
-        }
-        Err(Error::unsupported(ApiVersionsRequest::KEY, self.address()))
-    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// The first answer failed: the port is probably not what the user takes it for.
-fn not_kafka(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Disconnected | ErrorKind::Protocol => {
-            error.hinted("the port may belong to another service, or expect TLS, which is not supported yet")
-        }
-        _ => error,
     }
 }
 
@@ -213,6 +199,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             request_timeout: Duration::from_millis(50),
             response_max: 0,
+            pinned: None,
         };
         let task = tokio::spawn(run(link.clone(), 0));
         let connection = Connection { link, versions: Versions::default(), settings, task };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -37,6 +37,8 @@ pub(super) struct Link {
     /// Wakes those who wait until their bytes are written.
     written_more: Notify,
     waiting: Mutex<Waiting>,
+    /// An answer has come.
+    answered: AtomicBool,
 }
 
 /// Bytes the socket did not take at once.
@@ -69,11 +71,16 @@ impl Link {
             unsent_added: Notify::new(),
             written_more: Notify::new(),
             waiting: Mutex::new(Waiting::Open(VecDeque::new())),
+            answered: AtomicBool::new(false),
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
         matches!(*lock(&self.waiting), Waiting::Open(_))
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// The next correlation id.
@@ -163,6 +170,7 @@ impl Link {
         };
         match next {
             Some((expected, reply)) if expected == id => {
+                self.answered.store(true, Ordering::Relaxed);
                 // The one who asked may have given up: then nobody misses the answer.
                 let _ = reply.send(Ok(frame));
                 Ok(())

@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::sync::Mutex as Gate;
 
 use super::connection::Settings;
+use super::greeting::{OldBrokers, greet};
 use super::{Address, Backoff, Connection};
 use crate::{Config, Result, clock, rng};
 
@@ -27,6 +28,7 @@ pub(crate) struct Pool {
     settings: Settings,
     backoff: Backoff,
     slots: Mutex<Slots>,
+    old: OldBrokers,
 }
 
 type Slots = HashMap<(Address, Lane), Arc<Gate<Slot>>>;
@@ -53,12 +55,13 @@ impl Pool {
             connect_timeout: config.duration("socket.connection.setup.timeout.ms").min(fair),
             request_timeout: config.duration("request.timeout.ms"),
             response_max: config.size("fetch.max.bytes").unwrap_or(0).saturating_add(RESPONSE_SLACK),
+            pinned: config.pinned_release(),
         };
         let backoff = Backoff {
             base: config.duration("reconnect.backoff.ms"),
             max: config.duration("reconnect.backoff.max.ms"),
         };
-        Self { settings, backoff, slots: Mutex::default() }
+        Self { settings, backoff, slots: Mutex::default(), old: OldBrokers::default() }
     }
 
     /// The connection to `address` for this kind of traffic. After a failed attempt the next one waits its time.
@@ -71,11 +74,15 @@ impl Pool {
         if let Some(connection) = slot.connection.as_ref().filter(|c| c.is_open()) {
             return Ok(connection.clone());
         }
-        slot.connection = None;
+        if let Some(ended) = slot.connection.take()
+            && !ended.has_answered()
+        {
+            self.old.forget(address);
+        }
         if let Some(not_before) = slot.not_before {
             tokio::time::sleep_until(not_before.into()).await;
         }
-        match Connection::open(address, &self.settings).await {
+        match greet(address, &self.settings, &self.old).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 *slot = Slot { connection: Some(connection.clone()), ..Slot::default() };

@@ -1,23 +1,117 @@
-//! Which APIs a broker serves, in which versions, and the highest that both sides know.
+//! Which APIs a broker serves, in which versions, the highest that both sides know, and what to say when there is none.
 
 use crate::protocol::messages::ApiVersionsResponse;
+use crate::protocol::messages::api_versions::ApiVersion;
+use crate::protocol::releases::{Origin, Release};
 use crate::protocol::{ApiKey, Request, VersionRange, negotiate};
+use crate::{Error, ErrorKind};
 
 /// What one broker serves.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Versions(Vec<(ApiKey, VersionRange)>);
+pub(crate) struct Versions {
+    rows: Vec<(ApiKey, VersionRange)>,
+    source: Source,
+}
+
+/// How we know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Source {
+    /// The broker says so.
+    #[default]
+    Told,
+    /// It is too old to say so, and answers as this release does.
+    Recognised(Release),
+    /// The configuration says so.
+    Pinned(Release),
+}
 
 impl Versions {
-    pub(crate) fn new(response: &ApiVersionsResponse) -> Self {
-        let row = |api: &crate::protocol::messages::api_versions::ApiVersion| {
-            (ApiKey(api.api_key), VersionRange::new(api.min_version, api.max_version))
-        };
-        Self(response.api_keys.iter().map(row).collect())
+    pub(crate) fn told(response: &ApiVersionsResponse) -> Self {
+        let row =
+            |api: &ApiVersion| (ApiKey(api.api_key), VersionRange::new(api.min_version, api.max_version));
+        Self { rows: response.api_keys.iter().map(row).collect(), source: Source::Told }
+    }
+
+    pub(crate) fn recognised(release: Release) -> Self {
+        Self { rows: release.api_versions(), source: Source::Recognised(release) }
+    }
+
+    pub(crate) fn pinned(release: Release) -> Self {
+        Self { rows: release.api_versions(), source: Source::Pinned(release) }
     }
 
     /// The highest version of `R` up to `cap` that both sides know.
     pub(crate) fn best<R: Request>(&self, cap: i16) -> Option<i16> {
-        let theirs = self.0.iter().find(|(key, _)| *key == R::KEY)?.1;
-        negotiate(VersionRange::new(R::VERSIONS.first, R::VERSIONS.last.min(cap)), theirs)
+        let ours = VersionRange::new(R::VERSIONS.first, R::VERSIONS.last.min(cap));
+        negotiate(ours, self.range(R::KEY)?)
+    }
+
+    /// What the broker serves of an API.
+    fn range(&self, key: ApiKey) -> Option<VersionRange> {
+        self.rows.iter().find(|(of, _)| *of == key).map(|(_, range)| *range)
+    }
+
+    /// Why the broker at `address` cannot be asked this, when we could ask in the versions `ours`.
+    pub(crate) fn lacks(&self, key: ApiKey, ours: VersionRange, address: &str) -> Error {
+        let (name, who) = (key.name(), self.who());
+        let message = match (self.range(key), Origin::of(key)) {
+            (Some(theirs), _) => {
+                let needed = if ours.first == ours.last { "version" } else { "versions" };
+                let (theirs, ours) = (text(theirs), text(ours));
+                format!("{address}{who} serves {name} {theirs}, this needs {needed} {ours}")
+            }
+            (None, Some(origin)) => format!("{address}{who} has no {name}: needs {origin}"),
+            (None, None) => format!("{address}{who} has no {name}"),
+        };
+        Error::new(ErrorKind::UnsupportedVersion, message).around(|c| c.broker = Some(address.to_owned()))
+    }
+
+    /// The broker's release, in brackets, as far as it can be told.
+    fn who(&self) -> String {
+        match self.source {
+            Source::Told => match Release::of_broker(|key| self.range(key)) {
+                Some(release) => format!(" (looks like Kafka {release})"),
+                None => String::new(),
+            },
+            Source::Recognised(release) => format!(" (answers like Kafka {release})"),
+            Source::Pinned(release) => format!(" (Kafka {release} by broker.version.fallback)"),
+        }
+    }
+}
+
+fn text(range: VersionRange) -> String {
+    if range.first == range.last {
+        range.first.to_string()
+    } else {
+        format!("{}-{}", range.first, range.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::messages::{CreateTopicsRequest, FetchRequest};
+
+    fn lacks<R: Request>(versions: &Versions, ours: VersionRange) -> String {
+        versions.lacks(R::KEY, ours, "b:1").to_string()
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_the_release_that_has_it() {
+        let old = Versions::recognised(Release::V0_9_0);
+        assert_eq!(
+            lacks::<CreateTopicsRequest>(&old, CreateTopicsRequest::VERSIONS),
+            "b:1 (answers like Kafka 0.9.0) has no CreateTopics: needs Kafka >= 0.10.1 (KIP-4)"
+        );
+        let other = Versions::told(&ApiVersionsResponse::default());
+        let said = lacks::<CreateTopicsRequest>(&other, CreateTopicsRequest::VERSIONS);
+        assert_eq!(said, "b:1 has no CreateTopics: needs Kafka >= 0.10.1 (KIP-4)");
+    }
+
+    #[test]
+    fn versions_without_an_overlap_are_both_named() {
+        let old = Versions::recognised(Release::V0_9_0);
+        let said = lacks::<FetchRequest>(&old, VersionRange::new(4, 12));
+        assert_eq!(said, "b:1 (answers like Kafka 0.9.0) serves Fetch 0-1, this needs versions 4-12");
     }
 }

@@ -19,7 +19,7 @@ use crate::net::{Connection, Lane};
 use crate::protocol::messages::{
     InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
 };
-use crate::protocol::{Request, decode_response};
+use crate::protocol::{VersionRange, decode_response};
 use crate::{Error, ErrorKind, Result, clock, rng};
 
 pub(super) struct Sender {
@@ -144,7 +144,8 @@ impl Sender {
         let connection = self.connections.get(&broker).ok_or_else(gone)?.clone();
         let version = connection.version::<ProduceRequest>(request::VERSION_MAX)?;
         if version < request::VERSION_MIN {
-            return Err(Error::unsupported(ProduceRequest::KEY, connection.address()));
+            return Err(connection
+                .lacks::<ProduceRequest>(VersionRange::new(request::VERSION_MIN, request::VERSION_MAX)));
         }
         let flight = self.next_flight;
         if self.shared.settings.acks == 0 {

@@ -16,6 +16,7 @@ use kinglet::protocol::messages::{
 use kinglet::protocol::{ApiKey, ErrorCode, Request, RequestHead, encode_response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
 
 /// What comes back for a request; `None` is silence.
 pub(crate) type Answer = Option<Bytes>;
@@ -25,12 +26,26 @@ type Handler = Box<dyn Fn(RequestHead) -> Answer + Send + Sync>;
 #[derive(Default)]
 pub(crate) struct Script {
     handlers: HashMap<ApiKey, (i16, i16, Handler)>,
+    age: Age,
     asked: Mutex<Vec<(ApiKey, i16)>>,
+}
+
+/// What the broker does when it is asked what it serves, unless a handler says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// It answers.
+    #[default]
+    Modern,
+    /// As 0.9: it says nothing and leaves the connection open.
+    Silent,
+    /// As 0.8: it closes the connection.
+    Closing,
 }
 
 pub(crate) struct Fake {
     pub(crate) address: String,
     script: Arc<Script>,
+    task: JoinHandle<()>,
 }
 
 impl Script {
@@ -47,6 +62,27 @@ impl Script {
             Some(frame.expect("the test's answer fits its version").to_bytes())
         };
         self.handlers.insert(R::KEY, (R::VERSIONS.first, newest, Box::new(raw)));
+        self
+    }
+
+    /// Is too old to be asked what it serves.
+    pub(crate) fn aged(mut self, age: Age) -> Self {
+        self.age = age;
+        self
+    }
+
+    /// Answers `R` in this layout whatever version was asked for, as brokers before 0.10 do.
+    pub(crate) fn always<R: Request>(
+        mut self,
+        layout: i16,
+        handler: impl Fn(R) -> Option<R::Response> + Send + Sync + 'static,
+    ) -> Self {
+        let raw = move |head: RequestHead| {
+            let (header, request) = head.body::<R>().expect("the client sends what can be read");
+            let frame = encode_response::<R>(&handler(request)?, layout, header.correlation_id);
+            Some(frame.expect("the test's answer fits its version").to_bytes())
+        };
+        self.handlers.insert(R::KEY, (R::VERSIONS.first, layout, Box::new(raw)));
         self
     }
 
@@ -100,16 +136,29 @@ impl Script {
 impl Fake {
     /// Binds first, so that a script can advertise the address.
     pub(crate) async fn start(script: impl FnOnce(&str) -> Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    /// As [`start`](Self::start), at an address that was in use before.
+    pub(crate) async fn start_at(at: &str, script: impl FnOnce(&str) -> Script) -> Self {
+        let listener = TcpListener::bind(at).await.expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let script = Arc::new(script(&address));
         let served = script.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
+            let mut talks = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(talk(stream, served.clone()));
+                talks.spawn(talk(stream, served.clone()));
             }
         });
-        Self { address, script }
+        Self { address, script, task }
+    }
+
+    /// Closes the port and every connection.
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        // It ends by being aborted.
+        let _ = self.task.await;
     }
 
     /// How often an API was asked.
@@ -141,7 +190,11 @@ async fn talk(mut stream: TcpStream, script: Arc<Script>) {
         script.asked.lock().expect("no test panics while it counts").push((key, version));
         let answer = match script.handlers.get(&key) {
             Some((_, _, handler)) => handler(head),
-            None if key == ApiVersionsRequest::KEY => Some(versions(&script, head)),
+            None if key == ApiVersionsRequest::KEY => match script.age {
+                Age::Modern => Some(versions(&script, head)),
+                Age::Silent => None,
+                Age::Closing => return,
+            },
             None => panic!("the script says nothing about {key}"),
         };
         if let Some(bytes) = answer
