@@ -6,6 +6,7 @@
 
 pub mod absent;
 pub mod binaries;
+pub mod dialogue;
 pub mod golden;
 pub mod kafka;
 pub mod kcat;
