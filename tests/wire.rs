@@ -77,7 +77,13 @@ fn empty_request(info: &ApiInfo, version: i16) -> Bytes {
             }
         };
     }
+    if info.key == ApiKey::PRODUCE {
+        // With acks=0 there would be no answer.
+        let body = m::ProduceRequest { acks: 1, ..Default::default() }.encode_body(version);
+        return body.expect("an empty request encodes");
+    }
     let body = body!(
+        m::FetchRequest,
         m::ListOffsetsRequest,
         m::MetadataRequest,
         m::CreateTopicsRequest,

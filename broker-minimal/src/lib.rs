@@ -17,6 +17,7 @@ mod api;
 mod banner;
 mod clock;
 pub mod config;
+mod convert;
 pub mod limits;
 mod listen;
 pub mod log;
@@ -53,6 +54,7 @@ pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
     pub(crate) meta: meta::Handle,
     pub(crate) shards: Arc<Shards>,
+    pub(crate) conversions: Arc<convert::Conversions>,
     pub(crate) node_id: i32,
     pub(crate) cluster_id: String,
     /// Becomes true when the broker stops.
@@ -130,6 +132,7 @@ impl Broker {
             meta,
             meta_thread: Some(meta_thread),
             storage: Arc::new(storage),
+            conversions: Arc::new(convert::Conversions::new()),
             stop,
             tasks: JoinSet::new(),
         };
@@ -180,6 +183,7 @@ pub struct Handle {
     meta: meta::Handle,
     meta_thread: Option<std::thread::JoinHandle<()>>,
     storage: Arc<Storage>,
+    conversions: Arc<convert::Conversions>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -198,6 +202,7 @@ impl Handle {
             config: Arc::clone(&self.config),
             meta: self.meta.clone(),
             shards: Arc::clone(&self.storage.shards),
+            conversions: Arc::clone(&self.conversions),
             node_id: self.config.node_id,
             cluster_id: self.cluster_id.clone(),
             stop,

@@ -158,7 +158,7 @@ async fn batches_that_must_not_be_stored_are_refused_with_kafkas_codes() {
     let zstd = sealed(now, Some(b"k"), 10, Seal { compression: Compression::Zstd, ..Seal::default() });
     for (what, records, version, code) in [
         ("checksum", flipped.freeze(), 9, ErrorCode::CORRUPT_MESSAGE),
-        ("old format", old.freeze(), 9, ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT),
+        ("old format", old.freeze(), 9, ErrorCode::INVALID_RECORD),
         ("two batches", two, 9, ErrorCode::INVALID_RECORD),
         ("no batch", Bytes::new(), 9, ErrorCode::INVALID_RECORD),
         ("cut", cut, 9, ErrorCode::CORRUPT_MESSAGE),

@@ -4,8 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kinglet_protocol::messages::{ApiVersionsRequest, ProduceRequest, REGISTRY};
-use kinglet_protocol::{ApiInfo, ApiKey, Request, decode_response, encode_request, request_header_version};
+use kinglet_protocol::messages::{ApiVersionsRequest, REGISTRY};
+use kinglet_protocol::{ApiInfo, ApiKey, decode_response, encode_request, request_header_version};
 
 /// The correlation id of every frame made here.
 pub const CORRELATION_ID: i32 = 7;
@@ -106,9 +106,7 @@ pub fn advertised(stream: &mut TcpStream) -> io::Result<Vec<(&'static ApiInfo, i
     let mut all = Vec::new();
     for row in response.api_keys {
         let info = REGISTRY.iter().find(|info| info.key.0 == row.api_key).expect("a declared API");
-        // Produce is advertised from 0 for librdkafka's sake and refused below 3.
-        let first = if info.key == ProduceRequest::KEY { 3 } else { row.min_version };
-        all.extend((first..=row.max_version).map(|version| (info, version)));
+        all.extend((row.min_version..=row.max_version).map(|version| (info, version)));
     }
     Ok(all)
 }

@@ -38,8 +38,8 @@ pub(crate) fn unsupported() -> ApiVersionsResponse {
 fn table() -> Vec<ApiVersion> {
     let row = |row: &crate::server::dispatch::Served| ApiVersion {
         api_key: row.key.0,
-        min_version: row.advertised.first,
-        max_version: row.advertised.last,
+        min_version: row.versions.first,
+        max_version: row.versions.last,
     };
     SERVED.iter().map(row).collect()
 }

@@ -3,7 +3,7 @@
 //! A resource that is asked for more than once is described once: described each time, a request of a megabyte would be
 //! answered with gigabytes.
 //!
-//! Synonyms and sources are there from version 1 on (KIP-226), types and documentation from 3 on (KIP-569).
+//! Version 0 only says whether a value is the default. Synonyms and sources are there from version 1 on (KIP-226), types and documentation from 3 on (KIP-569).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use kinglet_protocol::messages::describe_configs::{
 use kinglet_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
 use crate::Context;
-use crate::config::{Entry, Quoted, topic_entries};
+use crate::config::{Entry, Quoted, Source, topic_entries};
 use crate::meta::{Refusal, name};
 
 const TOPIC: i8 = 2;
@@ -43,7 +43,7 @@ impl DescribeError {
 
 pub(crate) async fn handle(
     ctx: &Arc<Context>,
-    _: i16,
+    version: i16,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let mut seen = HashSet::new();
@@ -59,7 +59,11 @@ pub(crate) async fn handle(
         let wanted = resource.configuration_keys.filter(|keys| !keys.is_empty());
         let wanted = wanted.map(|keys| keys.into_iter().collect::<HashSet<String>>());
         let is_wanted = |entry: &Entry| wanted.as_ref().is_none_or(|keys| keys.contains(entry.name));
-        let told = |entry| tell(entry, request.include_synonyms, request.include_documentation);
+        let told = |entry| {
+            let told = tell(entry, request.include_synonyms, request.include_documentation);
+            let is_default = version == 0 && told.config_source == Source::Default.code();
+            DescribeConfigsResourceResult { is_default, ..told }
+        };
         results.push(DescribeConfigsResult {
             error_code,
             error_message,

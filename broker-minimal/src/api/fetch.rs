@@ -1,17 +1,23 @@
-//! Fetch, versions 4 to 12.
+//! Fetch, versions 0 to 12.
 //!
 //! The shards say where the records lie; the connection sends them from there. Too few bytes: wait until one of the
 //! partitions moves or the time is up, then ask once more. Fetch sessions (version 7, KIP-227) are always answered with
 //! session 0, which tells the client to go on with full requests.
+//!
+//! Up to version 3 the records are converted to message sets, of format v0 up to version 1 and of v1 after it. A message
+//! that is larger than what was asked for is sent all the same: such clients have no other way past it. zstd is refused
+//! there; up to version 9 it is sent to clients that cannot read it, as by Kafka, for nothing is unpacked to find it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kinglet_protocol::messages::fetch::{EpochEndOffset, FetchableTopicResponse, PartitionData};
 use kinglet_protocol::messages::{FetchRequest, FetchResponse};
+use kinglet_protocol::records::legacy::MessageFormat;
 use kinglet_protocol::{ErrorCode, RecordBytes};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
+use crate::convert::{Room, Wanted};
 use crate::log::FileSlice;
 use crate::shard::command::{Read, ReadAt, ReadRecords, ReadReply};
 use crate::shard::{Command, PartitionId};
@@ -25,17 +31,41 @@ const MAX_BYTES: usize = 55 * 1024 * 1024;
 /// The epoch of a request outside of any session.
 const SESSIONLESS: i32 = -1;
 
-pub(crate) async fn handle(
-    ctx: &Arc<Context>,
-    version: i16,
-    request: FetchRequest,
-) -> (FetchResponse, Vec<FileSlice>) {
+/// A response, and what its records are taken from.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    pub(crate) response: FetchResponse,
+    pub(crate) slices: Vec<FileSlice>,
+    /// Room that converted records take until they are sent.
+    pub(crate) held: Option<OwnedSemaphorePermit>,
+}
+
+pub(crate) async fn handle(ctx: &Arc<Context>, version: i16, request: FetchRequest) -> Fetched {
     let in_session = version >= 7 && (request.session_id != 0 || request.session_epoch > 0);
     if in_session && request.session_epoch != SESSIONLESS {
         let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
-        return (FetchResponse { error_code, ..Default::default() }, Vec::new());
+        let response = FetchResponse { error_code, ..Default::default() };
+        return Fetched { response, ..Default::default() };
     }
-    let plan = Plan::new(ctx, &request);
+    let (response, slices) = find(ctx, &request).await;
+    match message_format(version) {
+        None => Fetched { response, slices, held: None },
+        Some(format) => convert(ctx, format, &request, response, slices).await,
+    }
+}
+
+/// The newest format that clients of this version read, if that is an old one.
+fn message_format(version: i16) -> Option<MessageFormat> {
+    match version {
+        ..=1 => Some(MessageFormat::V0),
+        2..=3 => Some(MessageFormat::V1),
+        4.. => None,
+    }
+}
+
+/// Waits until there is enough, or the time is up.
+async fn find(ctx: &Arc<Context>, request: &FetchRequest) -> (FetchResponse, Vec<FileSlice>) {
+    let plan = Plan::new(ctx, request);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
     let deadline = clock::now() + wait;
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
@@ -159,6 +189,40 @@ impl<'a> Plan<'a> {
         }
         (FetchResponse { responses, ..Default::default() }, slices)
     }
+}
+
+/// Puts message sets in the place of what was found in the logs.
+async fn convert(
+    ctx: &Context,
+    format: MessageFormat,
+    request: &FetchRequest,
+    mut response: FetchResponse,
+    slices: Vec<FileSlice>,
+) -> Fetched {
+    if slices.is_empty() {
+        return Fetched { response, ..Default::default() };
+    }
+    let mut room = ctx.conversions.room().await;
+    let mut slices = slices.into_iter();
+    // The response has the partitions of the request, in its order.
+    let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+    let answers = response.responses.iter_mut().flat_map(|topic| &mut topic.partitions);
+    for (asked, answer) in asked.zip(answers) {
+        if !matches!(answer.records, Some(RecordBytes::External { .. })) {
+            continue;
+        }
+        answer.records = Some(RecordBytes::default());
+        let (Some(slice), Some(room)) = (slices.next(), &mut room) else { continue };
+        let wanted = Wanted { slice, offset: asked.fetch_offset };
+        match ctx.conversions.downgrade(wanted, format, room).await {
+            Ok(set) => answer.records = Some(set.into()),
+            Err(error) => {
+                tracing::debug!(partition = asked.partition, %error, "records not converted");
+                answer.error_code = error.code();
+            }
+        }
+    }
+    Fetched { response, slices: Vec::new(), held: room.map(Room::shrink) }
 }
 
 fn partition_data(index: i32, reply: Option<ReadReply>) -> (PartitionData, Option<FileSlice>) {

@@ -1,5 +1,6 @@
-//! ListOffsets, versions 1 to 7.
+//! ListOffsets, versions 0 to 7.
 //!
+//! Version 0 answers with a list, newest first: the end and where segments start, from before the timestamp on.
 //! Timestamp -1 is the end, -2 the start, -3 the record with the greatest timestamp (version 7); others find the first
 //! record that is not older. Version 4 brings leader epochs.
 
@@ -12,10 +13,11 @@ use kinglet_protocol::messages::list_offsets::{
 use kinglet_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use tokio::sync::oneshot;
 
-use crate::Context;
+use crate::log::SegmentStart;
 use crate::meta::image::Topic;
-use crate::shard::command::{FindOffset, FoundOffset, OffsetAt};
+use crate::shard::command::{FindOffset, FindStarts, FoundOffset, OffsetAt};
 use crate::shard::{Command, PartitionId};
+use crate::{Context, clock};
 
 pub(crate) async fn handle(
     ctx: &Arc<Context>,
@@ -28,6 +30,11 @@ pub(crate) async fn handle(
         let known = image.topic(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
+            if version == 0 {
+                let starts = starts(ctx, known.map(|topic| &**topic), &partition).await;
+                partitions.push(old_response(partition.partition_index, starts));
+                continue;
+            }
             let found = find(ctx, version, known.map(|topic| &**topic), &partition).await;
             partitions.push(response(version, partition.partition_index, found));
         }
@@ -56,6 +63,37 @@ async fn find(
     let sent = ctx.shards.send(id, Command::Offset(find)).await;
     sent.map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
     answer.await.unwrap_or(Err(ErrorCode::KAFKA_STORAGE_ERROR))
+}
+
+async fn starts(
+    ctx: &Context,
+    topic: Option<&Topic>,
+    wanted: &ListOffsetsPartition,
+) -> Result<Vec<i64>, ErrorCode> {
+    let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    let id = PartitionId { topic: topic.id, index: wanted.partition_index };
+    let (reply, answer) = oneshot::channel();
+    let sent = ctx.shards.send(id, Command::Starts(FindStarts { id, reply })).await;
+    sent.map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
+    let (mut starts, end) = answer.await.unwrap_or(Err(ErrorCode::KAFKA_STORAGE_ERROR))?;
+    if starts.last().is_some_and(|newest| newest.offset < end) {
+        starts.push(SegmentStart { offset: end, last_write_ms: clock::now_ms() });
+    }
+    let count = match wanted.timestamp {
+        -1 => starts.len(),
+        -2 => 1,
+        timestamp => starts.iter().rposition(|start| start.last_write_ms <= timestamp).map_or(0, |i| i + 1),
+    };
+    let most = usize::try_from(wanted.max_num_offsets).unwrap_or(0);
+    Ok(starts.iter().take(count).rev().take(most).map(|start| start.offset).collect())
+}
+
+fn old_response(index: i32, starts: Result<Vec<i64>, ErrorCode>) -> ListOffsetsPartitionResponse {
+    let none = ListOffsetsPartitionResponse { partition_index: index, ..Default::default() };
+    match starts {
+        Ok(old_style_offsets) => ListOffsetsPartitionResponse { old_style_offsets, ..none },
+        Err(error_code) => ListOffsetsPartitionResponse { error_code, ..none },
+    }
 }
 
 fn response(version: i16, index: i32, found: Result<FoundOffset, ErrorCode>) -> ListOffsetsPartitionResponse {

@@ -1,7 +1,8 @@
-//! Produce, versions 3 to 10.
+//! Produce, versions 0 to 10.
 //!
 //! Appending fixes the order, so the connection reads on as soon as every shard has its batches; the response is
-//! finished by the connection's answering side. Version 7 is the first that may carry zstd, 8 says why a batch was
+//! finished by the connection's answering side. Up to version 2 a client may send a message set of the formats before v2,
+//! of which one batch is made; from 3 on batches alone are taken. Version 7 is the first that may carry zstd, 8 says why a batch was
 //! refused, 10 could name a new leader.
 
 use std::collections::HashSet;
@@ -12,10 +13,12 @@ use kinglet_protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, TopicProduceResponse,
 };
 use kinglet_protocol::messages::{ProduceRequest, ProduceResponse};
-use kinglet_protocol::records::{Batch, BatchError, Compression, Depth, validate};
+use kinglet_protocol::records::legacy::MessageFormat;
+use kinglet_protocol::records::{Batch, BatchError, Compression, Depth, MAGIC_AT, validate};
 use kinglet_protocol::{EncodeError, ErrorCode, RecordBytes, RequestHeader, encode_response};
 use tokio::sync::oneshot;
 
+use crate::convert::ConvertError;
 use crate::log::{AppendError, Appended};
 use crate::meta::image::Topic;
 use crate::server::Response;
@@ -25,6 +28,8 @@ use crate::{Context, clock};
 
 /// Records of compacted topics are decoded to see that each has a key; a batch may not unpack to more than this.
 const UNPACK_LIMIT: usize = 64 * 1024 * 1024;
+/// The first version that carries batches and nothing else.
+const BATCHES_FROM: i16 = 3;
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 
@@ -57,6 +62,12 @@ impl From<ErrorCode> for Refused {
     }
 }
 
+impl From<ConvertError> for Refused {
+    fn from(error: ConvertError) -> Self {
+        Self { code: error.code(), why: Some(error.to_string()) }
+    }
+}
+
 /// Checks every batch and hands it to the owner of its partition.
 pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: ProduceRequest) -> Pending {
     let mut pending =
@@ -69,7 +80,7 @@ pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: Pr
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for partition in data.partition_data {
             let index = partition.index;
-            let outcome = match check(ctx, topic.map(|t| &**t), partition, &pending) {
+            let outcome = match check(ctx, topic.map(|t| &**t), partition, &pending).await {
                 // Which of the two comes first could not be told from the answer.
                 Ok((id, _)) if !seen.insert(id) => Outcome::Refused(ErrorCode::INVALID_REQUEST.into()),
                 Ok((id, batches)) => append(ctx, id, batches, now_ms).await,
@@ -91,7 +102,7 @@ async fn append(ctx: &Context, id: PartitionId, batches: Vec<Batch>, now_ms: i64
 }
 
 /// Everything that can be said about the batches of one partition before its log is asked.
-fn check(
+async fn check(
     ctx: &Context,
     topic: Option<&Topic>,
     data: PartitionProduceData,
@@ -105,13 +116,25 @@ fn check(
     if !known {
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into());
     }
-    let batches = split(data.records.map(RecordBytes::into_bytes).unwrap_or_default())?;
+    let records = data.records.map(RecordBytes::into_bytes).unwrap_or_default();
+    let batches = match (message_format(&records), request.header.version) {
+        (None, _) => split(records)?,
+        (Some(_), ..BATCHES_FROM) => vec![ctx.conversions.upgrade(records).await?],
+        (Some(_), _) => {
+            return Err(invalid("from version 3 on a produce request takes record format 2 alone"));
+        }
+    };
     let policy = topic.configs.get("cleanup.policy");
     let is_compacted = policy.map_or(ctx.config.log.compact, |policy| policy.contains("compact"));
     for batch in &batches {
         check_batch(batch, request.header.version, is_compacted)?;
     }
     Ok((PartitionId { topic: topic.id, index: data.index }, batches))
+}
+
+/// The format of what a client sent, if it is an old one: that of the first message.
+fn message_format(records: &[u8]) -> Option<MessageFormat> {
+    records.get(MAGIC_AT).and_then(|magic| MessageFormat::from_magic(magic.cast_signed()))
 }
 
 fn split(mut records: Bytes) -> Result<Vec<Batch>, Refused> {
@@ -194,7 +217,7 @@ impl Pending {
         let response = ProduceResponse { responses, ..Default::default() };
         let RequestHeader { version, correlation_id, .. } = self.header;
         let frame = encode_response::<ProduceRequest>(&response, version, correlation_id)?;
-        Ok(Ok(Some(Response { frame, slices: Vec::new() })))
+        Ok(Ok(Some(Response { frame, ..Default::default() })))
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use kinglet_protocol::records::{Batch, RecordRef, TimestampType};
 use std::os::unix::fs::FileExt;
+use std::time::UNIX_EPOCH;
 
 use super::Log;
 use super::error::ReadError;
@@ -21,6 +22,15 @@ pub struct TimestampOffset {
     pub offset: i64,
     /// The epoch of the leader that wrote it, -1 if that is not known.
     pub leader_epoch: i32,
+}
+
+/// Where a segment starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentStart {
+    /// Its first offset, or the log's if that lies inside.
+    pub offset: i64,
+    /// When it was last written to, in ms since 1970.
+    pub last_write_ms: i64,
 }
 
 impl Log {
@@ -56,6 +66,17 @@ impl Log {
         let Some((timestamp, segment)) = best else { return Ok(None) };
         let Some(found) = segment.find_time(timestamp, self.start)? else { return Ok(None) };
         self.first_record(segment, &found, |record| record.timestamp >= timestamp)
+    }
+
+    /// Where the segments start, oldest first, and when each was last written to, in ms since 1970.
+    pub fn segment_starts(&self) -> Result<Vec<SegmentStart>, ReadError> {
+        let start = |segment: &Segment| {
+            let modified = segment.modified().map_err(ReadError::Disk)?;
+            let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+            let last_write_ms = i64::try_from(since).unwrap_or(i64::MAX);
+            Ok(SegmentStart { offset: segment.base().max(self.start), last_write_ms })
+        };
+        self.segments.iter().map(start).collect()
     }
 
     fn first_record(

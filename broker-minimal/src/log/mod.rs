@@ -35,7 +35,7 @@ pub use config::LogConfig;
 pub use dirs::{Checkpoints, DirError, FoundPartition, LogDir, LogDirs, remove_partition};
 pub use error::{AppendError, LogError, ReadError};
 pub use flush::{FlushJob, TickReport};
-pub use lookup::TimestampOffset;
+pub use lookup::{SegmentStart, TimestampOffset};
 pub use producers::{Duplicate, ProducerError};
 pub use read::{FileSlice, FirstBatch};
 pub use recovery::{Recovery, RecoveryReport};

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use kinglet_protocol::records::files::{OffsetIndexEntry, TimeIndexEntry, segment_file_name};
 
@@ -130,6 +131,11 @@ impl Segment {
         self.newest.set(Some(rebuilt.indexing.newest()));
         self.forget_indexes();
         Ok(())
+    }
+
+    /// When the `.log` file was last written to. Nothing is opened for it.
+    pub(super) fn modified(&self) -> io::Result<SystemTime> {
+        std::fs::metadata(self.path(LOG))?.modified()
     }
 
     /// The open `.log` file.

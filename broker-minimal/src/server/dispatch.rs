@@ -9,6 +9,7 @@ use kinglet_protocol::{
 };
 
 use super::Response;
+use crate::api::fetch::Fetched;
 use crate::api::produce::Pending;
 use crate::{Context, api};
 
@@ -35,35 +36,31 @@ pub(crate) enum Refusal {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served {
     pub(crate) key: ApiKey,
-    /// What ApiVersions says.
-    pub(crate) advertised: VersionRange,
-    /// What is really answered.
-    pub(crate) served: VersionRange,
+    /// What ApiVersions says and the handler answers.
+    pub(crate) versions: VersionRange,
 }
 
 const fn served(key: ApiKey, first: i16, last: i16) -> Served {
-    let served = VersionRange::new(first, last);
-    Served { key, advertised: served, served }
+    Served { key, versions: VersionRange::new(first, last) }
 }
 
 /// Every API that this broker answers.
 pub(crate) const SERVED: &[Served] = &[
-    // librdkafka switches compression off when the advertised minimum is above 0 (KAFKA-18659); versions 0 to 2 carry
-    // message sets and are refused.
-    Served { key: ApiKey::PRODUCE, advertised: VersionRange::new(0, 10), served: VersionRange::new(3, 10) },
-    // 13 and later know topics by id only; 4 is the first with batches of format 2.
-    served(ApiKey::FETCH, 4, 12),
-    served(ApiKey::LIST_OFFSETS, 1, 7),
+    // librdkafka switches compression off when the minimum is above 0 (KAFKA-18659).
+    served(ApiKey::PRODUCE, 0, 10),
+    // 13 and later know topics by id only.
+    served(ApiKey::FETCH, 0, 12),
+    served(ApiKey::LIST_OFFSETS, 0, 7),
     served(ApiKey::METADATA, 0, 12),
     // librdkafka compresses with lz4 only where it sees this API.
     served(ApiKey::FIND_COORDINATOR, 0, 4),
     served(ApiKey::API_VERSIONS, 0, 4),
-    served(ApiKey::CREATE_TOPICS, 2, 7),
-    served(ApiKey::DELETE_TOPICS, 1, 6),
+    served(ApiKey::CREATE_TOPICS, 0, 7),
+    served(ApiKey::DELETE_TOPICS, 0, 6),
     served(ApiKey::INIT_PRODUCER_ID, 0, 4),
     // librdkafka asks for exactly version 2.
     served(ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
-    served(ApiKey::DESCRIBE_CONFIGS, 1, 4),
+    served(ApiKey::DESCRIBE_CONFIGS, 0, 4),
     served(ApiKey::CREATE_PARTITIONS, 0, 3),
     served(ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
     served(ApiKey::DESCRIBE_CLUSTER, 0, 1),
@@ -76,7 +73,7 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, frame: Bytes) -> Result<Answer,
     let RequestHeader { key, version, correlation_id, .. } = head.header;
     tracing::trace!(api = %key, version, correlation = correlation_id, "request");
     let known = SERVED.iter().find(|row| row.key == key);
-    if !known.is_some_and(|row| row.served.contains(version)) {
+    if !known.is_some_and(|row| row.versions.contains(version)) {
         if key == ApiKey::API_VERSIONS {
             // The client must learn which versions it may ask with (KIP-511): version 0's layout is readable to all.
             let response = api::api_versions::unsupported();
@@ -99,9 +96,9 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, frame: Bytes) -> Result<Answer,
         }
         ApiKey::FETCH => {
             let (_, request) = head.body::<m::FetchRequest>()?;
-            let (response, slices) = api::fetch::handle(ctx, version, request).await;
+            let Fetched { response, slices, held } = api::fetch::handle(ctx, version, request).await;
             let frame = encode_response::<m::FetchRequest>(&response, version, correlation_id)?;
-            Ok(Answer::Ready(Box::new(Response { frame, slices })))
+            Ok(Answer::Ready(Box::new(Response { frame, slices, held })))
         }
         ApiKey::LIST_OFFSETS => call!(m::ListOffsetsRequest, api::list_offsets::handle),
         ApiKey::METADATA => call!(m::MetadataRequest, api::metadata::handle),
@@ -128,5 +125,5 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, frame: Bytes) -> Result<Answer,
 
 fn ready<R: Request>(response: &R::Response, version: i16, correlation_id: i32) -> Result<Answer, Refusal> {
     let frame = encode_response::<R>(response, version, correlation_id)?;
-    Ok(Answer::Ready(Box::new(Response { frame, slices: Vec::new() })))
+    Ok(Answer::Ready(Box::new(Response { frame, ..Default::default() })))
 }

@@ -8,6 +8,7 @@ use kinglet_protocol::wire::Chunk;
 #[cfg(target_os = "linux")]
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::log::FileSlice;
 
@@ -16,6 +17,8 @@ use crate::log::FileSlice;
 pub(crate) struct Response {
     pub(crate) frame: Frame,
     pub(crate) slices: Vec<FileSlice>,
+    /// What the frame's converted records take of the bound on them.
+    pub(crate) held: Option<OwnedSemaphorePermit>,
 }
 
 /// The most pieces for one `writev`; POSIX promises at least 16, Linux takes 1,024.
@@ -23,13 +26,14 @@ const IOV_MAX: usize = 64;
 
 /// Writes the whole response.
 pub(crate) async fn write(stream: &TcpStream, response: Response) -> io::Result<()> {
-    let mut bytes: Vec<Bytes> = Vec::with_capacity(response.frame.chunks().len());
-    for chunk in response.frame.into_chunks() {
+    let Response { frame, slices, held } = response;
+    let mut bytes: Vec<Bytes> = Vec::with_capacity(frame.chunks().len());
+    for chunk in frame.into_chunks() {
         match chunk {
             Chunk::Bytes(piece) => bytes.push(piece),
             Chunk::External { id, len } => {
                 write_bytes(stream, &mut bytes).await?;
-                let slice = usize::try_from(id).ok().and_then(|id| response.slices.get(id));
+                let slice = usize::try_from(id).ok().and_then(|id| slices.get(id));
                 let slice = slice.filter(|slice| slice.len == len);
                 // The handler numbers its slices itself; a mismatch would put wrong bytes on the wire.
                 let slice =
@@ -41,7 +45,9 @@ pub(crate) async fn write(stream: &TcpStream, response: Response) -> io::Result<
             }
         }
     }
-    write_bytes(stream, &mut bytes).await
+    write_bytes(stream, &mut bytes).await?;
+    drop(held);
+    Ok(())
 }
 
 async fn write_bytes(stream: &TcpStream, bytes: &mut Vec<Bytes>) -> io::Result<()> {

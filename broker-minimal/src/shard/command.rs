@@ -7,7 +7,9 @@ use kinglet_protocol::records::Batch;
 use kinglet_protocol::{ErrorCode, Uuid};
 use tokio::sync::{Notify, oneshot};
 
-use crate::log::{AppendError, Appended, FileSlice, FlushJob, LogConfig, LogError, Recovery, RecoveryReport};
+use crate::log::{
+    AppendError, Appended, FileSlice, FlushJob, LogConfig, LogError, Recovery, RecoveryReport, SegmentStart,
+};
 
 /// A partition, by the id of its topic: a topic that is deleted and made again is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,6 +23,7 @@ pub(crate) enum Command {
     Append(Append),
     Read(Read),
     Offset(FindOffset),
+    Starts(FindStarts),
     EpochEnd(FindEpochEnd),
     Open(Box<Open>),
     Configure {
@@ -134,6 +137,12 @@ pub(crate) struct FoundOffset {
     pub(crate) offset: i64,
     pub(crate) timestamp: i64,
     pub(crate) leader_epoch: i32,
+}
+
+/// Asks where the segments start, and for the end that readers see.
+pub(crate) struct FindStarts {
+    pub(crate) id: PartitionId,
+    pub(crate) reply: oneshot::Sender<Result<(Vec<SegmentStart>, i64), ErrorCode>>,
 }
 
 /// Asks where a leader epoch ends.

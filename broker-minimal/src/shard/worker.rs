@@ -12,7 +12,8 @@ use super::command::{
 };
 use super::flusher::{Flusher, Task};
 use crate::log::{
-    AppendError, FirstBatch, Log, LogError, ReadError, Recovery, RecoveryReport, TimestampOffset,
+    AppendError, FirstBatch, Log, LogError, ReadError, Recovery, RecoveryReport, SegmentStart,
+    TimestampOffset,
 };
 use crate::replica::partition::{Effect, Partition};
 
@@ -59,6 +60,10 @@ impl Worker {
             Command::Read(read) => self.read(read),
             Command::Offset(find) => {
                 let found = self.find_offset(&find);
+                let _gone = find.reply.send(found);
+            }
+            Command::Starts(find) => {
+                let found = self.find_starts(find.id);
                 let _gone = find.reply.send(found);
             }
             Command::EpochEnd(find) => {
@@ -162,6 +167,12 @@ impl Worker {
             timestamp: found.timestamp,
             leader_epoch: found.leader_epoch,
         }))
+    }
+
+    fn find_starts(&self, id: PartitionId) -> Result<(Vec<SegmentStart>, i64), ErrorCode> {
+        let replica = self.replicas.get(&id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        let starts = replica.log.segment_starts().map_err(|e| e.code())?;
+        Ok((starts, replica.core.high_watermark()))
     }
 
     fn find_epoch_end(&self, find: &FindEpochEnd) -> Result<(i32, i64), ErrorCode> {

@@ -16,7 +16,8 @@ const _: () = assert!(MIN_BATCH_LENGTH as usize == HEADER_LEN - LOG_OVERHEAD);
 /// A record is at least six one-byte fields behind its one-byte length.
 const MIN_RECORD_LEN: usize = 7;
 
-pub(super) const MAGIC_AT: usize = 16;
+/// Where the format's number stands, in batches and in the messages before them.
+pub const MAGIC_AT: usize = 16;
 pub(super) const CRC_AT: Range<usize> = 17..21;
 /// The checksum covers everything from here; base offset, length, leader epoch and magic stay outside, so that
 /// a broker may assign offsets without computing it again.

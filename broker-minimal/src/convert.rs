@@ -1,0 +1,202 @@
+//! Records of the formats before v2, for old clients: what they produce becomes batches, what they fetch message sets.
+//!
+//! Converting unpacks and packs again, so it runs on blocking threads, a few at a time, and what was converted for answers
+//! that are not sent yet is bounded. Newer clients' records never come here.
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use kinglet_protocol::ErrorCode;
+use kinglet_protocol::records::legacy::{MessageFormat, MessageSet, Tail, from_batch, to_batch};
+use kinglet_protocol::records::{Batch, BatchError, BatchHeader, HEADER_LEN};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::log::FileSlice;
+
+/// One batch or set may not unpack to more than this.
+const UNPACK_LIMIT: usize = 64 << 20;
+/// Conversions that run at once: each may hold a few times the limit.
+const JOBS: usize = 2;
+/// Converted bytes of one answer; beyond it only a first batch that is larger by itself.
+const ANSWER_MAX: usize = 4 << 20;
+/// Converted bytes of all answers that clients have not taken yet.
+const HELD_MAX: usize = 256 << 20;
+/// What the bound is counted in.
+const UNIT: usize = 4 << 10;
+/// How long an answer waits for others to be taken, before it carries fewer records than it might.
+const HELD_WAIT: Duration = Duration::from_secs(1);
+
+/// Why records could not be converted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConvertError {
+    /// They are not right, or too large, or in a codec that the other format lacks.
+    #[error(transparent)]
+    Records(#[from] BatchError),
+    /// The log could not be read.
+    #[error("read: {0}")]
+    Disk(#[from] std::io::Error),
+    /// The runtime ends, or a conversion panicked.
+    #[error("the conversion was dropped")]
+    Dropped,
+}
+
+impl ConvertError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Records(error) => ErrorCode(error.code()),
+            Self::Disk(_) | Self::Dropped => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}
+
+/// A range of a log, and what an old reader wants of it.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) slice: FileSlice,
+    /// Records before it may be left out.
+    pub(crate) offset: i64,
+}
+
+/// Room for the converted bytes of one answer; it is given back when the answer was sent.
+#[derive(Debug)]
+pub(crate) struct Room {
+    permit: OwnedSemaphorePermit,
+    left: usize,
+    is_used: bool,
+}
+
+impl Room {
+    /// Keeps no more than what was used.
+    pub(crate) fn shrink(mut self) -> OwnedSemaphorePermit {
+        drop(self.permit.split(self.left / UNIT));
+        self.permit
+    }
+
+    fn take(&mut self, len: usize) {
+        self.left = self.left.saturating_sub(len);
+        self.is_used |= len > 0;
+    }
+}
+
+/// Bounds what converting may take.
+#[derive(Debug)]
+pub(crate) struct Conversions {
+    jobs: Arc<Semaphore>,
+    held: Arc<Semaphore>,
+}
+
+impl Conversions {
+    pub(crate) fn new() -> Self {
+        Self { jobs: Arc::new(Semaphore::new(JOBS)), held: Arc::new(Semaphore::new(HELD_MAX / UNIT)) }
+    }
+
+    /// Makes one batch of the message set that a producer sent.
+    pub(crate) async fn upgrade(&self, set: Bytes) -> Result<Batch, ConvertError> {
+        self.run(move || Ok(to_batch(&MessageSet::new(set, Tail::Whole), UNPACK_LIMIT)?)).await
+    }
+
+    /// Room for one answer; `None` if there is none, and others have to be taken first.
+    pub(crate) async fn room(&self) -> Option<Room> {
+        let units = u32::try_from(ANSWER_MAX / UNIT).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.held).acquire_many_owned(units);
+        let permit = tokio::time::timeout(HELD_WAIT, permit).await.ok()?.ok()?;
+        Some(Room { permit, left: ANSWER_MAX, is_used: false })
+    }
+
+    /// Makes a message set of what lies in a log: whole batches, as many as there is room for, but the first of an answer
+    /// however large it is, so that every reader gets on.
+    pub(crate) async fn downgrade(
+        &self,
+        wanted: Wanted,
+        format: MessageFormat,
+        room: &mut Room,
+    ) -> Result<Bytes, ConvertError> {
+        let most = if room.is_used { First::IfItFits(room.left) } else { First::Always(room.left) };
+        let set = self.run(move || downgrade(&wanted, format, most)).await?;
+        room.take(set.len());
+        Ok(set)
+    }
+
+    /// Runs a job when it is its turn. It goes on when the caller does not, and keeps its turn until it ends.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, ConvertError> + Send + 'static,
+    ) -> Result<T, ConvertError> {
+        let turn = Arc::clone(&self.jobs).acquire_owned().await.map_err(|_| ConvertError::Dropped)?;
+        let job = move || {
+            let result = job();
+            drop(turn);
+            result
+        };
+        tokio::task::spawn_blocking(job).await.map_err(|_| ConvertError::Dropped)?
+    }
+}
+
+/// How many bytes, and whether they bind the first batch.
+#[derive(Clone, Copy)]
+enum First {
+    Always(usize),
+    IfItFits(usize),
+}
+
+fn downgrade(wanted: &Wanted, format: MessageFormat, first: First) -> Result<Bytes, ConvertError> {
+    let (most, mut may_pass) = match first {
+        First::Always(most) => (most, true),
+        First::IfItFits(most) => (most, false),
+    };
+    let mut set = BytesMut::new();
+    let (mut at, mut left) = (wanted.slice.position, wanted.slice.len);
+    while left > 0 {
+        let header = match next_batch(&wanted.slice, at, left) {
+            Ok(header) => header,
+            Err(error) => return what_came_before(set, error),
+        };
+        if !may_pass && set.len() + header.size() > most {
+            break;
+        }
+        let messages = match convert(wanted, at, &header, format) {
+            Ok(messages) => messages,
+            Err(error) => return what_came_before(set, error),
+        };
+        if !may_pass && set.len() + messages.len() > most {
+            break;
+        }
+        may_pass &= messages.is_empty();
+        set.extend_from_slice(&messages);
+        at += u64::try_from(header.size()).unwrap_or(u64::MAX);
+        left = left.saturating_sub(header.size());
+    }
+    Ok(set.freeze())
+}
+
+/// Who asks for what follows is told of the error.
+fn what_came_before(set: BytesMut, error: ConvertError) -> Result<Bytes, ConvertError> {
+    if set.is_empty() { Err(error) } else { Ok(set.freeze()) }
+}
+
+fn next_batch(slice: &FileSlice, at: u64, left: usize) -> Result<BatchHeader, ConvertError> {
+    let mut header = [0; HEADER_LEN];
+    slice.file.read_exact_at(&mut header, at)?;
+    let header = BatchHeader::parse(&header)?;
+    if header.size() > left {
+        return Err(BatchError::Truncated { need: header.size(), have: left }.into());
+    }
+    Ok(header)
+}
+
+fn convert(
+    wanted: &Wanted,
+    at: u64,
+    header: &BatchHeader,
+    format: MessageFormat,
+) -> Result<Bytes, ConvertError> {
+    let mut bytes = vec![0; header.size()];
+    wanted.slice.file.read_exact_at(&mut bytes, at)?;
+    let batch = Batch::split(&mut Bytes::from(bytes))?;
+    let batch = batch.ok_or(BatchError::Corrupt("a batch without bytes"))?;
+    // The messages get checksums of their own: a fault of the disk must not hide behind them.
+    batch.verify_crc()?;
+    Ok(from_batch(&batch, format, wanted.offset, UNPACK_LIMIT)?)
+}
