@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::wire::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Field, FieldType, Reader};
-use crate::wire::{VersionRange, Wire, Writer};
+use crate::wire::{Json, VersionRange, Wire, Writer};
 
 /// The number of an API. Numbers that this table does not know are kept as they are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,9 +136,9 @@ impl fmt::Debug for ApiKey {
 }
 
 /// A request and, through it, its response.
-pub trait Request: Wire + Default + fmt::Debug + Clone + PartialEq + Send + Sync + 'static {
+pub trait Request: Message {
     /// What comes back.
-    type Response: Wire + Default + fmt::Debug + Clone + PartialEq + Send + Sync + 'static;
+    type Response: Message;
     /// The API's number.
     const KEY: ApiKey;
     /// The versions that the table declares.
@@ -148,41 +148,103 @@ pub trait Request: Wire + Default + fmt::Debug + Clone + PartialEq + Send + Sync
 
     /// Encodes the body alone, without header or length.
     fn encode_body(&self, version: i16) -> Result<Bytes, EncodeError> {
-        encode_body::<Self, Self>(self, version)
+        encode_body(self, Layout::of_api::<Self>(), version)
     }
 
     /// Decodes a body that ends where `body` ends.
     fn decode_body(body: Bytes, version: i16) -> Result<Self, DecodeError> {
-        decode_body::<Self, Self>(body, version)
+        decode_body(body, Layout::of_api::<Self>(), version)
     }
 
     /// Encodes a response body alone.
     fn encode_response_body(response: &Self::Response, version: i16) -> Result<Bytes, EncodeError> {
-        encode_body::<Self, Self::Response>(response, version)
+        encode_body(response, Layout::of_api::<Self>(), version)
     }
 
     /// Decodes a response body that ends where `body` ends.
     fn decode_response_body(body: Bytes, version: i16) -> Result<Self::Response, DecodeError> {
-        decode_body::<Self, Self::Response>(body, version)
+        decode_body(body, Layout::of_api::<Self>(), version)
     }
 }
 
-fn encode_body<R: Request, M: Wire>(message: &M, version: i16) -> Result<Bytes, EncodeError> {
-    if !R::VERSIONS.contains(version) {
-        return Err(EncodeError::new(EncodeErrorKind::Version(version)).at(R::KEY.name(), ""));
+/// What every declared message can do. With the feature `serde` it is also read and written as Kafka's own JSON.
+pub trait Message: Wire + Json + Default + fmt::Debug + Clone + PartialEq + Send + Sync + 'static {}
+
+impl<M: Wire + Json + Default + fmt::Debug + Clone + PartialEq + Send + Sync + 'static> Message for M {}
+
+/// A message that is no request: a record that brokers store, or one that travels inside the bytes of another.
+pub trait Data: Message {
+    /// Kafka's name.
+    const NAME: &'static str;
+    /// Its type among the records of its log, where it has one.
+    const ID: Option<i16>;
+    /// The versions that the table declares.
+    const VERSIONS: VersionRange;
+    /// The first version with compact lengths and tagged fields; `i16::MAX` when none has.
+    const FLEXIBLE_FROM: i16;
+
+    /// Encodes the fields alone.
+    fn encode_data(&self, version: i16) -> Result<Bytes, EncodeError> {
+        encode_body(self, Layout::of_data::<Self>(), version)
     }
-    let mut w = Writer::new(version, version >= R::FLEXIBLE_FROM);
+
+    /// Decodes fields that end where `data` ends.
+    fn decode_data(data: Bytes, version: i16) -> Result<Self, DecodeError> {
+        decode_body(data, Layout::of_data::<Self>(), version)
+    }
+
+    /// Encodes the version as two bytes and then the fields: the form of coordinators' values, subscriptions and assignments.
+    fn encode_versioned(&self, version: i16) -> Result<Bytes, EncodeError> {
+        let fields = self.encode_data(version)?;
+        Ok([&version.to_be_bytes()[..], &fields].concat().into())
+    }
+
+    /// Decodes what [`encode_versioned`](Self::encode_versioned) writes; also tells the version.
+    fn decode_versioned(mut data: Bytes) -> Result<(i16, Self), DecodeError> {
+        let have = data.len();
+        let Some(version) = data.first_chunk::<2>().map(|version| i16::from_be_bytes(*version)) else {
+            return Err(
+                DecodeError::new(DecodeErrorKind::Truncated { need: 2, have }).at(Self::NAME, "version")
+            );
+        };
+        Ok((version, Self::decode_data(data.split_off(2), version)?))
+    }
+}
+
+/// What has to be known of a message beside its fields.
+#[derive(Clone, Copy)]
+struct Layout {
+    name: &'static str,
+    versions: VersionRange,
+    flexible_from: i16,
+}
+
+impl Layout {
+    fn of_api<R: Request>() -> Self {
+        Self { name: R::KEY.name(), versions: R::VERSIONS, flexible_from: R::FLEXIBLE_FROM }
+    }
+
+    fn of_data<D: Data>() -> Self {
+        Self { name: D::NAME, versions: D::VERSIONS, flexible_from: D::FLEXIBLE_FROM }
+    }
+}
+
+fn encode_body<M: Wire>(message: &M, layout: Layout, version: i16) -> Result<Bytes, EncodeError> {
+    if !layout.versions.contains(version) {
+        return Err(EncodeError::new(EncodeErrorKind::Version(version)).at(layout.name, ""));
+    }
+    let mut w = Writer::new(version, version >= layout.flexible_from);
     message.encode(&mut w)?;
     Ok(w.into_bytes())
 }
 
-fn decode_body<R: Request, M: Wire>(body: Bytes, version: i16) -> Result<M, DecodeError> {
-    if !R::VERSIONS.contains(version) {
-        return Err(DecodeError::new(DecodeErrorKind::Version(version)).at(R::KEY.name(), ""));
+fn decode_body<M: Wire>(body: Bytes, layout: Layout, version: i16) -> Result<M, DecodeError> {
+    if !layout.versions.contains(version) {
+        return Err(DecodeError::new(DecodeErrorKind::Version(version)).at(layout.name, ""));
     }
-    let mut r = Reader::new(body, version, version >= R::FLEXIBLE_FROM);
+    let mut r = Reader::new(body, version, version >= layout.flexible_from);
     let message = M::decode(&mut r)?;
-    r.finish().map_err(|e| e.at(R::KEY.name(), "end"))?;
+    r.finish().map_err(|e| e.at(layout.name, "end"))?;
     Ok(message)
 }
 
@@ -226,6 +288,37 @@ impl ApiInfo {
             recode_response: |body, version| {
                 Ok(R::encode_response_body(&R::decode_response_body(body, version)?, version))
             },
+        }
+    }
+}
+
+/// One kind of stored or embedded message in the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct DataInfo {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// Its type among the records of its log, where it has one.
+    pub id: Option<i16>,
+    /// The versions that the table declares.
+    pub versions: VersionRange,
+    /// The first flexible version.
+    pub flexible_from: i16,
+    /// The table.
+    pub fields: &'static [Field],
+    /// Decodes and encodes again.
+    pub recode: Recode,
+}
+
+impl DataInfo {
+    /// What the registry holds of `D`.
+    pub const fn of<D: Data>() -> Self {
+        Self {
+            name: D::NAME,
+            id: D::ID,
+            versions: D::VERSIONS,
+            flexible_from: D::FLEXIBLE_FROM,
+            fields: fields::<D>(),
+            recode: |data, version| Ok(D::decode_data(data, version)?.encode_data(version)),
         }
     }
 }

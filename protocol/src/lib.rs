@@ -26,12 +26,14 @@ mod api;
 mod error_code;
 pub mod frame;
 mod header;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod messages;
 pub mod records;
 pub mod releases;
 pub mod wire;
 
-pub use api::{ApiInfo, ApiKey, Recode, Request, negotiate};
+pub use api::{ApiInfo, ApiKey, Data, DataInfo, Message, Recode, Request, negotiate};
 pub use error_code::ErrorCode;
 pub use header::{
     RequestHead, RequestHeader, correlation_id, decode_response, encode_request, encode_response,

@@ -1,4 +1,4 @@
-//! `api!` and `part!`: one readable table a message, every version from it. The syntax is explained in
+//! `api!`, `record!` and `part!`: one readable table a message, every version from it. The syntax is explained in
 //! [`crate::messages`].
 
 /// The versions of a bracket: `[0+ …]`, `[3-7 …]`, `[4 …]`.
@@ -14,32 +14,29 @@ macro_rules! versions {
     };
 }
 
-/// The first version in which null is allowed: `null 1+`, else every version.
-macro_rules! null_from {
-    ($first:literal + null $null:literal + $($rest:tt)*) => {
-        $null
+/// The versions in which null is allowed: `null 1+` or `null 0`, else every version.
+macro_rules! null_versions {
+    ($first:literal + null $($null:tt)*) => {
+        versions!($($null)*)
+    };
+    ($first:literal - $last:literal null $($null:tt)*) => {
+        versions!($($null)*)
     };
     ($($rest:tt)*) => {
-        0
+        $crate::wire::VersionRange::new(0, i16::MAX)
     };
 }
 
-/// Whether the bracket says `ignorable`.
+/// Whether the bracket ends with `ignorable`.
 macro_rules! ignorable {
-    ($first:literal + ignorable) => {
+    (ignorable) => {
         true
     };
-    ($first:literal - $last:literal ignorable) => {
-        true
-    };
-    ($only:literal ignorable) => {
-        true
-    };
-    ($first:literal + null $null:literal + ignorable) => {
-        true
-    };
-    ($($rest:tt)*) => {
+    () => {
         false
+    };
+    ($skip:tt $($rest:tt)*) => {
+        ignorable!($($rest)*)
     };
 }
 
@@ -80,16 +77,22 @@ macro_rules! part {
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(rename_all = "camelCase", default, deny_unknown_fields))]
         #[allow(missing_docs, reason = "the names are Kafka's own; what is not plain from them is said at the field")]
-        pub struct $name { $( $(#[$fdoc])* pub $f: $ty, )* }
+        pub struct $name { $(
+            $(#[$fdoc])*
+            #[cfg_attr(feature = "serde", serde(with = "crate::wire::json"))]
+            pub $f: $ty,
+        )* }
 
         impl $name {
             /// The table, for comparison with outside schemas.
             pub const FIELDS: &'static [$crate::wire::Field] = &[ $( $crate::wire::Field {
-                name: stringify!($f),
+                name: $crate::wire::field_name(stringify!($f)),
                 ty: <$ty as $crate::wire::Wire>::TYPE,
                 versions: versions!($($v)*),
-                null_from: null_from!($($v)*),
+                null: null_versions!($($v)*),
                 tag: tag_of!($($tag)?),
                 ignorable: ignorable!($($v)*),
                 default: concat!("", $(stringify!($def))?),
@@ -102,7 +105,7 @@ macro_rules! part {
             }
         }
 
-        #[allow(unused_mut, unused_variables, unused_assignments, clippy::absurd_extreme_comparisons)]
+        #[allow(unused_imports, unused_mut, unused_variables, clippy::absurd_extreme_comparisons)]
         impl $crate::wire::Wire for $name {
             const MIN: usize = {
                 let mut min = 0;
@@ -124,7 +127,7 @@ macro_rules! part {
                 $(
                     if versions!($($v)*).contains(version) {
                         plain!($($tag)? {
-                            if self.$f.is_null() && version < null_from!($($v)*) {
+                            if self.$f.is_null() && !null_versions!($($v)*).contains(version) {
                                 let kind = EncodeErrorKind::Null(version);
                                 return Err(EncodeError::new(kind).at(stringify!($name), stringify!($f)));
                             }
@@ -155,7 +158,7 @@ macro_rules! part {
                 $( plain!($($tag)? {
                     if versions!($($v)*).contains(version) {
                         it.$f = Wire::decode(r).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
-                        if it.$f.is_null() && version < null_from!($($v)*) {
+                        if it.$f.is_null() && !null_versions!($($v)*).contains(version) {
                             let kind = DecodeErrorKind::Null(version);
                             return Err(DecodeError::new(kind).at(stringify!($name), stringify!($f)));
                         }
@@ -171,6 +174,17 @@ macro_rules! part {
                     Ok(false)
                 }).map_err(|e| e.at(stringify!($name), "tagged fields"))?;
                 Ok(it)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl $crate::wire::json::Json for $name {
+            fn to_serde<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serde::Serialize::serialize(self, serializer)
+            }
+
+            fn from_serde<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                serde::Deserialize::deserialize(deserializer)
             }
         }
 
@@ -230,6 +244,40 @@ macro_rules! api_body {
         impl $crate::api::Request for $req {
             type Response = $resp;
             const KEY: $crate::api::ApiKey = $crate::api::ApiKey($key);
+            const VERSIONS: $crate::wire::VersionRange = $crate::wire::VersionRange::new($lo, $hi);
+            const FLEXIBLE_FROM: i16 = $flex;
+        }
+    };
+}
+
+/// One message that is no request: what brokers store, and what travels inside the bytes of others.
+macro_rules! record {
+    (
+        $(#[$doc:meta])* $name:ident $(= $id:literal)?,
+        versions $lo:literal - $hi:literal, flexible $($flex:tt)*
+    ) => { record_body! { [$(#[$doc])*] $name [$($id)?] $lo $hi $($flex)* } };
+}
+
+macro_rules! record_body {
+    ([$($doc:tt)*] $name:ident [$($id:literal)?] $lo:literal $hi:literal none; $($rest:tt)*) => {
+        record_body! { @ [$($doc)*] $name [$($id)?] $lo $hi (i16::MAX) $($rest)* }
+    };
+    ([$($doc:tt)*] $name:ident [$($id:literal)?] $lo:literal $hi:literal $flex:literal +; $($rest:tt)*) => {
+        record_body! { @ [$($doc)*] $name [$($id)?] $lo $hi ($flex) $($rest)* }
+    };
+    (@ [$($doc:tt)*] $name:ident [$($id:literal)?] $lo:literal $hi:literal ($flex:expr)
+        fields { $($fields:tt)* }
+        $( $(#[$pdoc:meta])* $part:ident { $($body:tt)* } )*
+    ) => {
+        part! { $($doc)* $(#[doc = concat!("\n\nType ", $id, ".")])? $name { $($fields)* } }
+        $( part! {
+            $(#[$pdoc])*
+            #[doc = concat!("A part of [`", stringify!($name), "`].")]
+            $part { $($body)* }
+        } )*
+        impl $crate::api::Data for $name {
+            const NAME: &'static str = stringify!($name);
+            const ID: Option<i16> = tag_of!($($id)?);
             const VERSIONS: $crate::wire::VersionRange = $crate::wire::VersionRange::new($lo, $hi);
             const FLEXIBLE_FROM: i16 = $flex;
         }

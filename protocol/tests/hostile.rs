@@ -108,7 +108,7 @@ fn damage(rng: &mut StdRng, body: &mut Vec<u8>) {
 #[test]
 fn long_arrays_of_the_smallest_elements_stay_within_the_bound() {
     for case in Case::all() {
-        for value in with_a_long_array(case.fields(), case.version, 40_000) {
+        for value in with_a_long_array(case.fields(), case.version, 10_000) {
             assert!(check(case, case.encode(&value)), "{case}: {value}");
         }
     }
@@ -116,7 +116,7 @@ fn long_arrays_of_the_smallest_elements_stay_within_the_bound() {
 
 #[test]
 fn a_megabyte_of_empty_strings_stays_within_the_bound() {
-    let case = Case::all().find(|case| case.api.key.name() == "DescribeConfigs" && case.version == 4);
+    let case = Case::all().find(|case| case.to_string() == "DescribeConfigsRequest v4");
     let case = case.expect("DescribeConfigs v4 has an array of strings");
     // Around every power of two: where growth by doubling wastes most.
     for count in (10..=20).flat_map(|n| [(1 << n) - 1, 1 << n, (1 << n) + 1]) {

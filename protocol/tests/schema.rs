@@ -6,11 +6,15 @@
 mod jars;
 mod model;
 
-use kinglet_protocol::messages::{REGISTRY, metadata_records as records};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use kinglet_protocol::ApiKey;
+use kinglet_protocol::messages::{DATA, REGISTRY};
 use kinglet_protocol::wire::{Field, FieldType, VersionRange};
 use serde_json::{Value, json};
 
-use crate::jars::{CLIENTS, METADATA, OLD_CLIENTS};
+use crate::jars::{CLIENTS, GROUPS, METADATA, OLD_CLIENTS, RAFT, SHARE, TRANSACTIONS};
 
 #[test]
 fn every_table_is_the_union_of_kafkas_schemas() {
@@ -21,45 +25,100 @@ fn every_table_is_the_union_of_kafkas_schemas() {
         for (kind, ours) in [("Request", api.request), ("Response", api.response)] {
             let name = format!("{}{kind}", api.key.name());
             let schemas = jars.iter().filter_map(|jar| {
-                let schema = jars::schema(jar, &format!("common/message/{name}.json"))
-                    .unwrap_or_else(|e| panic!("{e}"));
-                schema.map(|schema| Schema::parse(&schema))
+                let name = if jar == &jars[0] { name_before(&name) } else { &name };
+                schema(jar, &format!("common/message/{name}.json"))
             });
             let theirs = schemas.reduce(Schema::merge).unwrap_or_else(|| panic!("no schema of {name}"));
-            let flexible = (api.flexible_from <= api.versions.last).then_some(api.flexible_from);
-            let mut differ = Differences { out: &mut differences, declared: api.versions };
-            differ.check(&name, "versions", &api.versions, &theirs.valid);
-            differ.check(&name, "flexible from", &flexible, &theirs.flexible.map(|range| range.first));
-            differ.tables(&name, ours, &theirs.fields);
+            compare(&mut differences, &name, (api.versions, api.flexible_from), ours, &theirs);
         }
     }
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
 }
 
-#[test]
-fn every_metadata_record_is_kafkas() {
-    let jar = METADATA.find();
-    let Some(jar) = jars::or_skip("every_metadata_record_is_kafkas", jar) else { return };
-    let tables = [
-        ("TopicRecord", records::TopicRecord::FIELDS),
-        ("PartitionRecord", records::PartitionRecord::FIELDS),
-        ("ConfigRecord", records::ConfigRecord::FIELDS),
-        ("RemoveTopicRecord", records::RemoveTopicRecord::FIELDS),
-        ("FeatureLevelRecord", records::FeatureLevelRecord::FIELDS),
-        ("ProducerIdsRecord", records::ProducerIdsRecord::FIELDS),
-    ];
-    let mut differences = Vec::new();
-    for (name, ours) in tables {
-        let schema =
-            jars::schema(&jar, &format!("common/metadata/{name}.json")).unwrap_or_else(|e| panic!("{e}"));
-        let theirs = Schema::parse(&schema.unwrap_or_else(|| panic!("no schema of {name}")));
-        Differences { out: &mut differences, declared: theirs.valid }.tables(name, ours, &theirs.fields);
+/// The name in 3.9.
+fn name_before(name: &str) -> &str {
+    match name {
+        "ListConfigResourcesRequest" => "ListClientMetricsResourcesRequest",
+        "ListConfigResourcesResponse" => "ListClientMetricsResourcesResponse",
+        name => name,
     }
+}
+
+#[test]
+fn no_message_of_kafkas_is_missing() {
+    let jars = OLD_CLIENTS.find().and_then(|old| Ok([old, CLIENTS.find()?]));
+    let Some(jars) = jars::or_skip("no_message_of_kafkas_is_missing", jars) else { return };
+    let declared: BTreeSet<ApiKey> = REGISTRY.iter().map(|api| api.key).collect();
+    let (mut found, mut clients) = (BTreeSet::new(), BTreeSet::new());
+    for jar in &jars {
+        for file in jars::files(jar, "common/message/").unwrap_or_else(|e| panic!("{e}")) {
+            let Some(schema) = jars::schema(jar, &file).unwrap_or_else(|e| panic!("{e}")) else { continue };
+            if schema["type"] != "request" || schema["validVersions"] == "none" {
+                continue;
+            }
+            let key = schema["apiKey"].as_i64().and_then(|key| i16::try_from(key).ok()).map(ApiKey);
+            let key = key.unwrap_or_else(|| panic!("no key in {file}"));
+            found.insert(key);
+            if schema["listeners"].as_array().is_some_and(|names| names.iter().any(|name| name == "broker")) {
+                clients.insert(key);
+            }
+        }
+    }
+    println!("{} requests, {} of them for clients", found.len(), clients.len());
+    assert!(clients.len() >= 77, "{clients:?}");
+    assert_eq!(found, declared);
+}
+
+#[test]
+fn everything_stored_or_embedded_is_kafkas() {
+    let jars = [&METADATA, &GROUPS, &TRANSACTIONS, &SHARE, &RAFT, &CLIENTS];
+    let jars = jars.into_iter().map(jars::Jar::find).collect::<Result<Vec<_>, _>>();
+    let Some(jars) = jars::or_skip("everything_stored_or_embedded_is_kafkas", jars) else { return };
+    let mut differences = Vec::new();
+    let mut found = BTreeSet::new();
+    for jar in &jars {
+        for file in jars::files(jar, "common/m").unwrap_or_else(|e| panic!("{e}")) {
+            let raw = jars::schema(jar, &file).unwrap_or_else(|e| panic!("{e}")).expect("it is listed");
+            let name = raw["name"].as_str().expect("a schema has a name").to_owned();
+            if matches!(raw["type"].as_str(), Some("request" | "response" | "header")) {
+                continue;
+            }
+            found.insert(name.clone());
+            let Some(data) = DATA.iter().find(|data| data.name == name) else { continue };
+            let theirs = Schema::parse(&raw).expect("valid in some version");
+            let id = raw["apiKey"].as_i64();
+            if data.id.map(i64::from) != id {
+                differences.push(format!("{name}: type: ours {:?}, Kafka's {id:?}", data.id));
+            }
+            compare(&mut differences, &name, (data.versions, data.flexible_from), data.fields, &theirs);
+        }
+    }
+    let declared: BTreeSet<String> = DATA.iter().map(|data| data.name.to_owned()).collect();
+    assert_eq!(found, declared);
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+}
+
+fn schema(jar: &Path, file: &str) -> Option<Schema> {
+    jars::schema(jar, file).unwrap_or_else(|e| panic!("{e}")).and_then(|schema| Schema::parse(&schema))
+}
+
+fn compare(
+    out: &mut Vec<String>,
+    name: &str,
+    (versions, flexible_from): (VersionRange, i16),
+    ours: &[Field],
+    theirs: &Schema,
+) {
+    let flexible = (flexible_from <= versions.last).then_some(flexible_from);
+    let mut differ = Differences { out, declared: versions };
+    differ.check(name, "versions", &versions, &theirs.valid);
+    differ.check(name, "flexible from", &flexible, &theirs.flexible.map(|range| range.first));
+    differ.tables(name, ours, &theirs.fields);
 }
 
 /// A message's schema.
 struct Schema {
+    name: String,
     valid: VersionRange,
     flexible: Option<VersionRange>,
     fields: Vec<Theirs>,
@@ -78,15 +137,17 @@ struct Theirs {
 }
 
 impl Schema {
-    fn parse(schema: &Value) -> Self {
+    /// `None`: valid in no version any more.
+    fn parse(schema: &Value) -> Option<Self> {
         let all = VersionRange::new(0, i16::MAX);
-        let valid = range(&schema["validVersions"], all).expect("valid in some version");
+        let valid = range(&schema["validVersions"], all)?;
         let commons = schema["commonStructs"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Self {
+        Some(Self {
+            name: schema["name"].as_str()?.to_owned(),
             valid,
             flexible: range(&schema["flexibleVersions"], valid),
             fields: fields(&schema["fields"], commons, valid),
-        }
+        })
     }
 
     fn merge(old: Self, new: Self) -> Self {
@@ -94,14 +155,18 @@ impl Schema {
             (Some(old), Some(new)) => Some(union(old, new)),
             (old, new) => old.or(new),
         };
-        Self { valid: union(old.valid, new.valid), flexible, fields: merge(old.fields, new.fields) }
+        let fields = merge(&new.name, old.fields, new.fields);
+        Self { name: new.name, valid: union(old.valid, new.valid), flexible, fields }
     }
 }
 
 fn fields(list: &Value, commons: &[Value], valid: VersionRange) -> Vec<Theirs> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
     let fields = list.iter().filter_map(|field| {
-        let versions = range(&field["versions"], valid)?;
+        // A tagged field may leave its versions to those of its tag.
+        let versions =
+            if field["versions"].is_null() { &field["taggedVersions"] } else { &field["versions"] };
+        let versions = range(versions, valid)?;
         let name = field["name"].as_str().expect("a field has a name").to_owned();
         let ty = field["type"].as_str().expect("a field has a type").to_owned();
         let common = commons.iter().find(|common| common["name"] == ty.trim_start_matches("[]"));
@@ -113,7 +178,7 @@ fn fields(list: &Value, commons: &[Value], valid: VersionRange) -> Vec<Theirs> {
         Some(Theirs {
             versions,
             null: range(&field["nullableVersions"], versions),
-            tag: field["tag"].as_u64(),
+            tag: field["tag"].as_u64().or_else(|| field["tag"].as_str().and_then(|tag| tag.parse().ok())),
             ignorable: field["ignorable"] == true,
             default: field["default"].clone(),
             fields: fields(&common.unwrap_or(field)["fields"], commons, valid),
@@ -124,11 +189,23 @@ fn fields(list: &Value, commons: &[Value], valid: VersionRange) -> Vec<Theirs> {
     fields.collect()
 }
 
+/// Fields that are called otherwise since 3.9: of Vote, and of ListConfigResources.
+const RENAMED: [(&str, &str, &str); 5] = [
+    ("VoteRequest", "CandidateEpoch", "ReplicaEpoch"),
+    ("VoteRequest", "CandidateId", "ReplicaId"),
+    ("VoteRequest", "CandidateDirectoryId", "ReplicaDirectoryId"),
+    ("ListConfigResourcesResponse", "ClientMetricsResources", "ConfigResources"),
+    ("ListConfigResourcesResponse", "Name", "ResourceName"),
+];
+
 /// The fields of both; what both have has the versions of both, and is otherwise as in the new one.
-fn merge(old: Vec<Theirs>, new: Vec<Theirs>) -> Vec<Theirs> {
+fn merge(message: &str, old: Vec<Theirs>, new: Vec<Theirs>) -> Vec<Theirs> {
     let mut merged = new;
     for (at, old) in old.into_iter().enumerate() {
-        let Some(new) = merged.iter_mut().find(|new| new.name == old.name) else {
+        // The same place on the wire, and no other name for it is declared.
+        let renamed = RENAMED.iter().find(|(of, before, _)| *of == message && *before == old.name);
+        let name = renamed.map_or(&*old.name, |(.., now)| now);
+        let Some(new) = merged.iter_mut().find(|new| new.name == name) else {
             merged.insert(at.min(merged.len()), old);
             continue;
         };
@@ -137,7 +214,7 @@ fn merge(old: Vec<Theirs>, new: Vec<Theirs>) -> Vec<Theirs> {
             (Some(old), Some(new)) => Some(union(old, new)),
             (old, new) => old.or(new),
         };
-        new.fields = merge(old.fields, std::mem::take(&mut new.fields));
+        new.fields = merge(message, old.fields, std::mem::take(&mut new.fields));
     }
     merged
 }
@@ -190,8 +267,7 @@ impl Differences<'_> {
         self.check(place, "versions", &versions, &Some(theirs.versions));
         let (ty, null) = match ours.ty {
             FieldType::Nullable(inner) => {
-                let null = VersionRange::new(ours.null_from, i16::MAX);
-                (*inner, versions.and_then(|versions| versions.intersect(null)))
+                (*inner, versions.and_then(|versions| versions.intersect(ours.null)))
             }
             ty => (ty, None),
         };
@@ -239,9 +315,11 @@ fn kafka_default(theirs: &Theirs, ty: &str) -> Value {
             "string" | "bytes" | "records" => json!(""),
             "uuid" => json!("AAAAAAAAAAAAAAAAAAAAAA"),
             "bool" => json!(false),
+            "float64" => json!(0),
             ty if ty.starts_with("[]") => json!([]),
             _ => json!(0),
         },
+        (None, "string") if theirs.default.is_null() => json!(""),
         (None, _) => theirs.default.clone(),
         (Some(text), "string") => json!(text),
         (Some(text), "bool") => json!(text == "true"),

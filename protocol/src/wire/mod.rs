@@ -2,6 +2,7 @@
 //! and the [`Wire`] types between them. Nothing here knows a message.
 
 mod error;
+pub(crate) mod json;
 mod primitive;
 mod reader;
 mod uuid;
@@ -9,7 +10,11 @@ pub mod varint;
 mod writer;
 
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
+pub use json::Json;
+pub(crate) use primitive::field_name;
 pub use primitive::{Field, FieldType, Nullable, RecordBytes, VersionRange, Wire};
+#[cfg(feature = "json")]
+pub(crate) use reader::Prefix;
 pub use reader::Reader;
 pub use uuid::{ParseUuidError, Uuid};
 pub use writer::{Chunk, Frame, Writer};

@@ -54,14 +54,22 @@ pub struct Field {
     pub ty: FieldType,
     /// The versions that have the field.
     pub versions: VersionRange,
-    /// The first version in which it may be null, when it may be.
-    pub null_from: i16,
+    /// The versions in which it may be null, when its type can be.
+    pub null: VersionRange,
     /// The tag, when it is a tagged field.
     pub tag: Option<u32>,
     /// Whether a set value may be dropped when the version has no such field.
     pub ignorable: bool,
     /// The default as it is written in the table; empty for the type's own.
     pub default: &'static str,
+}
+
+/// The name of a field as it is written in its table: a keyword of Rust stands there as `r#type`.
+pub(crate) const fn field_name(written: &'static str) -> &'static str {
+    match written.as_bytes() {
+        [b'r', b'#', ..] => written.split_at(2).1,
+        _ => written,
+    }
 }
 
 /// A type that can stand in a message.

@@ -18,6 +18,15 @@ pub(crate) const OLD_CLIENTS: Jar = Jar { artifact: "kafka-clients", version: "3
 /// The records of the metadata log.
 pub(crate) const METADATA: Jar = Jar { artifact: "kafka-metadata", version: "4.3.1" };
 
+/// The records of `__consumer_offsets`.
+pub(crate) const GROUPS: Jar = Jar { artifact: "kafka-group-coordinator", version: "4.3.1" };
+/// The records of `__transaction_state`.
+pub(crate) const TRANSACTIONS: Jar = Jar { artifact: "kafka-transaction-coordinator", version: "4.3.1" };
+/// The records of `__share_group_state`.
+pub(crate) const SHARE: Jar = Jar { artifact: "kafka-share-coordinator", version: "4.3.1" };
+/// The state of the metadata quorum.
+pub(crate) const RAFT: Jar = Jar { artifact: "kafka-raft", version: "4.3.1" };
+
 impl Jar {
     /// The jar's path: in `KINGLET_KAFKA_JARS`, else in Maven's folder, else fetched. The error says what is missing.
     pub(crate) fn find(&self) -> Result<PathBuf, String> {
@@ -59,9 +68,20 @@ pub(crate) fn schema(jar: &Path, file: &str) -> Result<Option<Value>, String> {
     }
 }
 
-/// The schemas' JSON has comments, always on lines of their own.
+/// The names of the schemas in a jar that begin with `prefix`.
+pub(crate) fn files(jar: &Path, prefix: &str) -> Result<Vec<String>, String> {
+    let mut unzip = Command::new("unzip");
+    unzip.args(["-Z1", &jar.display().to_string()]);
+    let output = unzip.output().map_err(|e| format!("unzip does not run here: {e}"))?;
+    let names = String::from_utf8_lossy(&output.stdout);
+    let schemas = names.lines().filter(|name| name.starts_with(prefix) && name.ends_with(".json"));
+    Ok(schemas.map(str::to_owned).collect())
+}
+
+/// The schemas' JSON has comments, on lines of their own or at the end of one. No text in it has two slashes.
 fn without_comments(text: &str) -> String {
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let line = |line: &'_ str| line.split("//").next().unwrap_or_default().to_owned();
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

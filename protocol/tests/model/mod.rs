@@ -7,9 +7,9 @@
 pub(crate) mod random;
 
 use bytes::Bytes;
-use kinglet_protocol::messages::REGISTRY;
+use kinglet_protocol::messages::{DATA, REGISTRY};
 use kinglet_protocol::wire::{Field, FieldType};
-use kinglet_protocol::{ApiInfo, DecodeError, EncodeError};
+use kinglet_protocol::{ApiInfo, DataInfo, DecodeError, EncodeError, Recode, VersionRange};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value, json};
@@ -20,41 +20,94 @@ pub(crate) enum Direction {
     Response,
 }
 
-/// One direction of one version of one API: what every test here goes through.
+/// One version of one declared message: what every test here goes through.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
-    pub(crate) api: &'static ApiInfo,
-    pub(crate) direction: Direction,
+    pub(crate) subject: Subject,
     pub(crate) version: i16,
 }
 
-impl Case {
-    /// Every declared case.
+/// Which message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject {
+    Api(&'static ApiInfo, Direction),
+    Data(&'static DataInfo),
+}
+
+impl Subject {
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Api(api, direction) => format!("{}{direction:?}", api.key.name()),
+            Self::Data(data) => data.name.to_owned(),
+        }
+    }
+
+    pub(crate) fn versions(self) -> VersionRange {
+        match self {
+            Self::Api(api, _) => api.versions,
+            Self::Data(data) => data.versions,
+        }
+    }
+
+    pub(crate) fn flexible_from(self) -> i16 {
+        match self {
+            Self::Api(api, _) => api.flexible_from,
+            Self::Data(data) => data.flexible_from,
+        }
+    }
+
+    pub(crate) fn fields(self) -> &'static [Field] {
+        match self {
+            Self::Api(api, Direction::Request) => api.request,
+            Self::Api(api, Direction::Response) => api.response,
+            Self::Data(data) => data.fields,
+        }
+    }
+
+    fn recode(self) -> Recode {
+        match self {
+            Self::Api(api, Direction::Request) => api.recode_request,
+            Self::Api(api, Direction::Response) => api.recode_response,
+            Self::Data(data) => data.recode,
+        }
+    }
+
+    /// Every declared message: requests, responses, and what is neither.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        REGISTRY.iter().flat_map(|api| {
-            (api.versions.first..=api.versions.last).flat_map(move |version| {
-                [Direction::Request, Direction::Response].map(|direction| Self { api, direction, version })
-            })
+        let directions = [Direction::Request, Direction::Response];
+        let apis = REGISTRY.iter().flat_map(move |api| directions.map(|direction| Self::Api(api, direction)));
+        apis.chain(DATA.iter().map(Self::Data))
+    }
+}
+
+impl Case {
+    /// Every version of every declared message.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Subject::all().flat_map(|subject| {
+            let versions = subject.versions();
+            (versions.first..=versions.last).map(move |version| Self { subject, version })
+        })
+    }
+
+    /// Those that are requests or responses.
+    pub(crate) fn of_apis() -> impl Iterator<Item = (Self, &'static ApiInfo, Direction)> {
+        Self::all().filter_map(|case| match case.subject {
+            Subject::Api(api, direction) => Some((case, api, direction)),
+            Subject::Data(_) => None,
         })
     }
 
     pub(crate) fn fields(self) -> &'static [Field] {
-        match self.direction {
-            Direction::Request => self.api.request,
-            Direction::Response => self.api.response,
-        }
+        self.subject.fields()
     }
 
     pub(crate) fn flexible(self) -> bool {
-        self.version >= self.api.flexible_from
+        self.version >= self.subject.flexible_from()
     }
 
     /// Decodes and encodes again with the codec under test.
     pub(crate) fn recode(self, body: Bytes) -> Result<Result<Bytes, EncodeError>, DecodeError> {
-        match self.direction {
-            Direction::Request => (self.api.recode_request)(body, self.version),
-            Direction::Response => (self.api.recode_response)(body, self.version),
-        }
+        self.subject.recode()(body, self.version)
     }
 
     /// The bytes of `value`.
@@ -72,7 +125,7 @@ impl Case {
 
 impl std::fmt::Display for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:?} v{}", self.api.key.name(), self.direction, self.version)
+        write!(f, "{} v{}", self.subject.name(), self.version)
     }
 }
 

@@ -25,7 +25,7 @@ fn field(rng: &mut StdRng, field: &Field, version: i16) -> Value {
         return super::default_value(field, version);
     }
     match field.ty {
-        FieldType::Nullable(_) if version >= field.null_from && rng.random_bool(0.3) => Value::Null,
+        FieldType::Nullable(_) if field.null.contains(version) && rng.random_bool(0.3) => Value::Null,
         FieldType::Nullable(inner) => value(rng, *inner, version),
         ty => value(rng, ty, version),
     }
