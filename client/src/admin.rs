@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configs;
+mod defaults;
 pub(crate) mod offsets;
 mod topics;
 
@@ -9,12 +10,15 @@ use std::sync::Arc;
 
 use crate::client::{Core, Target};
 use crate::protocol::{ErrorCode, Request};
-use crate::{Error, Result};
+use crate::{Error, Result, rng};
 
 pub use cluster::{BrokerInfo, ClusterDescription};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
 pub use offsets::OffsetInfo;
 pub use topics::{NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicInfo, TopicListing};
+
+/// How often the controller is looked up.
+const ROUNDS: u32 = 5;
 
 /// Asks and changes what is not records: topics, configurations, offsets, the cluster.
 ///
@@ -48,11 +52,21 @@ impl Admin {
         request: &R,
         refused: impl Fn(&R::Response) -> bool,
     ) -> Result<R::Response> {
-        let response = self.core.request(request, &Target::Any).await?;
-        if !refused(&response) {
-            return Ok(response);
-        }
-        self.core.request(request, &Target::Controller).await
+        let work = async {
+            let mut response = self.core.request(request, &Target::Any).await?;
+            // The metadata may lag behind a controller that has just moved.
+            for round in 1..=ROUNDS {
+                if !refused(&response) {
+                    break;
+                }
+                if round > 1 {
+                    tokio::time::sleep(self.core.retry.delay(round, rng::unit())).await;
+                }
+                response = self.core.request(request, &Target::Controller).await?;
+            }
+            Ok(response)
+        };
+        self.core.within_api_timeout(R::KEY.name(), work).await
     }
 }
 

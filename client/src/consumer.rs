@@ -5,6 +5,7 @@ mod buffer;
 mod cursor;
 mod fetch;
 mod start;
+mod upgrade;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

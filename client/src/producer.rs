@@ -337,7 +337,10 @@ impl Shared {
         let config = &core.config;
         let settings = settings::requests(config);
         let (identity, idempotence_required) = settings::identity(config, settings.acks)?;
-        let accumulator = Accumulator::new(settings::limits(config, identity, settings.acks), identity);
+        let accumulator = Accumulator::new(
+            settings::limits(config, identity, idempotence_required, settings.acks),
+            identity,
+        );
         Ok(Self {
             settings,
             idempotence_required,

@@ -101,6 +101,15 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Record headers.
+    pub const HEADERS: Self = Self { release: Release::V0_11_0, kip: Some(82) };
+    /// zstd.
+    pub const ZSTD: Self = Self { release: Release::new(2, 1, 0), kip: Some(110) };
+    /// The offset at a timestamp, exactly.
+    pub const OFFSETS_BY_TIME: Self = Self { release: Release::new(0, 10, 1), kip: Some(79) };
+    /// New topics with the broker's number of partitions and replicas.
+    pub const TOPIC_DEFAULTS: Self = Self { release: Release::new(2, 4, 0), kip: Some(464) };
+
     /// Where this API comes from; `None` for keys that are not in the table.
     pub fn of(key: ApiKey) -> Option<Self> {
         let row = HISTORY.iter().find(|(_, row)| last_of(row, key).is_some());

@@ -10,6 +10,7 @@ use crate::protocol::messages::ListOffsetsRequest;
 use crate::protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopic,
 };
+use crate::protocol::releases::Origin;
 use crate::{Error, ErrorKind, PerItem, Position, Result, TopicPartition, rng};
 
 /// Where a position is.
@@ -63,7 +64,9 @@ impl Core {
                 }
             }
             for (leader, indexes) in by_leader {
-                self.ask_leader(leader, positions, &indexes, &mut results).await;
+                for wave in waves(positions, &indexes) {
+                    self.ask_leader(leader, positions, &wave, &mut results).await;
+                }
             }
             let open = |(index, _): &(usize, _)| is_open(results.get(*index));
             let mut topics: Vec<&str> =
@@ -89,14 +92,52 @@ impl Core {
         indexes: &[usize],
         results: &mut [Option<Result<OffsetInfo>>],
     ) {
+        let wanted = || indexes.iter().filter_map(|index| Some((*index, positions.get(*index)?)));
+        let mut fail = |index: usize, error: &Error| set(results, index, Err(error.clone()));
+        let connection = match self.connection(&Target::Broker(leader)).await {
+            Ok(connection) => connection,
+            Err(e) => return wanted().for_each(|(index, _)| fail(index, &e)),
+        };
+        let version = match connection.version::<ListOffsetsRequest>(i16::MAX) {
+            Ok(version) => version,
+            Err(e) => return wanted().for_each(|(index, _)| fail(index, &e)),
+        };
+        // Version 0 knows where segments begin, not where records of a time do.
+        let is_vague = |position| matches!(position, Position::Timestamp(_)) && version == 0;
+        for (index, _) in wanted().filter(|(_, (_, position))| is_vague(*position)) {
+            fail(index, &connection.too_old("offsets by timestamp", Origin::OFFSETS_BY_TIME));
+        }
+        let wanted = || wanted().filter(|(_, (_, position))| !is_vague(*position));
+        let request = self.offsets_request(wanted().map(|(_, wanted)| wanted), version);
+        if request.topics.is_empty() {
+            return;
+        }
+        let answer = match self.request(&request, &Target::Broker(leader)).await {
+            Ok(answer) => answer,
+            Err(e) => return wanted().for_each(|(index, _)| fail(index, &e)),
+        };
+        for (index, (at, _)) in wanted() {
+            let topic = answer.topics.iter().find(|topic| topic.name == *at.topic);
+            let found = topic.and_then(|t| t.partitions.iter().find(|p| p.partition_index == at.partition));
+            if let Some(found) = found {
+                set(results, index, outcome(at, found));
+            }
+        }
+    }
+
+    fn offsets_request<'a>(
+        &self,
+        wanted: impl Iterator<Item = &'a (TopicPartition, Position)>,
+        version: i16,
+    ) -> ListOffsetsRequest {
         let mut request = ListOffsetsRequest {
             replica_id: -1,
-            isolation_level: isolation(&self.config),
+            // Brokers older than the field have no transactions either.
+            isolation_level: if version < 2 { 0 } else { isolation(&self.config) },
             timeout_ms: self.request_timeout_ms(),
             ..Default::default()
         };
-        let wanted = || indexes.iter().filter_map(|index| Some((*index, positions.get(*index)?)));
-        for (_, (at, position)) in wanted() {
+        for (at, position) in wanted {
             let partition = ListOffsetsPartition {
                 partition_index: at.partition,
                 timestamp: timestamp(*position),
@@ -109,21 +150,24 @@ impl Core {
                     .push(ListOffsetsTopic { name: at.topic.to_string(), partitions: vec![partition] }),
             }
         }
-        let answer = match self.request(&request, &Target::Broker(leader)).await {
-            Ok(answer) => answer,
-            Err(e) => {
-                wanted().for_each(|(index, _)| set(results, index, Err(e.clone())));
-                return;
-            }
-        };
-        for (index, (at, _)) in wanted() {
-            let topic = answer.topics.iter().find(|topic| topic.name == *at.topic);
-            let found = topic.and_then(|t| t.partitions.iter().find(|p| p.partition_index == at.partition));
-            if let Some(found) = found {
-                set(results, index, outcome(at, found));
-            }
-        }
+        request
     }
+}
+
+/// A request asks for each partition once: whoever wants several of its offsets gets several requests.
+fn waves(positions: &[(TopicPartition, Position)], indexes: &[usize]) -> Vec<Vec<usize>> {
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    let mut asked: HashMap<&TopicPartition, usize> = HashMap::new();
+    for index in indexes {
+        let Some((at, _)) = positions.get(*index) else { continue };
+        let wave = asked.entry(at).or_default();
+        match waves.get_mut(*wave) {
+            Some(indexes) => indexes.push(*index),
+            None => waves.push(vec![*index]),
+        }
+        *wave += 1;
+    }
+    waves
 }
 
 /// Open: not answered, or answered by a broker that is not the leader any more.

@@ -134,7 +134,8 @@ impl Admin {
         &self,
         topics: impl IntoIterator<Item = NewTopic>,
     ) -> Result<PerItem<String, TopicInfo>> {
-        let topics: Vec<CreatableTopic> = topics.into_iter().map(creatable).collect();
+        let mut topics: Vec<CreatableTopic> = topics.into_iter().map(creatable).collect();
+        self.fill_defaults(&mut topics).await?;
         let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
         let timeout_ms = self.core.request_timeout_ms();
         let request = CreateTopicsRequest { topics, timeout_ms, ..Default::default() };

@@ -361,7 +361,8 @@ pub(super) mod tests {
     fn read(log: &[BytesMut], from: i64, aborted: Option<Aborted>) -> (Vec<i64>, i64) {
         let bytes = Bytes::from(log.concat());
         let at = TopicPartition::new("t", 0);
-        let ask = Ask { index: 0, generation: 0, at, offset: from, leader_epoch: 0, max_bytes: 0 };
+        let ask =
+            Ask { index: 0, generation: 0, at, offset: from, leader_epoch: 0, max_bytes: 0, grown: false };
         let mut chunk = Chunk::new(&ask, bytes, 100, aborted);
         let (mut offsets, mut next) = (Vec::new(), from);
         while let Some(share) = chunk.take_share().expect("it is sound") {
@@ -411,7 +412,7 @@ pub(super) mod tests {
 
     fn chunk(log: &[BytesMut], aborted: Option<Aborted>) -> Chunk {
         let at = TopicPartition::new("t", 0);
-        let ask = Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: 0, max_bytes: 0 };
+        let ask = Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: 0, max_bytes: 0, grown: false };
         Chunk::new(&ask, Bytes::from(log.concat()), 100, aborted)
     }
 

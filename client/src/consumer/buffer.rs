@@ -207,7 +207,8 @@ mod tests {
     fn an_error_comes_behind_what_was_fetched_before_it() {
         let (mut buffer, now) = (buffer(), start());
         let at = TopicPartition::new("t", 0);
-        let ask = Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: -1, max_bytes: 1000 };
+        let ask =
+            Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: -1, max_bytes: 1000, grown: false };
         buffer.cursors.current(0, 0).unwrap().on_answer(1, Some(1));
         buffer.add(Chunk::new(&ask, one(0, -1, None).freeze(), 1, None));
         buffer.fail(0, 0, refused(), now, 0.5);
@@ -224,7 +225,8 @@ mod tests {
         bad[16] = 9;
         for (offset, bytes) in [(0, bad), (1, one(1, -1, None))] {
             let at = at.clone();
-            let ask = Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000 };
+            let ask =
+                Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000, grown: false };
             buffer.cursors.current(0, 0).unwrap().on_answer(2, Some(offset + 1));
             buffer.add(Chunk::new(&ask, bytes.freeze(), 2, None));
         }

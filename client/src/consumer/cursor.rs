@@ -32,6 +32,7 @@ pub(super) struct Cursor {
     pub(super) high_watermark: Option<i64>,
     /// What one answer may bring; it grows when a batch does not fit.
     max_bytes: i32,
+    grown: bool,
     paused: bool,
     leader: Option<i32>,
     leader_epoch: i32,
@@ -53,6 +54,8 @@ pub(super) struct Ask {
     pub(super) offset: i64,
     pub(super) leader_epoch: i32,
     pub(super) max_bytes: i32,
+    /// Less was not enough.
+    pub(super) grown: bool,
 }
 
 /// What can be asked now.
@@ -90,6 +93,7 @@ impl Cursors {
             generation: 0,
             high_watermark: None,
             max_bytes,
+            grown: false,
             paused: false,
             leader: None,
             leader_epoch: -1,
@@ -150,6 +154,7 @@ impl Cursors {
                 offset,
                 leader_epoch: cursor.leader_epoch,
                 max_bytes: cursor.max_bytes,
+                grown: cursor.grown,
             });
         }
         asks
@@ -238,9 +243,10 @@ impl Cursor {
         (self.failures, self.failing_since) = (0, None);
     }
 
-    /// The answer held less than one batch.
-    pub(super) fn ask_for_more(&mut self) {
-        self.max_bytes = self.max_bytes.saturating_mul(2);
+    /// The answer held less than one batch, or one message, which takes so many bytes if that is known.
+    pub(super) fn ask_for_more(&mut self, need: i32) {
+        self.max_bytes = self.max_bytes.saturating_mul(2).max(need);
+        self.grown = true;
     }
 
     /// The position is outside of the partition: it is looked up anew.

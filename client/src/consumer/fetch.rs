@@ -11,19 +11,22 @@ use super::Shared;
 use super::batch::{Aborted, Chunk, extent};
 use super::buffer::Buffer;
 use super::cursor::{Ask, Asks};
+use super::upgrade::{trouble, upgrade};
 use crate::admin::OffsetInfo;
 use crate::metadata::{Cluster, Wanted};
 use crate::net::Lane;
+use crate::protocol::ErrorCode;
 use crate::protocol::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use crate::protocol::messages::{FetchRequest, FetchResponse};
+use crate::protocol::records::BatchError;
 use crate::protocol::wire::RecordBytes;
-use crate::protocol::{ErrorCode, VersionRange};
 use crate::{Error, ErrorKind, PerItem, Position, Result, TopicPartition, clock, rng};
 
 /// The newest version without topic ids.
 const VERSION_MAX: i16 = 12;
-/// The oldest version with batches of format 2.
-const VERSION_MIN: i16 = 4;
+/// The oldest version that bounds the whole answer, and brings a first message that is larger than was asked for
+/// (KIP-74).
+const WHOLE_ANSWER_FROM: i16 = 3;
 
 /// What the configuration says about fetching.
 #[derive(Clone, Copy, Debug)]
@@ -169,23 +172,26 @@ async fn fetch(shared: &Shared, broker: i32, asks: &[Ask]) -> Result<FetchRespon
     let core = &shared.core;
     let connection = core.metadata.broker(&core.pool, broker, Lane::Fetch(shared.lane)).await?;
     let version = connection.version::<FetchRequest>(VERSION_MAX)?;
-    if version < VERSION_MIN {
-        return Err(connection.lacks::<FetchRequest>(VersionRange::new(VERSION_MIN, VERSION_MAX)));
-    }
     let wait = Duration::from_millis(u64::try_from(shared.settings.max_wait_ms).unwrap_or_default());
-    let answer = connection.call_version(&request(&shared.settings, asks), version, wait).await?;
+    let request = request(&shared.settings, asks, version);
+    let mut answer = connection.call_version(&request, version, wait).await?;
     answer.error_code.ok().map_err(|code| Error::broker(code, connection.address()))?;
+    // Here, not where the answer is taken in: it is work, and nobody waits for it.
+    upgrade(&mut answer);
     Ok(answer)
 }
 
-fn request(settings: &Settings, asks: &[Ask]) -> FetchRequest {
+fn request(settings: &Settings, asks: &[Ask], version: i16) -> FetchRequest {
+    // Where only the partitions are bounded, their sum must be what we take.
+    let share = settings.max_bytes / i32::try_from(asks.len().max(1)).unwrap_or(i32::MAX);
+    let share = if version < WHOLE_ANSWER_FROM { share } else { i32::MAX };
     let mut topics: Vec<FetchTopic> = Vec::new();
     for ask in asks {
         let partition = FetchPartition {
             partition: ask.at.partition,
             current_leader_epoch: ask.leader_epoch,
             fetch_offset: ask.offset,
-            partition_max_bytes: ask.max_bytes,
+            partition_max_bytes: if ask.grown { ask.max_bytes } else { ask.max_bytes.min(share) },
             ..Default::default()
         };
         match topics.iter_mut().find(|topic| *topic.topic == *ask.at.topic) {
@@ -268,11 +274,25 @@ fn on_partition(
         Some(RecordBytes::Here(bytes)) => bytes.clone(),
         Some(RecordBytes::External { .. }) | None => bytes::Bytes::new(),
     };
-    let (end, next) = extent(&bytes).map_err(|e| Error::from(e).hinted("seek behind it"))?;
+    let damaged = |e| Error::from(e).hinted("seek behind it");
+    match trouble(&bytes) {
+        Some(BatchError::Truncated { need, .. }) => {
+            let need = i32::try_from(need).unwrap_or(i32::MAX);
+            if need > settings.max_bytes {
+                return Err(too_large(ask, need, settings.max_bytes));
+            }
+            cursor.on_answer(data.high_watermark, None);
+            cursor.ask_for_more(need);
+            return Ok(());
+        }
+        Some(e) => return Err(damaged(e)),
+        None => {}
+    }
+    let (end, next) = extent(&bytes).map_err(damaged)?;
     cursor.on_answer(data.high_watermark, next);
     if end == 0 {
         if !bytes.is_empty() {
-            cursor.ask_for_more();
+            cursor.ask_for_more(0);
         }
         return Ok(());
     }
@@ -281,6 +301,13 @@ fn on_partition(
     let aborted = committed.then(|| Aborted::new(data.aborted_transactions.clone().unwrap_or_default()));
     buffer.add(Chunk::new(ask, bytes, data.high_watermark, aborted));
     Ok(())
+}
+
+/// An old broker cuts messages where the answer ends, and we do not take as much as this one needs.
+fn too_large(ask: &Ask, need: i32, limit: i32) -> Error {
+    let at = format!("{} at offset {}", ask.at, ask.offset);
+    Error::new(ErrorKind::TooLarge, format!("a message of {need} bytes in {at}, fetch.max.bytes is {limit}"))
+        .hinted("raise fetch.max.bytes, or seek behind it")
 }
 
 /// Whoever has no leader afterwards counts it as a failure, so that the user hears of it in the end.
@@ -360,7 +387,7 @@ mod tests {
 
     fn ask(offset: i64) -> Ask {
         let at = TopicPartition::new("t", 0);
-        Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000 }
+        Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000, grown: false }
     }
 
     fn settings(reset: Option<Position>) -> Settings {

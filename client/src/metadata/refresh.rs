@@ -6,7 +6,8 @@ use tracing::debug;
 
 use super::{Broker, Cluster};
 use crate::net::{Address, Connection, Lane, Pool};
-use crate::protocol::messages::metadata::MetadataRequestTopic;
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::metadata::{MetadataRequestTopic, MetadataResponseTopic};
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
 use crate::{Config, Error, ErrorKind, Result};
 
@@ -125,7 +126,10 @@ impl Metadata {
         let connection = self.any(pool).await?;
         let version = connection.version::<MetadataRequest>(i16::MAX)?;
         let request = self.request(wanted, version);
-        let response = connection.call_version(&request, version, std::time::Duration::ZERO).await?;
+        let mut response = connection.call_version(&request, version, std::time::Duration::ZERO).await?;
+        if let Some(names) = self.quietly(wanted, version) {
+            only(&mut response, names);
+        }
         response.error_code.ok().map_err(|code| Error::broker(code, connection.address()))?;
         debug!(peer = connection.address(), topics = response.topics.len(), "metadata");
         self.with(|state| state.cluster = Arc::new(state.cluster.updated(&response)));
@@ -138,16 +142,27 @@ impl Metadata {
                 |name: &&str| MetadataRequestTopic { name: Some((*name).to_owned()), ..Default::default() };
             Some(names.iter().map(topic).collect())
         };
+        // Version 0 has no way to ask for no topic: an empty list means all of them there.
+        let all = if version == 0 { Some(Vec::new()) } else { None };
         let (topics, create) = match wanted {
-            // Version 0 has no way to ask for no topic: an empty list means all of them there.
+            Wanted::Topics(_) | Wanted::Existing(_) if self.quietly(wanted, version).is_some() => (all, true),
             Wanted::None => (Some(Vec::new()), false),
             Wanted::Topics(names) => (named(names), self.allow_auto_create),
             Wanted::Existing(names) => (named(names), false),
-            Wanted::All if version == 0 => (Some(Vec::new()), false),
-            Wanted::All => (None, false),
+            Wanted::All => (all, false),
         };
-        // Before version 4 the broker alone decides.
+        // Before version 4 there is no such field, and its value must be the default.
         MetadataRequest { topics, allow_auto_topic_creation: create || version < 4, ..Default::default() }
+    }
+
+    /// The topics that may not be created by asking for them, where asking for a topic by name creates it if the
+    /// broker is so configured: there all are asked for.
+    fn quietly<'a>(&self, wanted: Wanted<'a>, version: i16) -> Option<&'a [&'a str]> {
+        match wanted {
+            Wanted::Topics(names) if !self.allow_auto_create && version < 4 => Some(names),
+            Wanted::Existing(names) if version < 4 => Some(names),
+            Wanted::Topics(_) | Wanted::Existing(_) | Wanted::None | Wanted::All => None,
+        }
     }
 
     /// The classic trap: the cluster answers where we asked, but tells us to go where we cannot, or where another
@@ -175,6 +190,20 @@ impl Metadata {
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The answer as if only these topics had been asked for.
+fn only(response: &mut MetadataResponse, names: &[&str]) {
+    response.topics.retain(|topic| topic.name.as_deref().is_some_and(|name| names.contains(&name)));
+    for name in names {
+        if !response.topics.iter().any(|topic| topic.name.as_deref() == Some(name)) {
+            response.topics.push(MetadataResponseTopic {
+                error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                name: Some((*name).to_owned()),
+                ..Default::default()
+            });
+        }
     }
 }
 

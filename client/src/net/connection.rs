@@ -15,7 +15,7 @@ use tracing::debug;
 use super::dial::{Address, dial};
 use super::link::{Link, run};
 use super::versions::Versions;
-use crate::protocol::releases::Release;
+use crate::protocol::releases::{Origin, Release};
 use crate::protocol::{Request, VersionRange, decode_response, encode_request};
 use crate::{Error, ErrorKind, Result};
 
@@ -76,12 +76,14 @@ impl Connection {
 
     /// The highest version of `R` that both sides know, up to `cap`.
     pub(crate) fn version<R: Request>(&self, cap: i16) -> Result<i16> {
-        self.versions.best::<R>(cap).ok_or_else(|| self.lacks::<R>(R::VERSIONS))
+        let ours = VersionRange::new(R::VERSIONS.first, R::VERSIONS.last.min(cap));
+        let none = || self.versions.lacks(R::KEY, ours, self.address());
+        self.versions.best::<R>(cap).ok_or_else(none)
     }
 
-    /// The broker serves none of these versions of `R`, or not `R` at all.
-    pub(crate) fn lacks<R: Request>(&self, ours: VersionRange) -> Error {
-        self.versions.lacks(R::KEY, ours, self.address())
+    /// The broker is too old for `what`, though it serves the API.
+    pub(crate) fn too_old(&self, what: &str, needs: Origin) -> Error {
+        self.versions.too_old(what, needs, self.address())
     }
 
     /// Whether the broker serves `R` at all.

@@ -66,6 +66,12 @@ impl Versions {
         Error::new(ErrorKind::UnsupportedVersion, message).around(|c| c.broker = Some(address.to_owned()))
     }
 
+    /// The broker at `address` has the API, but is too old for `what`.
+    pub(crate) fn too_old(&self, what: &str, needs: Origin, address: &str) -> Error {
+        let message = format!("{address}{} has no {what}: needs {needs}", self.who());
+        Error::new(ErrorKind::UnsupportedVersion, message).around(|c| c.broker = Some(address.to_owned()))
+    }
+
     /// The broker's release, in brackets, as far as it can be told.
     fn who(&self) -> String {
         match self.source {

@@ -46,6 +46,8 @@ pub(crate) struct Limits {
     pub(crate) retries: u32,
     pub(crate) retry: Backoff,
     pub(crate) ignore_keys: bool,
+    /// Idempotence was asked for by name: without it nothing is sent.
+    pub(crate) must_be_numbered: bool,
 }
 
 /// The two clocks. They are asked, not passed, because most records need no look at them.
@@ -189,6 +191,7 @@ impl Accumulator {
             }
             open.unix_ms
         });
+        open.has_headers |= !record.headers.is_empty();
         let before = open.builder.len();
         let index = open.builder.push(timestamp_ms, record.key, record.value, record.headers);
         let after = open.builder.len();

@@ -30,6 +30,8 @@ pub(crate) struct Parcel {
     pub(crate) count: u32,
     /// Bytes of memory that it takes.
     pub(crate) size: usize,
+    /// At least one record has headers, which old brokers cannot store.
+    pub(crate) has_headers: bool,
     pub(crate) stamp: Option<Stamp>,
     pub(crate) attempts: u32,
     pub(crate) opened: Instant,
@@ -88,6 +90,7 @@ impl Parcel {
             body: Body::Building(second),
             count: self.count - at,
             size: self.size - self.size / 2,
+            has_headers: self.has_headers,
             stamp: self.stamp.map(|stamp| stamp.after(at)),
             attempts: 0,
             opened: self.opened,

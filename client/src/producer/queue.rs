@@ -38,6 +38,7 @@ pub(super) struct Open {
     pub(super) builder: BatchBuilder,
     pub(super) result: Arc<BatchResult>,
     pub(super) unix_ms: i64,
+    pub(super) has_headers: bool,
     number: u64,
     opened: Instant,
 }
@@ -55,6 +56,7 @@ impl Open {
             builder: BatchBuilder::new(batch_size),
             result: BatchResult::new(partition),
             unix_ms,
+            has_headers: false,
             number,
             opened,
         }
@@ -158,6 +160,7 @@ impl Open {
             result: self.result,
             count: self.builder.count(),
             size: self.builder.len(),
+            has_headers: self.has_headers,
             body: Body::Building(self.builder),
             stamp: None,
             attempts: 0,

@@ -7,13 +7,20 @@ use super::parcel::{Body, Outcome, Parcel};
 use super::sequence::Stamp;
 use crate::protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use crate::protocol::messages::{ProduceRequest, ProduceResponse};
-use crate::protocol::records::{BatchBuilder, CompressError, Compression, Seal, set_producer};
+use crate::protocol::records::legacy::{MessageFormat, from_batches};
+use crate::protocol::records::{BatchBuilder, BatchError, CompressError, Compression, Seal, set_producer};
 use crate::{Error, ErrorKind};
 
 /// The newest version without topic ids.
 pub(super) const VERSION_MAX: i16 = 12;
 /// The oldest version with batches of format 2.
-pub(super) const VERSION_MIN: i16 = 3;
+const BATCHES_FROM: i16 = 3;
+/// The oldest version with messages of format 1, which have timestamps.
+const TIMESTAMPS_FROM: i16 = 2;
+/// The oldest version with zstd.
+const ZSTD_FROM: i16 = 7;
+/// What one batch takes uncompressed: it was ours, and not larger than the producer's memory.
+const BATCH_MAX: usize = 1 << 30;
 
 /// What the configuration says about requests.
 #[derive(Clone, Debug)]
@@ -34,6 +41,34 @@ pub(super) fn seal(parcel: &mut Parcel, settings: &Settings) -> Result<Bytes, Co
     };
     parcel.body = Body::Sealed(bytes.clone(), parcel.stamp);
     Ok(bytes)
+}
+
+/// What a broker's version of Produce cannot carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    Headers,
+    Zstd,
+}
+
+/// What this version of Produce cannot carry of the batch.
+pub(super) fn unfit(parcel: &Parcel, version: i16, settings: &Settings) -> Option<Unfit> {
+    if version < ZSTD_FROM && settings.compression == Compression::Zstd {
+        Some(Unfit::Zstd)
+    } else if version < BATCHES_FROM && parcel.has_headers {
+        Some(Unfit::Headers)
+    } else {
+        None
+    }
+}
+
+/// The batch in the record format of this version of Produce.
+pub(super) fn reformat(batch: Bytes, version: i16) -> Result<Bytes, BatchError> {
+    let format = match version {
+        BATCHES_FROM.. => return Ok(batch),
+        TIMESTAMPS_FROM => MessageFormat::V1,
+        _ => MessageFormat::V0,
+    };
+    from_batches(batch, format, 0, BATCH_MAX)
 }
 
 fn seal_first(

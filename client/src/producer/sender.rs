@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
@@ -11,15 +12,16 @@ use super::Shared;
 use super::accumulator::{Accumulator, Plan};
 use super::delivery::Written;
 use super::parcel::{Outcome, Parcel};
-use super::request;
+use super::request::{self, Unfit};
 use super::sequence::Identity;
 use crate::client::{Core, Target};
 use crate::metadata::Wanted;
 use crate::net::{Connection, Lane};
+use crate::protocol::decode_response;
 use crate::protocol::messages::{
     InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
 };
-use crate::protocol::{VersionRange, decode_response};
+use crate::protocol::releases::Origin;
 use crate::{Error, ErrorKind, Result, clock, rng};
 
 pub(super) struct Sender {
@@ -114,17 +116,25 @@ impl Sender {
         }
     }
 
-    fn dispatch(&mut self, broker: i32, mut parcels: Vec<Parcel>) {
+    fn dispatch(&mut self, broker: i32, parcels: Vec<Parcel>) {
+        let lost = |error: Error| move |_: &Parcel| Outcome::Lost { error: error.clone(), sent: false };
+        let (connection, version) = match self.way_to(broker) {
+            Ok(way) => way,
+            Err(error) => {
+                self.forget(broker);
+                return self.land(broker, parcels, lost(error));
+            }
+        };
         let settings = &self.shared.settings;
         let mut batches = Vec::with_capacity(parcels.len());
         let mut sealed = Vec::with_capacity(parcels.len());
-        for mut parcel in parcels.drain(..) {
-            match request::seal(&mut parcel, settings) {
+        for mut parcel in parcels {
+            match encode(&mut parcel, &connection, version, settings) {
                 Ok(bytes) => {
                     batches.push(bytes);
                     sealed.push(parcel);
                 }
-                Err(e) => self.with(|acc| acc.unsendable(parcel, e.into(), clock::now())),
+                Err(e) => self.with(|acc| acc.unsendable(parcel, e, clock::now())),
             }
         }
         if sealed.is_empty() {
@@ -132,21 +142,29 @@ impl Sender {
             return;
         }
         let request = request::build(sealed.iter().zip(batches), settings);
-        if let Err(error) = self.send(broker, &request, &mut sealed) {
+        if let Err(error) = self.send(broker, connection, version, &request, &mut sealed) {
             self.forget(broker);
-            self.land(broker, sealed, |_| Outcome::Lost { error: error.clone(), sent: false });
+            self.land(broker, sealed, lost(error));
         }
     }
 
-    /// On success the parcels are taken; on failure nothing was sent.
-    fn send(&mut self, broker: i32, request: &ProduceRequest, parcels: &mut Vec<Parcel>) -> Result<()> {
+    /// The connection to a broker, and the version of Produce it takes.
+    fn way_to(&self, broker: i32) -> Result<(Arc<Connection>, i16)> {
         let gone = || Error::new(ErrorKind::Disconnected, format!("lost the connection to broker {broker}"));
         let connection = self.connections.get(&broker).ok_or_else(gone)?.clone();
         let version = connection.version::<ProduceRequest>(request::VERSION_MAX)?;
-        if version < request::VERSION_MIN {
-            return Err(connection
-                .lacks::<ProduceRequest>(VersionRange::new(request::VERSION_MIN, request::VERSION_MAX)));
-        }
+        Ok((connection, version))
+    }
+
+    /// On success the parcels are taken; on failure nothing was sent.
+    fn send(
+        &mut self,
+        broker: i32,
+        connection: Arc<Connection>,
+        version: i16,
+        request: &ProduceRequest,
+        parcels: &mut Vec<Parcel>,
+    ) -> Result<()> {
         let flight = self.next_flight;
         if self.shared.settings.acks == 0 {
             // The broker says nothing: written is what the socket has taken.
@@ -349,6 +367,21 @@ impl Repeat {
         self.failures += 1;
         self.not_before = Some(now + delay);
     }
+}
+
+/// A batch as this version of Produce carries it.
+fn encode(
+    parcel: &mut Parcel,
+    connection: &Connection,
+    version: i16,
+    settings: &request::Settings,
+) -> Result<Bytes> {
+    match request::unfit(parcel, version, settings) {
+        Some(Unfit::Headers) => return Err(connection.too_old("record headers", Origin::HEADERS)),
+        Some(Unfit::Zstd) => return Err(connection.too_old("zstd", Origin::ZSTD)),
+        None => {}
+    }
+    Ok(request::reformat(request::seal(parcel, settings)?, version)?)
 }
 
 async fn refresh(shared: &Shared) -> Result<()> {

@@ -48,7 +48,7 @@ const REQUEST_MAX: usize = 8 * 1024 * 1024;
 const RECORD_MAX: usize = 1024 * 1024 * 1024;
 
 /// What the accumulator may do.
-pub(super) fn limits(config: &Config, identity: Identity, acks: i16) -> Limits {
+pub(super) fn limits(config: &Config, identity: Identity, must_be_numbered: bool, acks: i16) -> Limits {
     let in_flight = config.size("max.in.flight.requests.per.connection").unwrap_or(1);
     // Without sequence numbers a retry could overtake; whoever sets the limit by name has chosen that.
     let may_overtake = identity != Identity::Off
@@ -66,6 +66,7 @@ pub(super) fn limits(config: &Config, identity: Identity, acks: i16) -> Limits {
         retries: config.int("retries").and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX),
         retry: retry(config),
         ignore_keys: config.flag("partitioner.ignore.keys"),
+        must_be_numbered,
     }
 }
 

@@ -93,6 +93,13 @@ impl Accumulator {
         if lost_track && self.current(parcel.stamp) && self.earliest(parcel.slot, parcel.number) {
             self.identity = Identity::Wanted;
         }
+        // A topic kept in a format before 0.11 has no place for numbers, and has surely not written the batch.
+        if code == ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
+            && parcel.stamp.take_if(|_| !parcel.uncertain && !self.limits.must_be_numbered).is_some()
+        {
+            self.without_identity(1);
+            return true;
+        }
         if moves_leader(code) {
             self.queue_mut(parcel.slot).into_iter().for_each(|queue| queue.leader = None);
         }

@@ -53,6 +53,7 @@ fn limits() -> Limits {
         retries: u32::MAX,
         retry: Backoff { base: 100 * MS, max: Duration::from_secs(1) },
         ignore_keys: false,
+        must_be_numbered: false,
     }
 }
 
@@ -479,4 +480,26 @@ fn a_topic_that_stays_away_is_given_up_after_some_rounds() {
     }
     assert_eq!(acc.report().first_error.expect("it failed").kind(), ErrorKind::UnknownTopic);
     assert!(acc.is_finished(u64::MAX));
+}
+
+#[test]
+fn a_topic_in_an_old_format_gets_its_batches_without_numbers_unless_they_are_a_must() {
+    let code = ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT;
+    for must_be_numbered in [false, true] {
+        let hand = Hand::new();
+        let mut acc = accumulator(Limits { must_be_numbered, ..limits() }, KNOWN, 1);
+        let result = push(&mut acc, &hand, "a").batch;
+        let parcel = only(acc.plan(hand.now()));
+        assert!(parcel.stamp.is_some());
+        land(&mut acc, parcel, refused(code), &hand);
+        assert_eq!(acc.is_finished(u64::MAX), must_be_numbered);
+        if !must_be_numbered {
+            hand.pass(Duration::from_secs(1));
+            let again = only(acc.plan(hand.now()));
+            assert_eq!(again.stamp, None);
+            land(&mut acc, again, written(5), &hand);
+            assert!(acc.is_finished(u64::MAX));
+        }
+        drop(result);
+    }
 }
