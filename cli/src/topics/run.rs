@@ -313,9 +313,14 @@ impl Topics<'_> {
 
     async fn configs_of(&self, names: &[String]) -> Result<Vec<Vec<Config>>, Failure> {
         let resources = names.iter().map(|name| ConfigResource::Topic(name.clone()));
-        let answered = self.admin.describe_configs(resources).await;
-        let results =
-            answered.map_err(|error| failure_of(&error, "cannot read the topics' configuration"))?;
+        let results = match self.admin.describe_configs(resources).await {
+            Ok(results) => results,
+            Err(error) if error.kind() == ErrorKind::UnsupportedVersion => {
+                warn(&format!("configurations are not shown: {error}"));
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(failure_of(&error, "cannot read the topics' configuration")),
+        };
         let configs = results.into_iter().map(|(_, result)| {
             // A topic may be gone, or its configuration forbidden: as Kafka's tool, describe the rest.
             result.unwrap_or_default().into_iter().map(|entry| Config {
