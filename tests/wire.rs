@@ -86,6 +86,7 @@ fn empty_request(info: &ApiInfo, version: i16) -> Bytes {
         m::FetchRequest,
         m::ListOffsetsRequest,
         m::MetadataRequest,
+        m::OffsetFetchRequest,
         m::CreateTopicsRequest,
         m::DeleteTopicsRequest,
         m::OffsetForLeaderEpochRequest,

@@ -9,10 +9,11 @@ use kinglet_protocol::messages::create_topics::CreatableTopic;
 use kinglet_protocol::messages::describe_configs::DescribeConfigsResource;
 use kinglet_protocol::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use kinglet_protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use kinglet_protocol::messages::offset_fetch::OffsetFetchRequestTopic;
 use kinglet_protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use kinglet_protocol::messages::{
     CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest,
-    ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetFetchRequest, ProduceRequest,
 };
 use kinglet_protocol::records::legacy::{Message, MessageFormat, MessageSet, Tail, from_batches};
 use kinglet_protocol::records::{Batch, BatchBuilder, Compression, Seal, TimestampType};
@@ -352,5 +353,23 @@ async fn a_coordinator_is_found_for_consumers_that_want_one_for_nothing() {
     }
     assert_eq!(find(1, 1).error_code, ErrorCode::UNSUPPORTED_VERSION, "transactions have none");
     assert_eq!(find(2, 0).error_code, ErrorCode::UNSUPPORTED_VERSION, "and groups of today");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_committed_offsets_is_told_that_there_are_none() {
+    let (broker, mut wire) = broker_with(&[]).await;
+    for version in 0..=3 {
+        let topic = OffsetFetchRequestTopic { name: "t".to_owned(), partition_indexes: vec![0, 7] };
+        let request =
+            OffsetFetchRequest { group_id: "g".to_owned(), topics: Some(vec![topic]), ..Default::default() };
+        let response = wire.call(&request, version);
+        let partitions = response.topics[0].partitions.iter();
+        let told = partitions
+            .map(|p| (p.partition_index, p.committed_offset, p.metadata.as_deref(), p.error_code.0));
+        assert_eq!(told.collect::<Vec<_>>(), [(0, -1, Some(""), 0), (7, -1, Some(""), 0)]);
+    }
+    let all = OffsetFetchRequest { group_id: "g".to_owned(), topics: None, ..Default::default() };
+    assert!(wire.call(&all, 3).topics.is_empty());
     broker.shutdown().await.unwrap();
 }

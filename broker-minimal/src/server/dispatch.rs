@@ -52,6 +52,7 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::FETCH, 0, 12),
     served(ApiKey::LIST_OFFSETS, 0, 7),
     served(ApiKey::METADATA, 0, 12),
+    served(ApiKey::OFFSET_FETCH, 0, 3),
     // librdkafka compresses with lz4 only where it sees this API.
     served(ApiKey::FIND_COORDINATOR, 0, 4),
     served(ApiKey::API_VERSIONS, 0, 4),
@@ -102,6 +103,7 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, frame: Bytes) -> Result<Answer,
         }
         ApiKey::LIST_OFFSETS => call!(m::ListOffsetsRequest, api::list_offsets::handle),
         ApiKey::METADATA => call!(m::MetadataRequest, api::metadata::handle),
+        ApiKey::OFFSET_FETCH => call!(m::OffsetFetchRequest, api::offset_fetch::handle),
         ApiKey::FIND_COORDINATOR => call!(m::FindCoordinatorRequest, api::find_coordinator::handle),
         ApiKey::API_VERSIONS => call!(m::ApiVersionsRequest, api::api_versions::handle),
         ApiKey::CREATE_TOPICS => call!(m::CreateTopicsRequest, api::create_topics::handle),
