@@ -90,6 +90,7 @@ fn empty_request(info: &ApiInfo, version: i16) -> Bytes {
     let body = body!(
         m::FetchRequest,
         m::ListOffsetsRequest,
+        m::JoinGroupRequest,
         m::MetadataRequest,
         m::CreateTopicsRequest,
         m::DeleteTopicsRequest,

@@ -200,3 +200,71 @@ fn convert(
     batch.verify_crc()?;
     Ok(from_batch(&batch, format, wanted.offset, UNPACK_LIMIT)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use kinglet_protocol::records::{BatchBuilder, Compression, Seal};
+
+    use super::*;
+
+    fn batch(value: &[u8], compression: Compression) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(1024);
+        builder.push(0, None, Some(value), &[]);
+        builder.seal(Seal { compression, ..Seal::default() }).unwrap().to_vec()
+    }
+
+    fn wanted(log: &[u8]) -> Wanted {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        std::fs::write(&path, log).unwrap();
+        let file = Arc::new(std::fs::File::open(&path).unwrap());
+        Wanted { slice: FileSlice { file, position: 0, len: log.len() }, offset: 0 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_sent_yet_is_bounded_and_given_back() {
+        let conversions = Conversions::new();
+        let mut held = Vec::new();
+        while let Some(mut room) = conversions.room().await {
+            // Half of it is used, and the rest is there for others.
+            room.take(ANSWER_MAX / 2);
+            held.push(room.shrink());
+            assert!(held.len() <= 2 * HELD_MAX / ANSWER_MAX);
+        }
+        assert_eq!(held.len(), 2 * HELD_MAX / ANSWER_MAX - 1);
+        drop(held.pop());
+        assert!(conversions.room().await.is_some(), "an answer was taken");
+    }
+
+    #[tokio::test]
+    async fn only_the_first_records_of_an_answer_may_be_larger_than_its_room() {
+        let conversions = Conversions::new();
+        let mut room = conversions.room().await.unwrap();
+        let mut take = async |log: &[u8]| {
+            let set = conversions.downgrade(wanted(log), MessageFormat::V0, &mut room).await;
+            set.unwrap().len()
+        };
+        let large = batch(&vec![0; ANSWER_MAX], Compression::None);
+        assert!(take(&[&large[..], &large].concat()).await > ANSWER_MAX);
+        assert_eq!(take(&batch(b"x", Compression::None)).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_fault_is_told_when_nothing_good_lies_before_it() {
+        let conversions = Conversions::new();
+        let good = batch(b"good", Compression::Gzip);
+        let mut bad = good.clone();
+        *bad.last_mut().unwrap() ^= 1;
+        let zstd = batch(b"new", Compression::Zstd);
+        for (fault, code) in
+            [(&bad, ErrorCode::CORRUPT_MESSAGE), (&zstd, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE)]
+        {
+            let mut room = conversions.room().await.unwrap();
+            let log = [&good[..], fault].concat();
+            let set = conversions.downgrade(wanted(&log), MessageFormat::V1, &mut room).await.unwrap();
+            assert_eq!(MessageSet::new(set, Tail::Whole).messages(1024).count(), 1);
+            let error = conversions.downgrade(wanted(fault), MessageFormat::V1, &mut room).await.unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use kinglet_protocol::messages::offset_fetch::OffsetFetchRequestTopic;
 use kinglet_protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use kinglet_protocol::messages::{
     CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetFetchRequest, ProduceRequest,
+    JoinGroupRequest, ListOffsetsRequest, MetadataRequest, OffsetFetchRequest, ProduceRequest,
 };
 use kinglet_protocol::records::legacy::{Message, MessageFormat, MessageSet, Tail, from_batches};
 use kinglet_protocol::records::{Batch, BatchBuilder, Compression, Seal, TimestampType};
@@ -371,5 +371,16 @@ async fn who_asks_for_committed_offsets_is_told_that_there_are_none() {
     }
     let all = OffsetFetchRequest { group_id: "g".to_owned(), topics: None, ..Default::default() };
     assert!(wire.call(&all, 3).topics.is_empty());
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_consumer_that_joins_a_group_is_refused_at_once() {
+    let broker = start("").await;
+    let mut wire = Wire::to(&broker);
+    for version in 0..=2 {
+        let request = JoinGroupRequest { group_id: "g".to_owned(), ..Default::default() };
+        assert_eq!(wire.call(&request, version).error_code, ErrorCode::UNSUPPORTED_VERSION);
+    }
     broker.shutdown().await.unwrap();
 }

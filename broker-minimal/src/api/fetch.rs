@@ -31,6 +31,9 @@ const MAX_BYTES: usize = 55 * 1024 * 1024;
 /// The epoch of a request outside of any session.
 const SESSIONLESS: i32 = -1;
 
+/// The first version whose clients know that a disk may fail (KIP-112); before, they look for another leader.
+const STORAGE_ERROR_FROM: i16 = 6;
+
 /// A response, and what its records are taken from.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
@@ -48,10 +51,18 @@ pub(crate) async fn handle(ctx: &Arc<Context>, version: i16, request: FetchReque
         return Fetched { response, ..Default::default() };
     }
     let (response, slices) = find(ctx, &request).await;
-    match message_format(version) {
+    let mut fetched = match message_format(version) {
         None => Fetched { response, slices, held: None },
         Some(format) => convert(ctx, format, &request, response, slices).await,
+    };
+    if version < STORAGE_ERROR_FROM {
+        let partitions = fetched.response.responses.iter_mut().flat_map(|topic| &mut topic.partitions);
+        for partition in partitions.filter(|partition| partition.error_code == ErrorCode::KAFKA_STORAGE_ERROR)
+        {
+            partition.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+        }
     }
+    fetched
 }
 
 /// The newest format that clients of this version read, if that is an old one.

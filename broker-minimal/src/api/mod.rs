@@ -11,6 +11,7 @@ pub(crate) mod fetch;
 pub(crate) mod find_coordinator;
 pub(crate) mod incremental_alter_configs;
 pub(crate) mod init_producer_id;
+pub(crate) mod join_group;
 pub(crate) mod list_offsets;
 pub(crate) mod metadata;
 pub(crate) mod offset_fetch;

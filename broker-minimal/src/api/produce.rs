@@ -30,6 +30,8 @@ use crate::{Context, clock};
 const UNPACK_LIMIT: usize = 64 * 1024 * 1024;
 /// The first version that carries batches and nothing else.
 const BATCHES_FROM: i16 = 3;
+/// The first version whose clients know that a disk may fail (KIP-112); before, they look for another leader.
+const STORAGE_ERROR_FROM: i16 = 4;
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 
@@ -191,12 +193,16 @@ impl Pending {
     /// Waits for the logs and encodes the response. `Ok(None)`: acks=0, nothing is said. `Err(())`: acks=0 and a batch
     /// was refused; Kafka closes the connection then.
     pub(crate) async fn finish(self) -> Result<Result<Option<Response>, ()>, EncodeError> {
+        let RequestHeader { version, correlation_id, .. } = self.header;
         let mut failed = false;
         let mut responses = Vec::with_capacity(self.topics.len());
         for topic in self.topics {
             let mut partition_responses = Vec::with_capacity(topic.partitions.len());
             for (index, outcome) in topic.partitions {
-                let response = outcome.wait(index).await;
+                let mut response = outcome.wait(index).await;
+                if version < STORAGE_ERROR_FROM && response.error_code == ErrorCode::KAFKA_STORAGE_ERROR {
+                    response.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+                }
                 if response.error_code.is_err() {
                     failed = true;
                     let (topic, error) = (&topic.name, response.error_code);
@@ -215,7 +221,6 @@ impl Pending {
             return Ok(if failed { Err(()) } else { Ok(None) });
         }
         let response = ProduceResponse { responses, ..Default::default() };
-        let RequestHeader { version, correlation_id, .. } = self.header;
         let frame = encode_response::<ProduceRequest>(&response, version, correlation_id)?;
         Ok(Ok(Some(Response { frame, ..Default::default() })))
     }

@@ -55,6 +55,8 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::OFFSET_FETCH, 0, 3),
     // librdkafka compresses with lz4 only where it sees this API.
     served(ApiKey::FIND_COORDINATOR, 0, 4),
+    // Refused with a code: without an answer old consumers would ask for ever.
+    served(ApiKey::JOIN_GROUP, 0, 2),
     served(ApiKey::API_VERSIONS, 0, 4),
     served(ApiKey::CREATE_TOPICS, 0, 7),
     served(ApiKey::DELETE_TOPICS, 0, 6),
@@ -105,6 +107,7 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, frame: Bytes) -> Result<Answer,
         ApiKey::METADATA => call!(m::MetadataRequest, api::metadata::handle),
         ApiKey::OFFSET_FETCH => call!(m::OffsetFetchRequest, api::offset_fetch::handle),
         ApiKey::FIND_COORDINATOR => call!(m::FindCoordinatorRequest, api::find_coordinator::handle),
+        ApiKey::JOIN_GROUP => call!(m::JoinGroupRequest, api::join_group::handle),
         ApiKey::API_VERSIONS => call!(m::ApiVersionsRequest, api::api_versions::handle),
         ApiKey::CREATE_TOPICS => call!(m::CreateTopicsRequest, api::create_topics::handle),
         ApiKey::DELETE_TOPICS => call!(m::DeleteTopicsRequest, api::delete_topics::handle),
