@@ -120,6 +120,13 @@ fn a_fetch_that_names_one_partition_many_times_is_answered_in_bounds() {
         exchange(&mut stream, &mutation::fetch_repeated(TARGET, 100, i32::MAX)).expect("an answer");
     println!("{} bytes were asked for 100 times: {} came", data_size(data_dir.path()), response.len());
     assert!((4 << 20..60 << 20).contains(&response.len()), "{}", response.len());
+
+    // Where records are converted, which takes memory, still fewer come.
+    let old =
+        exchange(&mut stream, &mutation::fetch_version(TARGET, 200_000, i32::MAX, 1)).expect("an answer");
+    println!("asked for 200,000 times by an old client: {} came", old.len());
+    let answers = 200_000 * 18;
+    assert!((answers..answers + (5 << 20)).contains(&old.len()), "{}", old.len());
 }
 
 fn data_size(data_dir: &std::path::Path) -> u64 {

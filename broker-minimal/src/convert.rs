@@ -63,20 +63,30 @@ pub(crate) struct Wanted {
 #[derive(Debug)]
 pub(crate) struct Room {
     permit: OwnedSemaphorePermit,
-    left: usize,
-    is_used: bool,
+    used: usize,
+    /// What came last did not fit. Little that follows will, and a request may name very many partitions.
+    is_full: bool,
 }
 
 impl Room {
+    /// Whether anything more should be tried.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
     /// Keeps no more than what was used.
     pub(crate) fn shrink(mut self) -> OwnedSemaphorePermit {
-        drop(self.permit.split(self.left / UNIT));
+        drop(self.permit.split(self.left() / UNIT));
         self.permit
     }
 
+    fn left(&self) -> usize {
+        ANSWER_MAX.saturating_sub(self.used)
+    }
+
     fn take(&mut self, len: usize) {
-        self.left = self.left.saturating_sub(len);
-        self.is_used |= len > 0;
+        self.is_full = len == 0 && self.used > 0;
+        self.used += len;
     }
 }
 
@@ -102,7 +112,7 @@ impl Conversions {
         let units = u32::try_from(ANSWER_MAX / UNIT).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.held).acquire_many_owned(units);
         let permit = tokio::time::timeout(HELD_WAIT, permit).await.ok()?.ok()?;
-        Some(Room { permit, left: ANSWER_MAX, is_used: false })
+        Some(Room { permit, used: 0, is_full: false })
     }
 
     /// Makes a message set of what lies in a log: whole batches, as many as there is room for, but the first of an answer
@@ -113,7 +123,7 @@ impl Conversions {
         format: MessageFormat,
         room: &mut Room,
     ) -> Result<Bytes, ConvertError> {
-        let most = if room.is_used { First::IfItFits(room.left) } else { First::Always(room.left) };
+        let most = if room.used > 0 { First::IfItFits(room.left()) } else { First::Always(room.left()) };
         let set = self.run(move || downgrade(&wanted, format, most)).await?;
         room.take(set.len());
         Ok(set)
@@ -247,6 +257,7 @@ mod tests {
         let large = batch(&vec![0; ANSWER_MAX], Compression::None);
         assert!(take(&[&large[..], &large].concat()).await > ANSWER_MAX);
         assert_eq!(take(&batch(b"x", Compression::None)).await, 0);
+        assert!(room.is_full());
     }
 
     #[tokio::test]

@@ -7,7 +7,8 @@ use kinglet_harness::golden::{self, CORRELATION_ID};
 use kinglet_protocol::messages::fetch::{FetchPartition, FetchTopic};
 use kinglet_protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use kinglet_protocol::messages::{FetchRequest, ProduceRequest};
-use kinglet_protocol::records::{BatchBuilder, Seal};
+use kinglet_protocol::records::legacy::{MessageFormat, from_batches};
+use kinglet_protocol::records::{BatchBuilder, Compression, Seal};
 use kinglet_protocol::{ApiInfo, RecordBytes, encode_request};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -22,6 +23,9 @@ const PREFIX: usize = 4;
 /// Where the checksum of a batch stands, and what it covers.
 const CRC_AT: std::ops::Range<usize> = 17..21;
 const CRC_COVERS_FROM: usize = 21;
+/// The same of a message.
+const MESSAGE_CRC_AT: std::ops::Range<usize> = 12..16;
+const MESSAGE_CRC_COVERS_FROM: usize = 16;
 
 /// One way to spoil a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +54,13 @@ pub(crate) enum Kind {
     Noise,
     /// A record batch of nonsense under a valid checksum.
     ForgedBatch,
+    /// A compressed message of the format before batches, of nonsense under a valid checksum.
+    ForgedMessage,
 }
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::BitFlips,
         Self::Truncated,
         Self::CutOff,
@@ -67,6 +73,7 @@ impl Kind {
         Self::TinyFrame,
         Self::Noise,
         Self::ForgedBatch,
+        Self::ForgedMessage,
     ];
 
     /// Whether the broker can tell where the next request starts.
@@ -98,7 +105,14 @@ impl Seeds {
             .map(|((info, version), request)| golden::frame(info, *version, &request.body))
             .collect();
         // As many again with records that find their partition: golden requests name topics that are not there.
-        let live = [produce(TARGET, batch(5)), produce(TARGET, batch(200)), fetch(TARGET)];
+        let live = [
+            produce(TARGET, batch(5)),
+            produce(TARGET, batch(200)),
+            fetch(TARGET),
+            produce_old(TARGET, message(5)),
+            fetch_old(TARGET, 1),
+            fetch_old(FORGED, 3),
+        ];
         let live_count = frames.len() / live.len();
         frames.extend(live.iter().cycle().take(live_count * live.len()).cloned());
         Self(frames)
@@ -123,6 +137,9 @@ impl Seeds {
                 random.fill_bytes(&mut bytes);
             }
             Kind::ForgedBatch => bytes = produce(FORGED, forge(batch(20), random)).to_vec(),
+            Kind::ForgedMessage => {
+                bytes = produce_old(FORGED, forge_message(message(20), random)).to_vec();
+            }
         }
         if kind.is_one_frame() {
             let length = i32::try_from(bytes.len() - PREFIX).expect("a frame made here is small");
@@ -141,8 +158,18 @@ pub(crate) fn fetch(topic: &str) -> Bytes {
     fetch_repeated(topic, 1, 1 << 20)
 }
 
+/// The same from a client that gets messages of the format before batches.
+fn fetch_old(topic: &str, version: i16) -> Bytes {
+    fetch_version(topic, 1, 1 << 20, version)
+}
+
 /// A request that reads the same records so many times.
 pub(crate) fn fetch_repeated(topic: &str, times: usize, partition_max_bytes: i32) -> Bytes {
+    fetch_version(topic, times, partition_max_bytes, 12)
+}
+
+/// The same in a version of which records are converted.
+pub(crate) fn fetch_version(topic: &str, times: usize, partition_max_bytes: i32, version: i16) -> Bytes {
     let partition = FetchPartition { partition_max_bytes, ..FetchPartition::default() };
     let topics = vec![FetchTopic {
         topic: topic.to_owned(),
@@ -150,26 +177,45 @@ pub(crate) fn fetch_repeated(topic: &str, times: usize, partition_max_bytes: i32
         ..FetchTopic::default()
     }];
     let request = FetchRequest { max_wait_ms: 0, min_bytes: 1, topics, ..FetchRequest::default() };
-    encode_request(&request, 12, CORRELATION_ID, Some("bad")).expect("version 12 has names").to_bytes()
+    encode_request(&request, version, CORRELATION_ID, Some("bad")).expect("up to 12 it has names").to_bytes()
 }
 
 /// A request that appends a batch to a topic's first partition.
 pub(crate) fn produce(topic: &str, batch: Bytes) -> Bytes {
+    produce_version(topic, batch, 9)
+}
+
+/// The same from a client that knows no batches.
+fn produce_old(topic: &str, set: Bytes) -> Bytes {
+    produce_version(topic, set, 2)
+}
+
+fn produce_version(topic: &str, batch: Bytes, version: i16) -> Bytes {
     let partition = PartitionProduceData { index: 0, records: Some(RecordBytes::from(batch)) };
     let topic =
         TopicProduceData { name: topic.to_owned(), partition_data: vec![partition], ..Default::default() };
     let request =
         ProduceRequest { acks: -1, timeout_ms: 1_000, topic_data: vec![topic], ..Default::default() };
-    encode_request(&request, 9, CORRELATION_ID, Some("bad")).expect("version 9 has names").to_bytes()
+    encode_request(&request, version, CORRELATION_ID, Some("bad")).expect("up to 12 it has names").to_bytes()
 }
 
 /// A good batch.
 pub(crate) fn batch(records: i64) -> Bytes {
+    sealed(records, Compression::None)
+}
+
+/// A good compressed message with others inside.
+fn message(records: i64) -> Bytes {
+    let batch = sealed(records, Compression::Lz4);
+    from_batches(batch, MessageFormat::V1, 0, 1 << 20).expect("a batch made here")
+}
+
+fn sealed(records: i64, compression: Compression) -> Bytes {
     let mut builder = BatchBuilder::new(16 * 1024);
     for number in 0..records {
         builder.push(1_700_000_000_000 + number, None, Some(b"a value that is read again"), &[]);
     }
-    builder.seal(Seal::default()).expect("nothing to compress")
+    builder.seal(Seal { compression, ..Seal::default() }).expect("the codec is built in")
 }
 
 fn flip_bits(bytes: &mut [u8], random: &mut StdRng) {
@@ -232,6 +278,24 @@ fn forge(batch: Bytes, random: &mut StdRng) -> Bytes {
     let crc = crc32c::crc32c(&bytes[CRC_COVERS_FROM..]);
     bytes[CRC_AT].copy_from_slice(&crc.to_be_bytes());
     bytes.freeze()
+}
+
+fn forge_message(message: Bytes, random: &mut StdRng) -> Bytes {
+    let mut bytes = BytesMut::from(&*message);
+    for _ in 0..random.random_range(1..=6) {
+        // Behind the format's number, which decides whether it is looked at as a message at all.
+        let at = random.random_range(MESSAGE_CRC_COVERS_FROM + 1..bytes.len());
+        bytes[at] = random.random();
+    }
+    let crc = crc32(&bytes[MESSAGE_CRC_COVERS_FROM..]);
+    bytes[MESSAGE_CRC_AT].copy_from_slice(&crc.to_be_bytes());
+    bytes.freeze()
+}
+
+/// The checksum of the format before batches; a small message needs no table.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
 }
 
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {

@@ -224,6 +224,9 @@ async fn convert(
         }
         answer.records = Some(RecordBytes::default());
         let (Some(slice), Some(room)) = (slices.next(), &mut room) else { continue };
+        if room.is_full() {
+            continue;
+        }
         let wanted = Wanted { slice, offset: asked.fetch_offset };
         match ctx.conversions.downgrade(wanted, format, room).await {
             Ok(set) => answer.records = Some(set.into()),
