@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
+use crate::coordinator::Coordinated;
 use crate::metadata::{Metadata, Wanted};
 use crate::net::{Backoff, Connection, Lane, Pool};
 use crate::protocol::{ErrorCode, Request};
@@ -43,6 +44,10 @@ pub enum Target {
     Broker(i32),
     /// The leader of this partition.
     Leader(TopicPartition),
+    /// The broker that coordinates the group with this id.
+    Group(String),
+    /// The broker that coordinates the transactions of this transactional id.
+    TransactionalId(String),
 }
 
 impl Client {
@@ -82,14 +87,6 @@ impl Client {
     /// Topics, configurations, offsets and the cluster itself.
     pub fn admin(&self) -> Admin {
         Admin::new(self.core.clone())
-    }
-
-    /// Sends any request of the protocol, in the best version that both sides know, and waits for the answer. Error
-    /// codes inside the answer are the caller's.
-    ///
-    /// It is sent once; only connecting is tried again.
-    pub async fn request<R: Request>(&self, request: R, target: Target) -> Result<R::Response> {
-        self.core.within_api_timeout(R::KEY.name(), self.core.request_once(&request, &target)).await
     }
 
     /// The broker that answered last, as `host:port`.
@@ -152,7 +149,14 @@ impl Core {
                 }
             }
             Target::Leader(at) => self.leader(at).await?,
+            Target::Group(id) => self.coordinator(Coordinated::Group, id).await?,
+            Target::TransactionalId(id) => self.coordinator(Coordinated::Transactions, id).await?,
         };
+        if matches!(target, Target::Group(_) | Target::TransactionalId(_))
+            && self.metadata.cluster().broker(id).is_none()
+        {
+            self.metadata.refresh(&self.pool, Wanted::None).await?;
+        }
         self.metadata.broker(&self.pool, id, Lane::General).await
     }
 
@@ -229,7 +233,7 @@ impl Core {
         })
     }
 
-    async fn request_once<R: Request>(&self, request: &R, target: &Target) -> Result<R::Response> {
+    pub(crate) async fn request_once<R: Request>(&self, request: &R, target: &Target) -> Result<R::Response> {
         self.connection(target).await?.call(request).await
     }
 }

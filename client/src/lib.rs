@@ -27,10 +27,12 @@ mod client;
 mod clock;
 mod config;
 pub mod consumer;
+mod coordinator;
 mod error;
 mod metadata;
 mod net;
 pub mod producer;
+mod raw;
 mod record;
 mod rng;
 

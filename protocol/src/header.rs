@@ -9,9 +9,10 @@
 
 use bytes::Bytes;
 
-use crate::api::{ApiKey, Request};
+use crate::api::{ApiInfo, ApiKey, Request};
 use crate::wire::{
-    DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Frame, Nullable, Reader, Wire, Writer,
+    DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Frame, Nullable, Reader, VersionRange, Wire,
+    Writer,
 };
 
 /// The head of every request.
@@ -90,22 +91,47 @@ pub fn encode_request<R: Request>(
     client_id: Option<&str>,
 ) -> Result<Frame, EncodeError> {
     let mut w = writer::<R>(version)?;
-    let header_version = request_header_version(R::KEY, version, R::FLEXIBLE_FROM);
+    put_request_header(&mut w, R::KEY, R::FLEXIBLE_FROM, correlation_id, client_id)?;
+    request.encode(&mut w)?;
+    w.into_frame()
+}
+
+/// Makes a whole request frame of a body that is encoded already, for those who learn only at run time which message it is.
+pub fn frame_request(
+    api: &ApiInfo,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&str>,
+    body: &[u8],
+) -> Result<Frame, EncodeError> {
+    let mut w = frame_writer(api.key, api.versions, api.flexible_from, version)?;
+    put_request_header(&mut w, api.key, api.flexible_from, correlation_id, client_id)?;
+    w.put(body);
+    w.into_frame()
+}
+
+fn put_request_header(
+    w: &mut Writer,
+    key: ApiKey,
+    flexible_from: i16,
+    correlation_id: i32,
+    client_id: Option<&str>,
+) -> Result<(), EncodeError> {
+    let version = w.version();
+    let header_version = request_header_version(key, version, flexible_from);
     w.set_flexible(false);
-    R::KEY.0.encode(&mut w)?;
-    version.encode(&mut w)?;
-    correlation_id.encode(&mut w)?;
+    key.0.encode(w)?;
+    version.encode(w)?;
+    correlation_id.encode(w)?;
     if header_version > 0 {
         let client_id = client_id.map(str::to_owned);
-        String::encode_nullable(client_id.as_ref(), &mut w)
-            .map_err(|e| e.at("RequestHeader", "client_id"))?;
+        String::encode_nullable(client_id.as_ref(), w).map_err(|e| e.at("RequestHeader", "client_id"))?;
     }
     if header_version > 1 {
         w.uvarint(0);
     }
-    w.set_flexible(version >= R::FLEXIBLE_FROM);
-    request.encode(&mut w)?;
-    w.into_frame()
+    w.set_flexible(version >= flexible_from);
+    Ok(())
 }
 
 /// Encodes a whole response frame.
@@ -146,11 +172,30 @@ pub fn decode_response<R: Request>(frame: Bytes, version: i16) -> Result<(i32, R
     Ok((id, body))
 }
 
-fn writer<R: Request>(version: i16) -> Result<Writer, EncodeError> {
-    if !R::VERSIONS.contains(version) {
-        return Err(EncodeError::new(EncodeErrorKind::Version(version)).at(R::KEY.name(), ""));
+/// Takes the header off a response frame (without its length prefix): the correlation id and the body, still encoded.
+pub fn response_body(api: &ApiInfo, frame: Bytes, version: i16) -> Result<(i32, Bytes), DecodeError> {
+    let mut r = Reader::new(frame, version, version >= api.flexible_from);
+    let id = i32::decode(&mut r).map_err(|e| e.at("ResponseHeader", "correlation_id"))?;
+    if response_header_version(api.key, version, api.flexible_from) > 0 {
+        r.tags(|_, _| Ok(false)).map_err(|e| e.at("ResponseHeader", "tagged fields"))?;
     }
-    let mut w = Writer::new(version, version >= R::FLEXIBLE_FROM);
+    Ok((id, r.into_rest()))
+}
+
+fn writer<R: Request>(version: i16) -> Result<Writer, EncodeError> {
+    frame_writer(R::KEY, R::VERSIONS, R::FLEXIBLE_FROM, version)
+}
+
+fn frame_writer(
+    key: ApiKey,
+    versions: VersionRange,
+    flexible_from: i16,
+    version: i16,
+) -> Result<Writer, EncodeError> {
+    if !versions.contains(version) {
+        return Err(EncodeError::new(EncodeErrorKind::Version(version)).at(key.name(), ""));
+    }
+    let mut w = Writer::new(version, version >= flexible_from);
     // Room for the length prefix.
     w.put(&[0; 4]);
     Ok(w)
@@ -209,6 +254,23 @@ mod tests {
             let decoded = decode_response::<MetadataRequest>(frame.slice(4..), version).unwrap();
             assert_eq!(decoded, (9, response));
         }
+    }
+
+    #[test]
+    fn a_body_that_is_encoded_already_makes_the_same_frames() {
+        for version in [1, 12] {
+            let api = ApiInfo::of::<MetadataRequest>();
+            let (request, response) = (MetadataRequest::default(), MetadataResponse::default());
+            let whole = encode_request(&request, version, 7, Some("me")).unwrap().to_bytes();
+            let body = request.encode_body(version).unwrap();
+            let framed = frame_request(&api, version, 7, Some("me"), &body).unwrap().to_bytes();
+            assert_eq!(framed, whole);
+            let answer = encode_response::<MetadataRequest>(&response, version, 7).unwrap().to_bytes();
+            let body = MetadataRequest::encode_response_body(&response, version).unwrap();
+            assert_eq!(response_body(&api, answer.slice(4..), version), Ok((7, body)));
+        }
+        let newest = ApiInfo::of::<MetadataRequest>().versions.last;
+        assert!(frame_request(&ApiInfo::of::<MetadataRequest>(), newest + 1, 7, None, &[]).is_err());
     }
 
     #[test]

@@ -125,6 +125,11 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Whether clients may ask a broker for this API: the others are between brokers and controllers.
+pub fn is_client_facing(key: ApiKey) -> bool {
+    Origin::of(key).is_some() && !ZOOKEEPER_ONLY.contains(&key.0) && !CONTROLLER_ONLY.contains(&key.0)
+}
+
 fn last_of(row: &[(i16, i16)], key: ApiKey) -> Option<i16> {
     row.iter().find(|(of, _)| *of == key.0).map(|(_, last)| *last)
 }
@@ -179,6 +184,10 @@ const LAST_KEY: i16 = 92;
 
 /// Went with ZooKeeper: LeaderAndIsr, StopReplica, UpdateMetadata, ControlledShutdown.
 const ZOOKEEPER_ONLY: &[i16] = &[4, 5, 6, 7];
+
+/// Served by controllers, or from broker to broker: the raft requests, AlterPartition, Envelope, registration and heartbeats,
+/// AllocateProducerIds, AssignReplicasToDirs.
+const CONTROLLER_ONLY: &[i16] = &[52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82];
 
 /// Every release since 0.9 has these: records, metadata, classic groups.
 const EVERYWHERE: &[i16] = &[0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16];
@@ -351,6 +360,11 @@ mod tests {
             let newest = ALWAYS.serves(api.key).map_or(-1, |range| range.last);
             assert!(newest <= api.versions.last, "{}: {newest}", api.key);
         }
+    }
+
+    #[test]
+    fn clients_may_ask_for_77_apis() {
+        assert_eq!((0..=LAST_KEY).filter(|key| is_client_facing(ApiKey(*key))).count(), 77);
     }
 
     #[test]

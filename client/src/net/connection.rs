@@ -16,7 +16,10 @@ use super::dial::{Address, dial};
 use super::link::{Link, run};
 use super::versions::Versions;
 use crate::protocol::releases::{Origin, Release};
-use crate::protocol::{Request, VersionRange, decode_response, encode_request};
+use crate::protocol::{
+    ApiInfo, ApiKey, Frame, Request, VersionRange, decode_response, encode_request, frame_request,
+    response_body,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// What every connection of a client has in common.
@@ -76,9 +79,21 @@ impl Connection {
 
     /// The highest version of `R` that both sides know, up to `cap`.
     pub(crate) fn version<R: Request>(&self, cap: i16) -> Result<i16> {
-        let ours = VersionRange::new(R::VERSIONS.first, R::VERSIONS.last.min(cap));
-        let none = || self.versions.lacks(R::KEY, ours, self.address());
-        self.versions.best::<R>(cap).ok_or_else(none)
+        self.version_of(R::KEY, VersionRange::new(R::VERSIONS.first, R::VERSIONS.last.min(cap)))
+    }
+
+    /// The highest of our versions of an API that the broker knows.
+    pub(crate) fn version_of(&self, key: ApiKey, ours: VersionRange) -> Result<i16> {
+        self.versions.best_of(key, ours).ok_or_else(|| self.versions.lacks(key, ours, self.address()))
+    }
+
+    /// Sends a body that is encoded already, and waits for the body of the answer.
+    pub(crate) async fn call_raw(&self, api: &ApiInfo, version: i16, body: &[u8]) -> Result<Bytes> {
+        let id = self.link.id();
+        let frame = frame_request(api, version, id, Some(&self.settings.client_id), body)?;
+        let answer = self.post(api.key, version, id, frame)?;
+        let frame = self.await_answer(api.key, answer, self.settings.request_timeout).await?;
+        Ok(response_body(api, frame, version)?.1)
     }
 
     /// The broker is too old for `what`, though it serves the API.
@@ -139,7 +154,17 @@ impl Connection {
     ) -> Result<oneshot::Receiver<Result<Bytes>>> {
         let id = self.link.id();
         let frame = encode_request(request, version, id, Some(&self.settings.client_id))?;
-        debug!(peer = self.address(), api = R::KEY.name(), version, correlation = id, "request");
+        self.post(R::KEY, version, id, frame)
+    }
+
+    fn post(
+        &self,
+        key: ApiKey,
+        version: i16,
+        id: i32,
+        frame: Frame,
+    ) -> Result<oneshot::Receiver<Result<Bytes>>> {
+        debug!(peer = self.address(), api = key.name(), version, correlation = id, "request");
         let (reply, answer) = oneshot::channel();
         self.link.send(frame, Some((id, reply)))?;
         Ok(answer)
@@ -151,11 +176,20 @@ impl Connection {
         answer: oneshot::Receiver<Result<Bytes>>,
         limit: Duration,
     ) -> Result<Bytes> {
+        self.await_answer(R::KEY, answer, limit).await
+    }
+
+    async fn await_answer(
+        &self,
+        key: ApiKey,
+        answer: oneshot::Receiver<Result<Bytes>>,
+        limit: Duration,
+    ) -> Result<Bytes> {
         match timeout(limit, answer).await {
             Ok(Ok(frame)) => frame,
             Ok(Err(_)) => Err(self.link.ended("the connection was closed")),
             Err(_) => {
-                let name = R::KEY.name();
+                let name = key.name();
                 Err(self.give_up(format!("{} did not answer {name} within {limit:?}", self.address())))
             }
         }

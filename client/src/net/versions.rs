@@ -42,8 +42,12 @@ impl Versions {
 
     /// The highest version of `R` up to `cap` that both sides know.
     pub(crate) fn best<R: Request>(&self, cap: i16) -> Option<i16> {
-        let ours = VersionRange::new(R::VERSIONS.first, R::VERSIONS.last.min(cap));
-        negotiate(ours, self.range(R::KEY)?)
+        self.best_of(R::KEY, VersionRange::new(R::VERSIONS.first, R::VERSIONS.last.min(cap)))
+    }
+
+    /// The highest of our versions of an API that the broker knows.
+    pub(crate) fn best_of(&self, key: ApiKey, ours: VersionRange) -> Option<i16> {
+        negotiate(ours, self.range(key)?)
     }
 
     /// What the broker serves of an API.
