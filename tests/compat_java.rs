@@ -64,6 +64,18 @@ fn the_console_consumer_reads_every_line_that_kproduce_wrote() {
 }
 
 #[test]
+fn kapi_prints_what_brokers_serve_byte_for_byte_as_kafkas_tool() {
+    for world in [World::with_kafka("kapi, Apache Kafka"), World::with_kbroker("kapi, kbroker")] {
+        let Some(world) = world else { return };
+        let mut theirs = world.jars.tool_for(Tool::ApiVersions, world.tools.bootstrap());
+        let theirs = run_ok(&mut theirs, Input::Nothing, LIMIT).expect("kafka-broker-api-versions").stdout;
+        let ours = run_ok(&mut world.tools.command("kapi"), Input::Nothing, LIMIT).expect("kapi").stdout;
+        assert!(text(&ours).contains("Produce(0): "), "{}", text(&ours));
+        assert_eq!(text(&ours), text(&theirs));
+    }
+}
+
+#[test]
 fn the_dump_tool_reads_our_segments_without_a_complaint() {
     let Some(mut world) = World::with_kbroker("the dump tool") else { return };
     let file = LineFile::new(lines_wanted(100_000)).expect("the lines are written");

@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const TOOLS: [&str; 3] =
-    [env!("CARGO_BIN_EXE_ktopics"), env!("CARGO_BIN_EXE_kproduce"), env!("CARGO_BIN_EXE_kconsume")];
+const TOOLS: [&str; 4] = [
+    env!("CARGO_BIN_EXE_ktopics"),
+    env!("CARGO_BIN_EXE_kproduce"),
+    env!("CARGO_BIN_EXE_kconsume"),
+    env!("CARGO_BIN_EXE_kapi"),
+];
 const KTOPICS: &str = TOOLS[0];
 const KPRODUCE: &str = TOOLS[1];
 const KCONSUME: &str = TOOLS[2];
+const KAPI: &str = TOOLS[3];
 
 /// Port 1 is reserved and nobody listens there.
 const NOBODY: &str = "127.0.0.1:1";
@@ -69,6 +74,8 @@ fn a_wrong_line_exits_with_2_and_in_kafkas_manner_with_1() {
         (KTOPICS, &[]),
         (KTOPICS, &["--list", "--describe"]),
         (KTOPICS, &["--create", "--topic", "t", "--partitions", "0"]),
+        (KAPI, &["nosuch"]),
+        (KAPI, &["raw", "--api", "Metadata", "--json", "{"]),
         (KPRODUCE, &[]),
         (KPRODUCE, &["--topic", "t", "--property", "null.marker=\t"]),
         (KCONSUME, &[]),
