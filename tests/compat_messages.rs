@@ -1,7 +1,7 @@
-//! The Java client's own message classes judge the codec: random messages of every API, version and direction, from either side.
+//! Kafka's own message classes judge the codec: random messages of every declared kind and version, from either side.
 //!
 //! A message is made here by the field tables, encoded by the codec, decoded and encoded again by Java; another is made by
-//! Java out of its schemas, encoded by its classes, decoded and encoded again by the codec. All bytes must be the same.
+//! Java through the setters of its classes, encoded by them, decoded and encoded again by the codec. All bytes must be the same.
 
 #[path = "../protocol/tests/model/mod.rs"]
 mod model;
@@ -16,13 +16,15 @@ use bytes::Bytes;
 use kinglet_harness::absent::{Absent, or_skip};
 use kinglet_harness::dialogue::Dialogue;
 use kinglet_harness::kafka::{JarSet, Jars, class_path};
-use model::{Case, Direction, hex, random, unhex};
+use model::{Case, hex, random, unhex};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Messages of each case from each side.
 const ROUNDS: u64 = 20;
+/// Messages that 4.x changed within a version, all of early access in 3.9: the older classes do not judge them.
+const CHANGED_IN_PLACE: [&str; 1] = ["ReadShareGroupStateSummaryResponse"];
 /// Differences that are shown.
 const SHOWN_MAX: usize = 10;
 
@@ -31,23 +33,18 @@ fn java_classes_and_the_codec_give_the_same_bytes_for_random_messages_of_either_
     let Some(mut judges) = or_skip("random messages, Java's classes", Judge::all()) else { return };
     let rounds = std::env::var("KINGLET_ROUNDS").map_or(ROUNDS, |text| text.parse().expect("a number"));
     let mut rng = StdRng::seed_from_u64(random::seed());
-    let mut counts = BTreeMap::<(i16, i16), u64>::new();
+    let mut counts = BTreeMap::<String, u64>::new();
     let mut differences = Vec::new();
     for case in Case::all() {
-        let count = counts.entry((case.api.key.0, case.version)).or_default();
+        let count = counts.entry(case.to_string()).or_default();
         let mut judged = false;
         for judge in &mut judges {
-            if !judge.knows(case) {
+            if !judge.knows(case) || (judged && CHANGED_IN_PLACE.contains(&case.subject.name().as_str())) {
                 continue;
             }
             for _ in 0..rounds {
                 let seed = rng.random();
-                let mut outcomes = vec![judge.reads_ours(case, seed)];
-                // The older schemas have no nullable structures, though the classes beside them do: they make only
-                // what the newer jar does not have.
-                if !judged {
-                    outcomes.push(judge.writes_theirs(case, seed));
-                }
+                let outcomes = [judge.reads_ours(case, seed), judge.writes_theirs(case, seed)];
                 for outcome in outcomes {
                     *count += 1;
                     differences.extend(
@@ -61,22 +58,27 @@ fn java_classes_and_the_codec_give_the_same_bytes_for_random_messages_of_either_
     }
     report(&counts);
     assert!(counts.values().all(|count| *count > 0), "a version without a message: {counts:?}");
+    let mut names: Vec<&str> = differences.iter().filter_map(|text| text.split(',').next()).collect();
+    names.dedup();
     let shown = differences.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("\n\n");
-    assert!(differences.is_empty(), "{} differences:\n\n{shown}", differences.len());
+    assert!(differences.is_empty(), "{} differences, in {names:?}:\n\n{shown}", differences.len());
 }
 
-fn report(counts: &BTreeMap<(i16, i16), u64>) {
+fn report(counts: &BTreeMap<String, u64>) {
     let least = counts.values().min().copied().unwrap_or_default();
     let total: u64 = counts.values().sum();
-    println!("{total} messages compared: {} API versions, at least {least} of each", counts.len());
+    println!(
+        "{total} messages compared: {} versions of requests, responses and stored messages, at least {least} of each",
+        counts.len()
+    );
 }
 
 /// The classes of one release, running.
 struct Judge {
     name: &'static str,
     java: Dialogue,
-    /// The versions of each key and direction that were asked for.
-    known: BTreeMap<(i16, &'static str), Option<(i16, i16)>>,
+    /// The versions of each message that was asked for.
+    known: BTreeMap<String, Option<(i16, i16)>>,
 }
 
 impl Judge {
@@ -93,10 +95,9 @@ impl Judge {
     }
 
     fn knows(&mut self, case: Case) -> bool {
-        let (key, direction) = (case.api.key.0, word(case.direction));
-        let java = &mut self.java;
-        let versions = self.known.entry((key, direction)).or_insert_with(|| {
-            let answer = java.ask(&format!("versions {key} {direction}"), LIMIT).expect("java answers");
+        let (name, java) = (case.subject.name(), &mut self.java);
+        let versions = self.known.entry(name.clone()).or_insert_with(|| {
+            let answer = java.ask(&format!("versions {name}"), LIMIT).expect("java answers");
             let mut words = answer.split(' ').skip(1).map(|word| word.parse().expect("a version"));
             words.next().zip(words.next())
         });
@@ -122,8 +123,7 @@ impl Judge {
     }
 
     fn ask(&mut self, what: &str, case: Case, argument: &str) -> Result<Vec<u8>, String> {
-        let question =
-            format!("{what} {} {} {} {argument}", case.api.key.0, word(case.direction), case.version);
+        let question = format!("{what} {} {} {argument}", case.subject.name(), case.version);
         let answer = self.java.ask(&question, LIMIT).expect("java answers");
         match answer.split_once(' ') {
             Some(("ok", digits)) => Ok(unhex(digits)),
@@ -142,13 +142,6 @@ fn recode(case: Case, body: Bytes) -> Result<Bytes, String> {
 
 fn same(ours: &[u8], theirs: &[u8]) -> Result<(), String> {
     if ours == theirs { Ok(()) } else { Err(format!("ours: {}\nJava: {}", hex(ours), hex(theirs))) }
-}
-
-fn word(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Request => "request",
-        Direction::Response => "response",
-    }
 }
 
 fn source_on(class_path: &OsStr, source: &str) -> Command {

@@ -143,7 +143,7 @@ macro_rules! part {
                     w.uvarint(tags);
                     $( tagged!($($tag)? {
                         if versions!($($v)*).contains(version) && self.$f != or_default!($ty; $($def)?) {
-                            w.tagged($($tag)?, |w| self.$f.encode(w))
+                            w.tagged($($tag)?, |w| self.$f.encode_tagged(w))
                                 .map_err(|e| e.at(stringify!($name), stringify!($f)))?;
                         }
                     }); )*
@@ -167,7 +167,7 @@ macro_rules! part {
                 r.tags(|tag, field| {
                     $( tagged!($($tag)? {
                         if tag == $($tag)? && versions!($($v)*).contains(version) {
-                            it.$f = Wire::decode(field).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
+                            it.$f = Wire::decode_tagged(field).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
                             return Ok(true);
                         }
                     }); )*
@@ -205,6 +205,25 @@ macro_rules! part {
             ) -> Result<Option<Self>, $crate::wire::DecodeError> {
                 use $crate::wire::Wire;
                 if i8::decode(r)? < 0 { return Ok(None); }
+                Self::decode(r).map(Some)
+            }
+
+            fn encode_nullable_tagged(
+                value: Option<&Self>, w: &mut $crate::wire::Writer,
+            ) -> Result<(), $crate::wire::EncodeError> {
+                // In a tagged field Kafka marks null by 0, not by -1.
+                use $crate::wire::Wire;
+                match value {
+                    None => { w.uvarint(0); Ok(()) }
+                    Some(value) => { w.uvarint(1); value.encode(w) }
+                }
+            }
+
+            fn decode_nullable_tagged(
+                r: &mut $crate::wire::Reader,
+            ) -> Result<Option<Self>, $crate::wire::DecodeError> {
+                use $crate::wire::Wire;
+                if r.uvarint()? == 0 { return Ok(None); }
                 Self::decode(r).map(Some)
             }
         }

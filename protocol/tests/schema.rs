@@ -1,7 +1,8 @@
 //! The field tables against the schemas inside Kafka's own jars.
 //!
 //! What is declared here is the union of two releases: 4.3.1, and 3.9.1 for the versions that 4.0 dropped. One difference
-//! is meant: a nullable field without a default of its own is null here when it is absent, and empty in Kafka.
+//! is meant: a nullable field without a default of its own is null here when it is absent, and empty in Kafka. Where it
+//! has a tag it is empty here, too, for there the default decides what is written.
 
 mod jars;
 mod model;
@@ -277,9 +278,12 @@ impl Differences<'_> {
         let theirs_ty = kafka_type(&theirs.ty);
         self.check(place, "type", &our_type(ty), &theirs_ty);
         // A structure that nobody set has the defaults of its fields.
-        if theirs_ty != "struct" || null.is_some() {
-            let default = model::default_value(ours, self.declared.last);
-            self.check(place, "default", &default, &kafka_default(theirs, &theirs_ty));
+        let default = model::default_value(ours, self.declared.last);
+        let their_default = kafka_default(theirs, &theirs_ty);
+        if theirs_ty != "struct" {
+            self.check(place, "default", &default, &their_default);
+        } else if null.is_some() {
+            self.check(place, "null by default", &default.is_null(), &their_default.is_null());
         }
         let element = if let FieldType::Array(element) = ty { *element } else { ty };
         if let FieldType::Struct(fields) = element {
@@ -310,13 +314,14 @@ fn kafka_type(ty: &str) -> String {
 fn kafka_default(theirs: &Theirs, ty: &str) -> Value {
     match (theirs.default.as_str(), ty) {
         (Some("null"), _) => Value::Null,
-        (None, _) if theirs.default.is_null() && theirs.null.is_some() => Value::Null,
+        (None, _) if theirs.default.is_null() && theirs.null.is_some() && theirs.tag.is_none() => Value::Null,
         (None, _) if theirs.default.is_null() => match ty {
             "string" | "bytes" | "records" => json!(""),
             "uuid" => json!("AAAAAAAAAAAAAAAAAAAAAA"),
             "bool" => json!(false),
             "float64" => json!(0),
             ty if ty.starts_with("[]") => json!([]),
+            "struct" => json!({}),
             _ => json!(0),
         },
         (None, "string") if theirs.default.is_null() => json!(""),

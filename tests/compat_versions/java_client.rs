@@ -7,7 +7,7 @@ use kinglet_harness::dialogue::Dialogue;
 use kinglet_harness::kafka::Jars;
 
 /// The program gives up by itself after half a minute, and says at what.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(45);
 
 /// The running program; one that is stuck is replaced.
 pub(crate) struct JavaClient {

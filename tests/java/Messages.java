@@ -1,41 +1,49 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.Type;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.AbstractCollection;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
 import java.util.HexFormat;
-import java.util.Map;
+import java.util.Locale;
 import java.util.Random;
-import java.util.TreeMap;
 
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
-import org.apache.kafka.common.message.ApiMessageType;
-import org.apache.kafka.common.protocol.ApiMessage;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
-import org.apache.kafka.common.protocol.types.BoundField;
-import org.apache.kafka.common.protocol.types.Field;
-import org.apache.kafka.common.protocol.types.Schema;
-import org.apache.kafka.common.protocol.types.Struct;
-import org.apache.kafka.common.protocol.types.TaggedFields;
-import org.apache.kafka.common.protocol.types.Type;
 
 /**
- * The Java client's own message classes, driven by lines of words on standard input; each is answered by one line.
+ * Kafka's own message classes, driven by lines of words on standard input; each is answered by one line.
  *
  * <pre>
- * versions KEY DIRECTION                the versions its class has: "ok FIRST LAST", or "none"
- * recode KEY DIRECTION VERSION HEX      decodes a body and encodes it again: "ok HEX"
- * random KEY DIRECTION VERSION SEED     a body with random values: "ok HEX"
+ * versions NAME               the versions its class has: "ok FIRST LAST", or "none"
+ * recode NAME VERSION HEX     decodes a body and encodes it again: "ok HEX"
+ * random NAME VERSION SEED    a body with random values: "ok HEX"
  * </pre>
  *
- * DIRECTION is request or response. Whatever fails is answered by "failed" and the stack trace.
+ * NAME is that of the schema: ProduceRequest, TopicRecord. Whatever fails is answered by "failed" and the top of the stack.
  */
 public final class Messages {
     private static final HexFormat HEX = HexFormat.of();
+    private static final String[] PLACES = {
+        "org.apache.kafka.common.message.%sData",
+        "org.apache.kafka.common.message.%s",
+        "org.apache.kafka.common.metadata.%s",
+        "org.apache.kafka.coordinator.group.generated.%s",
+        "org.apache.kafka.coordinator.share.generated.%s",
+        "org.apache.kafka.coordinator.transaction.generated.%s",
+        "org.apache.kafka.raft.generated.%s",
+    };
 
     public static void main(String[] args) throws Exception {
         // Answers only: what libraries print must not come between them.
@@ -47,46 +55,52 @@ public final class Messages {
             try {
                 answer = answer(line.split(" "));
             } catch (Throwable error) {
-                StringWriter text = new StringWriter();
-                error.printStackTrace(new PrintWriter(text, true));
-                answer = "failed " + text.toString().trim();
+                StackTraceElement[] stack = error.getStackTrace();
+                answer = "failed " + error + " at " + Arrays.toString(Arrays.copyOf(stack, Math.min(4, stack.length)));
             }
-            answers.println(answer.replace("\n", " | "));
+            answers.println(answer.replace("\n", " "));
         }
     }
 
-    private static String answer(String[] words) {
-        boolean isRequest = words[2].equals("request");
-        ApiMessageType api;
-        try {
-            api = ApiMessageType.fromApiKey(Short.parseShort(words[1]));
-        } catch (UnsupportedVersionException absent) {
+    private static String answer(String[] words) throws ReflectiveOperationException {
+        Class<?> type = find(words[1]);
+        if (type == null) {
             return "none";
         }
-        ApiMessage message = isRequest ? api.newRequest() : api.newResponse();
+        Message message = fresh(new Random(0), type);
         if (words[0].equals("versions")) {
             return "ok " + message.lowestSupportedVersion() + " " + message.highestSupportedVersion();
         }
-        short version = Short.parseShort(words[3]);
+        short version = Short.parseShort(words[2]);
         if (words[0].equals("recode")) {
             // An empty body is no word at all.
-            return "ok " + HEX.formatHex(recode(message, version, HEX.parseHex(words.length > 4 ? words[4] : "")));
+            return "ok " + HEX.formatHex(recode(message, version, HEX.parseHex(words.length > 3 ? words[3] : "")));
         }
-        Schema schema = (isRequest ? api.requestSchemas() : api.responseSchemas())[version];
-        Random random = new Random(Long.parseLong(words[4]));
-        Struct struct = struct(random, schema);
-        ByteBuffer buffer = ByteBuffer.allocate(schema.sizeOf(struct));
-        schema.write(buffer, struct);
-        // By the class, not by the schema: that is what goes over the wire.
-        return "ok " + HEX.formatHex(recode(message, version, buffer.array()));
+        Random random = new Random(Long.parseLong(words[3]));
+        return "ok " + HEX.formatHex(encode(filled(random, message, version), version));
     }
 
-    private static byte[] recode(ApiMessage message, short version, byte[] body) {
+    private static Class<?> find(String name) {
+        for (String place : PLACES) {
+            try {
+                return Class.forName(String.format(place, name));
+            } catch (ClassNotFoundException elsewhere) {
+                continue;
+            }
+        }
+        return null;
+    }
+
+    private static byte[] recode(Message message, short version, byte[] body) {
         ByteBuffer in = ByteBuffer.wrap(body);
         message.read(new ByteBufferAccessor(in), version);
         if (in.hasRemaining()) {
             throw new IllegalStateException(in.remaining() + " bytes are left of " + message);
         }
+        return encode(message, version);
+    }
+
+    private static byte[] encode(Message message, short version) {
         ObjectSerializationCache cache = new ObjectSerializationCache();
         ByteBuffer out = ByteBuffer.allocate(message.size(cache, version));
         message.write(new ByteBufferAccessor(out), cache, version);
@@ -96,89 +110,129 @@ public final class Messages {
         return out.array();
     }
 
-    private static Struct struct(Random random, Schema schema) {
-        Struct struct = new Struct(schema);
-        for (BoundField field : schema.fields()) {
-            struct.set(field, value(random, field.def.type));
+    /** One that can be written: records have no default. */
+    private static Message fresh(Random random, Class<?> type) throws ReflectiveOperationException {
+        Message message = (Message) type.getConstructor().newInstance();
+        for (Method setter : type.getMethods()) {
+            if (setter.getParameterCount() == 1 && setter.getParameterTypes()[0].getSimpleName().equals("BaseRecords")) {
+                setter.invoke(message, records(bytes(random)));
+            }
         }
-        return struct;
+        return message;
     }
 
-    private static Object value(Random random, Type type) {
-        if (type instanceof TaggedFields) {
-            TreeMap<Integer, Object> tags = new TreeMap<>();
-            for (Map.Entry<Integer, Field> field : tags((TaggedFields) type).entrySet()) {
-                if (random.nextInt(10) < 7) {
-                    tags.put(field.getKey(), value(random, field.getValue().type));
-                }
+    /** Sets every field that the version has to something it can be. */
+    private static Message filled(Random random, Message message, short version) throws ReflectiveOperationException {
+        // The order of reflection is nobody's promise, and a seed shall give the same message again.
+        Method[] methods = message.getClass().getMethods();
+        Arrays.sort(methods, Comparator.comparing(Method::getName));
+        for (Method setter : methods) {
+            // The setters of fields return the message; those of the lists that hold it do not.
+            boolean isField = setter.getName().startsWith("set") && setter.getReturnType() == message.getClass();
+            if (isField && setter.getParameterCount() == 1 && random.nextInt(10) > 0) {
+                set(random, message, setter, version);
             }
-            return tags;
         }
-        if (type.isNullable() && random.nextInt(10) < 3) {
-            return null;
-        }
-        if (type.isArray()) {
-            Type element = type.arrayElementType().get();
-            // More than 127 elements take a longer compact length.
-            boolean isLong = !(element instanceof Schema) && random.nextInt(20) == 0;
-            Object[] elements = new Object[isLong ? 130 : random.nextInt(3)];
-            for (int i = 0; i < elements.length; i++) {
-                elements[i] = value(random, element);
-            }
-            return elements;
-        }
-        if (type instanceof Schema) {
-            return struct(random, (Schema) type);
-        }
-        return plain(random, ((Type.DocumentedType) type).typeName());
+        return message;
     }
 
-    /** There is no way in before 4.0. */
-    @SuppressWarnings("unchecked")
-    private static Map<Integer, Field> tags(TaggedFields type) {
+    /** Null is tried, too; what cannot be written in this version is left at its default. */
+    private static void set(Random random, Message message, Method setter, short version)
+            throws ReflectiveOperationException {
+        String name = setter.getName().substring(3, 4).toLowerCase(Locale.ROOT) + setter.getName().substring(4);
+        Object before = message.getClass().getMethod(name).invoke(message);
+        boolean isPrimitive = setter.getParameterTypes()[0].isPrimitive();
+        if (!isPrimitive && random.nextInt(10) < 3 && takes(message, setter, null, version)) {
+            return;
+        }
+        Object value = value(random, setter.getGenericParameterTypes()[0], version);
+        if (value == null || !takes(message, setter, value, version)) {
+            setter.invoke(message, before);
+        }
+    }
+
+    private static boolean takes(Message message, Method setter, Object value, short version)
+            throws ReflectiveOperationException {
         try {
-            java.lang.reflect.Field fields = TaggedFields.class.getDeclaredField("fields");
-            fields.setAccessible(true);
-            return (Map<Integer, Field>) fields.get(type);
-        } catch (ReflectiveOperationException error) {
-            throw new IllegalStateException(error);
+            setter.invoke(message, value);
+            encode(message, version);
+            // Sets of structures hash fields that the version does not have, too.
+            message.hashCode();
+            return true;
+        } catch (InvocationTargetException outOfRange) {
+            return false;
+        } catch (NullPointerException | UnsupportedVersionException absent) {
+            return false;
         }
+    }
+
+    /** A value of that type, null if there is none in this version. */
+    private static Object value(Random random, Type type, short version) throws ReflectiveOperationException {
+        if (type instanceof ParameterizedType) {
+            Type element = ((ParameterizedType) type).getActualTypeArguments()[0];
+            return elements(random, new ArrayList<>(), element, version);
+        }
+        Class<?> plain = (Class<?>) type;
+        if (AbstractCollection.class.isAssignableFrom(plain)) {
+            Type element = ((ParameterizedType) plain.getGenericSuperclass()).getActualTypeArguments()[0];
+            @SuppressWarnings("unchecked")
+            Collection<Object> empty = (Collection<Object>) plain.getConstructor().newInstance();
+            return elements(random, empty, element, version);
+        }
+        if (Message.class.isAssignableFrom(plain)) {
+            Message message = fresh(random, plain);
+            try {
+                encode(message, version);
+            } catch (UnsupportedVersionException absent) {
+                return null;
+            }
+            return filled(random, message, version);
+        }
+        return plain(random, plain.getSimpleName());
+    }
+
+    private static Object elements(Random random, Collection<Object> list, Type element, short version)
+            throws ReflectiveOperationException {
+        boolean isStruct = element instanceof Class && Message.class.isAssignableFrom((Class<?>) element);
+        // More than 127 elements take a longer compact length.
+        int count = !isStruct && random.nextInt(20) == 0 ? 130 : random.nextInt(3);
+        for (int i = 0; i < count; i++) {
+            Object value = value(random, element, version);
+            if (value == null) {
+                break;
+            }
+            list.add(value);
+        }
+        return list;
     }
 
     private static Object plain(Random random, String type) {
         switch (type) {
-            case "BOOLEAN":
+            case "boolean":
                 return random.nextBoolean();
-            case "INT8":
+            case "byte":
+            case "Byte":
                 return (byte) number(random, Byte.MIN_VALUE, Byte.MAX_VALUE);
-            case "INT16":
+            case "short":
+            case "Short":
                 return (short) number(random, Short.MIN_VALUE, Short.MAX_VALUE);
-            case "UINT16":
-                return (int) number(random, 0, 65_535);
-            case "INT32":
+            case "int":
+            case "Integer":
                 return (int) number(random, Integer.MIN_VALUE, Integer.MAX_VALUE);
-            case "UINT32":
-                return number(random, 0, 4_294_967_295L);
-            case "INT64":
+            case "long":
+            case "Long":
                 return number(random, Long.MIN_VALUE, Long.MAX_VALUE);
-            case "FLOAT64":
+            case "double":
                 return random.nextInt() / 3.0;
-            case "UUID":
+            case "Uuid":
                 return random.nextInt(4) == 0 ? Uuid.ZERO_UUID : new Uuid(random.nextLong(), random.nextLong());
-            case "STRING":
-            case "COMPACT_STRING":
-            case "NULLABLE_STRING":
-            case "COMPACT_NULLABLE_STRING":
+            case "String":
                 return text(random);
-            case "BYTES":
-            case "COMPACT_BYTES":
-            case "NULLABLE_BYTES":
-            case "COMPACT_NULLABLE_BYTES":
+            case "byte[]":
+                return bytes(random).array();
+            case "ByteBuffer":
                 return bytes(random);
-            case "RECORDS":
-            case "COMPACT_RECORDS":
-            case "NULLABLE_RECORDS":
-            case "COMPACT_NULLABLE_RECORDS":
+            case "BaseRecords":
                 return records(bytes(random));
             default:
                 throw new IllegalArgumentException("no such type: " + type);

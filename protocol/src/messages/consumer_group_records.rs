@@ -70,7 +70,8 @@ record! {
         subscribed_topic_regex:  Option<String>                [0+],
         rebalance_timeout_ms:    i32                           [0+] = -1,
         server_assignor:         Option<String>                [0+],
-        classic_member_metadata: Option<ClassicMemberMetadata> [0+] tag 0,
+        /// Absent is empty, and null is written: the schema's `null` is no default for Kafka's generator.
+        classic_member_metadata: Option<ClassicMemberMetadata> [0+] tag 0 = Some(ClassicMemberMetadata::default()),
     }
     ClassicMemberMetadata {
         session_timeout_ms:  i32                  [0+],
@@ -142,7 +143,8 @@ record! {
     TopicPartitions {
         topic_id:          Uuid             [0+],
         partitions:        Vec<i32>         [0+],
-        assignment_epochs: Option<Vec<i32>> [0+] tag 0,
+        /// Absent is empty, and null is written: the schema's `null` is no default for Kafka's generator.
+        assignment_epochs: Option<Vec<i32>> [0+] tag 0 = Some(Vec::new()),
     }
 }
 

@@ -17,7 +17,8 @@ record! {
         epoch:                    i32                               [0+],
         metadata_hash:            i64                               [0+],
         validated_topology_epoch: i32                               [0+] tag 0 = -1,
-        last_assignment_configs:  Option<Vec<LastAssignmentConfig>> [0+] tag 1,
+        /// Absent is empty, and null is written: the schema's `null` is no default for Kafka's generator.
+        last_assignment_configs:  Option<Vec<LastAssignmentConfig>> [0+] tag 1 = Some(Vec::new()),
     }
     LastAssignmentConfig {
         key:   String [0+],
@@ -124,7 +125,8 @@ record! {
     TaskIdsStreamsGroupCurrentMemberAssignment {
         subtopology_id:    String           [0+],
         partitions:        Vec<i32>         [0+],
-        assignment_epochs: Option<Vec<i32>> [0+] tag 0,
+        /// Absent is empty, and null is written: the schema's `null` is no default for Kafka's generator.
+        assignment_epochs: Option<Vec<i32>> [0+] tag 0 = Some(Vec::new()),
     }
 }
 

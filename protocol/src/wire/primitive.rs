@@ -85,6 +85,16 @@ pub trait Wire: Sized {
     /// Takes a value in the reader's version.
     fn decode(r: &mut Reader) -> Result<Self, DecodeError>;
 
+    /// Appends the value as the content of a tagged field: the same, but for a nullable structure.
+    fn encode_tagged(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        self.encode(w)
+    }
+
+    /// Takes the content of a tagged field.
+    fn decode_tagged(r: &mut Reader) -> Result<Self, DecodeError> {
+        Self::decode(r)
+    }
+
     /// True for null.
     fn is_null(&self) -> bool {
         false
@@ -98,6 +108,16 @@ pub trait Nullable: Wire {
 
     /// Takes a value or null.
     fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError>;
+
+    /// Appends a value or null as the content of a tagged field.
+    fn encode_nullable_tagged(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+        Self::encode_nullable(value, w)
+    }
+
+    /// Takes a value or null out of a tagged field.
+    fn decode_nullable_tagged(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+        Self::decode_nullable(r)
+    }
 }
 
 /// Decodes what must not be null.
@@ -339,6 +359,14 @@ impl<T: Nullable> Wire for Option<T> {
 
     fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
         T::decode_nullable(r)
+    }
+
+    fn encode_tagged(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        T::encode_nullable_tagged(self.as_ref(), w)
+    }
+
+    fn decode_tagged(r: &mut Reader) -> Result<Self, DecodeError> {
+        T::decode_nullable_tagged(r)
     }
 
     fn is_null(&self) -> bool {

@@ -133,11 +133,12 @@ impl std::fmt::Display for Case {
 pub(crate) fn default_value(field: &Field, version: i16) -> Value {
     match (field.ty, field.default) {
         (FieldType::Nullable(_), "" | "None") => Value::Null,
-        (FieldType::Array(_), "") => json!([]),
-        (FieldType::Struct(fields), "") => {
-            let present = fields.iter().filter(|f| f.versions.contains(version));
-            present.map(|f| (f.name.to_owned(), default_value(f, version))).collect::<Map<_, _>>().into()
+        (FieldType::Nullable(FieldType::Array(_)), "Some(Vec::new())") => json!([]),
+        (FieldType::Nullable(FieldType::Struct(fields)), text) if text.ends_with("::default())") => {
+            struct_default(fields, version)
         }
+        (FieldType::Array(_), "") => json!([]),
+        (FieldType::Struct(fields), "") => struct_default(fields, version),
         (FieldType::Plain("string" | "bytes" | "records"), "") => json!(""),
         (FieldType::Plain("uuid"), "") => json!("AAAAAAAAAAAAAAAAAAAAAA"),
         (FieldType::Plain("bool"), text) => json!(text == "true"),
@@ -150,6 +151,11 @@ pub(crate) fn default_value(field: &Field, version: i16) -> Value {
         }
         (ty, text) => panic!("default of {}: {ty:?} {text}", field.name),
     }
+}
+
+fn struct_default(fields: &[Field], version: i16) -> Value {
+    let present = fields.iter().filter(|f| f.versions.contains(version));
+    present.map(|f| (f.name.to_owned(), default_value(f, version))).collect::<Map<_, _>>().into()
 }
 
 /// Finds a field by its name, whatever the case.
@@ -197,9 +203,9 @@ impl Encoder {
         for field in fields {
             let Some(value) = lookup(value, field.name) else { continue };
             // A tagged field that has its default value is left out, so the comparison must not see unknown tags.
-            let default = self.apart(field.ty, &default_value(field, self.version), None);
-            if self.apart(field.ty, value, None) != default {
-                tags.push((field.tag.expect("tagged"), self.apart(field.ty, value, self.unknown)));
+            let default = self.content(field.ty, &default_value(field, self.version), None);
+            if self.content(field.ty, value, None) != default {
+                tags.push((field.tag.expect("tagged"), self.content(field.ty, value, self.unknown)));
             }
         }
         tags.sort();
@@ -213,6 +219,14 @@ impl Encoder {
             self.uvarint(usize::try_from(tag).expect("64 bits"));
             self.uvarint(bytes.len());
             self.out.extend(bytes);
+        }
+    }
+
+    /// What stands in a tagged field: there a nullable structure that is null is marked by 0, not by -1.
+    fn content(&self, ty: FieldType, value: &Value, unknown: Option<u64>) -> Vec<u8> {
+        match ty {
+            FieldType::Nullable(FieldType::Struct(_)) if value.is_null() => vec![0],
+            ty => self.apart(ty, value, unknown),
         }
     }
 
