@@ -39,13 +39,13 @@ pub(crate) fn consume(world: &World) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     world.tools.create_topic("read-by-console", 1, &[]).map_err(|error| text(&error))?;
     world.tools.produce("read-by-console", "gzip", &file.path()).map_err(|error| text(&error))?;
-    let mut consumer = tool(world, Tool::ConsoleConsumer);
-    consumer.args(["--topic", "read-by-console", "--partition", "0"]);
-    consumer.args(["--max-messages", &COUNT.to_string()]);
-    match world.release {
-        Release::V0_9 => consumer.args(["--offset", "-2"]),
-        Release::V0_11 | Release::V2_2 | Release::V4_3 => consumer.args(["--offset", "earliest"]),
+    let (name, earliest) = match world.release {
+        Release::V0_9 => (Tool::SimpleConsumer, "-2"),
+        Release::V0_11 | Release::V2_2 | Release::V4_3 => (Tool::ConsoleConsumer, "earliest"),
     };
+    let mut consumer = tool(world, name);
+    consumer.args(["--topic", "read-by-console", "--partition", "0", "--offset", earliest]);
+    consumer.args(["--max-messages", &COUNT.to_string()]);
     let read = run_ok(&mut consumer, Input::Nothing, LIMIT).map_err(|error| text(&error))?.stdout;
     let found = LineSet::of(&read);
     if found == file.lines() {
@@ -77,10 +77,11 @@ pub(crate) fn topics(world: &World) -> Result<(), String> {
 
 fn tool(world: &World, tool: Tool) -> Command {
     let mut command = world.jars.tool(tool, Jvm::Quick);
-    // The producer was the last to take the name that all share now.
+    // The name that all tools share now came to the producer last.
     let is_old = match tool {
+        Tool::SimpleConsumer => true,
         Tool::ConsoleProducer => world.release < Release::V4_3,
-        _ => world.release < Release::V0_11,
+        _ => false,
     };
     command.args([if is_old { "--broker-list" } else { "--bootstrap-server" }, world.tools.bootstrap()]);
     command

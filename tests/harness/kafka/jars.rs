@@ -100,6 +100,8 @@ pub enum Tool {
     ConsoleProducer,
     /// `kafka-console-consumer.sh`
     ConsoleConsumer,
+    /// `kafka-simple-consumer-shell.sh`, of old releases only
+    SimpleConsumer,
     /// `kafka-configs.sh`
     Configs,
     /// `kafka-get-offsets.sh`
@@ -220,6 +222,7 @@ impl Tool {
             Self::Topics if is_scala => "kafka.admin.TopicCommand",
             Self::ConsoleProducer if is_scala => "kafka.tools.ConsoleProducer",
             Self::ConsoleConsumer if is_scala => "kafka.tools.ConsoleConsumer",
+            Self::SimpleConsumer => "kafka.tools.SimpleConsumerShell",
             Self::GetOffsets if is_scala => "kafka.tools.GetOffsetShell",
             Self::DumpLog if is_scala => "kafka.tools.DumpLogSegments",
             Self::ApiVersions if is_scala => "kafka.admin.BrokerApiVersionsCommand",
