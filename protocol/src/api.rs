@@ -234,7 +234,7 @@ fn encode_body<M: Wire>(message: &M, layout: Layout, version: i16) -> Result<Byt
         return Err(EncodeError::new(EncodeErrorKind::Version(version)).at(layout.name, ""));
     }
     let mut w = Writer::new(version, version >= layout.flexible_from);
-    message.encode(&mut w)?;
+    message.encode(&mut w).map_err(|kind| w.fail(kind))?;
     Ok(w.into_bytes())
 }
 
@@ -242,9 +242,9 @@ fn decode_body<M: Wire>(body: Bytes, layout: Layout, version: i16) -> Result<M, 
     if !layout.versions.contains(version) {
         return Err(DecodeError::new(DecodeErrorKind::Version(version)).at(layout.name, ""));
     }
-    let mut r = Reader::new(body, version, version >= layout.flexible_from);
-    let message = M::decode(&mut r)?;
-    r.finish().map_err(|e| e.at(layout.name, "end"))?;
+    let mut r = Reader::new(&body, version, version >= layout.flexible_from);
+    let message = M::decode(&mut r).map_err(|kind| r.fail(kind))?;
+    r.end().map_err(|kind| DecodeError::new(kind).at(layout.name, "end"))?;
     Ok(message)
 }
 
@@ -333,6 +333,7 @@ const fn fields<M: Wire>() -> &'static [Field] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "registry")]
     use crate::messages::REGISTRY;
 
     #[test]
@@ -346,6 +347,7 @@ mod tests {
         assert_eq!(negotiate(range(0, 5), range(4, 1)), None);
     }
 
+    #[cfg(feature = "registry")]
     #[test]
     fn the_registry_is_ordered_and_every_key_has_a_name() {
         assert!(REGISTRY.is_sorted_by(|a, b| a.key < b.key));

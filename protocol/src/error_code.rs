@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::wire::{DecodeError, EncodeError, FieldType, Reader, Wire, Writer};
+use crate::wire::{DecodeErrorKind, EncodeErrorKind, FieldType, Reader, Wire, Writer};
 
 /// An error code as it stands in a response. Codes that this table does not know are kept as they are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -226,12 +226,16 @@ impl Wire for ErrorCode {
     const MIN: usize = 2;
     const TYPE: FieldType = FieldType::Plain("int16");
 
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         self.0.encode(w)
     }
 
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         i16::decode(r).map(Self)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::NONE
     }
 }
 

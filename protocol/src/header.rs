@@ -11,8 +11,8 @@ use bytes::Bytes;
 
 use crate::api::{ApiInfo, ApiKey, Request};
 use crate::wire::{
-    DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Frame, Nullable, Reader, VersionRange, Wire,
-    Writer,
+    DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Frame, Nullable, Prefix, Reader,
+    VersionRange, Wire, Writer,
 };
 
 /// The head of every request.
@@ -53,12 +53,13 @@ pub struct RequestHead {
 impl RequestHead {
     /// Takes the header off the front of a frame (without its length prefix).
     pub fn decode(frame: Bytes) -> Result<Self, DecodeError> {
-        let mut r = Reader::new(frame, 0, false);
-        let header = Self::decode_fields(&mut r).map_err(|e| e.at("RequestHeader", ""))?;
-        Ok(Self { header, rest: r.into_rest() })
+        let mut r = Reader::new(&frame, 0, false);
+        let header = Self::decode_fields(&mut r);
+        let header = header.map_err(|kind| DecodeError::new(kind).at("RequestHeader", ""))?;
+        Ok(Self { header, rest: r.rest() })
     }
 
-    fn decode_fields(r: &mut Reader) -> Result<RequestHeader, DecodeError> {
+    fn decode_fields(r: &mut Reader) -> Result<RequestHeader, DecodeErrorKind> {
         let key = ApiKey(i16::decode(r)?);
         let version = i16::decode(r)?;
         let correlation_id = i32::decode(r)?;
@@ -75,10 +76,10 @@ impl RequestHead {
         if !R::VERSIONS.contains(version) {
             return Err(DecodeError::new(DecodeErrorKind::Version(version)).at(R::KEY.name(), ""));
         }
-        let mut r = Reader::new(self.rest, version, version >= R::FLEXIBLE_FROM);
-        r.tags(|_, _| Ok(false)).map_err(|e| e.at("RequestHeader", "tagged fields"))?;
-        let body = R::decode(&mut r)?;
-        r.finish().map_err(|e| e.at(R::KEY.name(), "end"))?;
+        let mut r = Reader::new(&self.rest, version, version >= R::FLEXIBLE_FROM);
+        r.skip_tags().map_err(|kind| DecodeError::new(kind).at("RequestHeader", "tagged fields"))?;
+        let body = R::decode(&mut r).map_err(|kind| r.fail(kind))?;
+        r.end().map_err(|kind| DecodeError::new(kind).at(R::KEY.name(), "end"))?;
         Ok((self.header, body))
     }
 }
@@ -92,8 +93,7 @@ pub fn encode_request<R: Request>(
 ) -> Result<Frame, EncodeError> {
     let mut w = writer::<R>(version)?;
     put_request_header(&mut w, R::KEY, R::FLEXIBLE_FROM, correlation_id, client_id)?;
-    request.encode(&mut w)?;
-    w.into_frame()
+    finish(w, request)
 }
 
 /// Makes a whole request frame of a body that is encoded already, for those who learn only at run time which message it is.
@@ -107,7 +107,7 @@ pub fn frame_request(
     let mut w = frame_writer(api.key, api.versions, api.flexible_from, version)?;
     put_request_header(&mut w, api.key, api.flexible_from, correlation_id, client_id)?;
     w.put(body);
-    w.into_frame()
+    w.into_frame().map_err(EncodeError::new)
 }
 
 fn put_request_header(
@@ -120,18 +120,25 @@ fn put_request_header(
     let version = w.version();
     let header_version = request_header_version(key, version, flexible_from);
     w.set_flexible(false);
-    key.0.encode(w)?;
-    version.encode(w)?;
-    correlation_id.encode(w)?;
+    w.put(&key.0.to_be_bytes());
+    w.put(&version.to_be_bytes());
+    w.put(&correlation_id.to_be_bytes());
     if header_version > 0 {
-        let client_id = client_id.map(str::to_owned);
-        String::encode_nullable(client_id.as_ref(), w).map_err(|e| e.at("RequestHeader", "client_id"))?;
+        let too_long = |kind| EncodeError::new(kind).at("RequestHeader", "client_id");
+        w.length(Prefix::Short, client_id.map(str::len)).map_err(too_long)?;
+        w.put(client_id.unwrap_or_default().as_bytes());
     }
     if header_version > 1 {
         w.uvarint(0);
     }
     w.set_flexible(version >= flexible_from);
     Ok(())
+}
+
+/// Appends the body, and fills in how long it all is.
+fn finish<M: Wire>(mut w: Writer, body: &M) -> Result<Frame, EncodeError> {
+    body.encode(&mut w).map_err(|kind| w.fail(kind))?;
+    w.into_frame().map_err(EncodeError::new)
 }
 
 /// Encodes a whole response frame.
@@ -141,12 +148,11 @@ pub fn encode_response<R: Request>(
     correlation_id: i32,
 ) -> Result<Frame, EncodeError> {
     let mut w = writer::<R>(version)?;
-    correlation_id.encode(&mut w)?;
+    w.put(&correlation_id.to_be_bytes());
     if response_header_version(R::KEY, version, R::FLEXIBLE_FROM) > 0 {
         w.uvarint(0);
     }
-    response.encode(&mut w)?;
-    w.into_frame()
+    finish(w, response)
 }
 
 /// Reads the correlation id off the front of a response frame, so that the reader can find which request it answers.
@@ -162,24 +168,27 @@ pub fn decode_response<R: Request>(frame: Bytes, version: i16) -> Result<(i32, R
         return Err(DecodeError::new(DecodeErrorKind::Version(version)).at(R::KEY.name(), ""));
     }
     let flexible = version >= R::FLEXIBLE_FROM;
-    let mut r = Reader::new(frame, version, flexible);
-    let id = i32::decode(&mut r).map_err(|e| e.at("ResponseHeader", "correlation_id"))?;
-    if response_header_version(R::KEY, version, R::FLEXIBLE_FROM) > 0 {
-        r.tags(|_, _| Ok(false)).map_err(|e| e.at("ResponseHeader", "tagged fields"))?;
-    }
-    let body = R::Response::decode(&mut r)?;
-    r.finish().map_err(|e| e.at(R::KEY.name(), "end"))?;
+    let mut r = Reader::new(&frame, version, flexible);
+    let id = response_header(&mut r, response_header_version(R::KEY, version, R::FLEXIBLE_FROM))?;
+    let body = R::Response::decode(&mut r).map_err(|kind| r.fail(kind))?;
+    r.end().map_err(|kind| DecodeError::new(kind).at(R::KEY.name(), "end"))?;
     Ok((id, body))
 }
 
 /// Takes the header off a response frame (without its length prefix): the correlation id and the body, still encoded.
 pub fn response_body(api: &ApiInfo, frame: Bytes, version: i16) -> Result<(i32, Bytes), DecodeError> {
-    let mut r = Reader::new(frame, version, version >= api.flexible_from);
-    let id = i32::decode(&mut r).map_err(|e| e.at("ResponseHeader", "correlation_id"))?;
-    if response_header_version(api.key, version, api.flexible_from) > 0 {
-        r.tags(|_, _| Ok(false)).map_err(|e| e.at("ResponseHeader", "tagged fields"))?;
+    let mut r = Reader::new(&frame, version, version >= api.flexible_from);
+    let id = response_header(&mut r, response_header_version(api.key, version, api.flexible_from))?;
+    Ok((id, r.rest()))
+}
+
+fn response_header(r: &mut Reader, header_version: i16) -> Result<i32, DecodeError> {
+    let at = |field| move |kind| DecodeError::new(kind).at("ResponseHeader", field);
+    let id = i32::decode(r).map_err(at("correlation_id"))?;
+    if header_version > 0 {
+        r.skip_tags().map_err(at("tagged fields"))?;
     }
-    Ok((id, r.into_rest()))
+    Ok(id)
 }
 
 fn writer<R: Request>(version: i16) -> Result<Writer, EncodeError> {

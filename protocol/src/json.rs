@@ -21,7 +21,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::Uuid;
-use crate::wire::{DecodeError, EncodeError, Field, FieldType, Prefix, Reader, Wire, Writer};
+use crate::wire::{DecodeErrorKind, EncodeErrorKind, Field, FieldType, Prefix, Reader, Wire, Writer};
 
 /// Why JSON and bytes do not turn into each other. The first part is where: `topics[2].name`.
 #[derive(Debug, thiserror::Error)]
@@ -62,20 +62,20 @@ pub enum JsonError {
         version: i16,
     },
     /// A value that fits JSON and not the wire.
-    #[error("{place}: {source}")]
+    #[error("{place}: {kind}")]
     Encode {
         /// Where.
         place: Place,
         /// What is wrong with it.
-        source: EncodeError,
+        kind: EncodeErrorKind,
     },
     /// The bytes are not this message.
-    #[error("{place}: {source}")]
+    #[error("{place}: {kind}")]
     Decode {
         /// Where.
         place: Place,
         /// What is wrong with them.
-        source: DecodeError,
+        kind: DecodeErrorKind,
     },
 }
 
@@ -109,9 +109,9 @@ pub fn encode(fields: &[Field], flexible_from: i16, version: i16, json: &Value) 
 
 /// The JSON of a body: the fields that the version has.
 pub fn decode(fields: &[Field], flexible_from: i16, version: i16, body: Bytes) -> Result<Value, JsonError> {
-    let mut r = Reader::new(body, version, version >= flexible_from);
+    let mut r = Reader::new(&body, version, version >= flexible_from);
     let json = read_table(&mut r, fields, &Place::default())?;
-    r.finish().map_err(|source| JsonError::Decode { place: Place::default(), source })?;
+    r.end().map_err(|kind| broken(&Place::default(), kind))?;
     Ok(json.into())
 }
 
@@ -144,10 +144,10 @@ fn write_table(w: &mut Writer, fields: &[Field], json: &Value, place: &Place) ->
             None => write(w, field.ty, value, &place)?,
             Some(tag) if *value != default => {
                 let mut own = Writer::new(version, true);
-                write(&mut own, field.ty, value, &place)?;
+                write_tagged(&mut own, field.ty, value, &place)?;
                 // A field that is written out in full may still be the default.
                 let mut other = Writer::new(version, true);
-                write(&mut other, field.ty, &default, &place)?;
+                write_tagged(&mut other, field.ty, &default, &place)?;
                 let (own, other) = (own.into_bytes(), other.into_bytes());
                 if own != other {
                     tagged.push((tag, own, place));
@@ -165,7 +165,7 @@ fn write_table(w: &mut Writer, fields: &[Field], json: &Value, place: &Place) ->
                 w.put(&bytes);
                 Ok(())
             });
-            written.map_err(|source| JsonError::Encode { place, source })?;
+            written.map_err(|kind| JsonError::Encode { place, kind })?;
         }
     }
     Ok(())
@@ -210,12 +210,19 @@ fn write(w: &mut Writer, ty: FieldType, json: &Value, place: &Place) -> Result<(
         (FieldType::Nullable(inner), json) => write(w, *inner, json, place),
         (FieldType::Array(element), Value::Array(items)) => {
             let length = w.length(Prefix::Long, Some(items.len()));
-            length.map_err(|source| JsonError::Encode { place: place.clone(), source })?;
+            length.map_err(|kind| JsonError::Encode { place: place.clone(), kind })?;
             items.iter().enumerate().try_for_each(|(at, item)| write(w, *element, item, &place.item(at)))
         }
         (FieldType::Array(_), json) => Err(mismatch(place, "an array", json)),
         (FieldType::Plain(name), json) => write_plain(w, name, json, place),
     }
+}
+
+/// The content of a tagged field: there a nullable structure has another mark in front.
+fn write_tagged(w: &mut Writer, ty: FieldType, json: &Value, place: &Place) -> Result<(), JsonError> {
+    let FieldType::Nullable(FieldType::Struct(fields)) = ty else { return write(w, ty, json, place) };
+    w.uvarint(u32::from(!json.is_null()));
+    if json.is_null() { Ok(()) } else { write_table(w, fields, json, place) }
 }
 
 fn write_null(w: &mut Writer, inner: FieldType, place: &Place) -> Result<(), JsonError> {
@@ -255,7 +262,7 @@ fn number<N: TryFrom<i64>>(json: &Value, wanted: &'static str, place: &Place) ->
 }
 
 fn put<T: Wire>(w: &mut Writer, value: &T, place: &Place) -> Result<(), JsonError> {
-    value.encode(w).map_err(|source| JsonError::Encode { place: place.clone(), source })
+    value.encode(w).map_err(|kind| JsonError::Encode { place: place.clone(), kind })
 }
 
 fn mismatch(place: &Place, wanted: &'static str, found: &Value) -> JsonError {
@@ -276,7 +283,9 @@ fn is_nullable(field: &Field) -> bool {
 /// What a field has that nobody set.
 fn default(field: &Field) -> Value {
     match (field.ty, field.default) {
-        (FieldType::Nullable(_), _) => Value::Null,
+        (FieldType::Nullable(_), "" | "None") => Value::Null,
+        (FieldType::Nullable(FieldType::Array(_)), _) => Value::Array(Vec::new()),
+        (FieldType::Nullable(_), _) => Value::Object(Map::new()),
         (FieldType::Array(_), _) => Value::Array(Vec::new()),
         // Its own fields' defaults.
         (FieldType::Struct(_), _) => Value::Object(Map::new()),
@@ -309,28 +318,18 @@ fn read_table(r: &mut Reader, fields: &[Field], place: &Place) -> Result<Map<Str
         };
         object.insert(name, value);
     }
-    let mut failed = None;
-    let tags = r.tags(|tag, own| {
+    for _ in 0..r.tags().map_err(|kind| broken(place, kind))? {
+        let (tag, mut own) = r.tag().map_err(|kind| broken(place, kind))?;
         let known = fields.iter().find(|field| field.tag == Some(tag) && field.versions.contains(version));
-        let Some(field) = known else { return Ok(false) };
-        let name = camel_case(field.name);
-        match read(own, field.ty, &place.field(&name)) {
-            Ok(value) => {
-                object.insert(name, value);
-            }
-            Err(error) => {
-                failed.get_or_insert(error);
-                // Said once, below.
-                own.slice(own.remaining())?;
-            }
+        if let Some(field) = known {
+            let name = camel_case(field.name);
+            let place = place.field(&name);
+            let value = read_tagged(&mut own, field.ty, &place)?;
+            own.end().map_err(|kind| broken(&place, kind))?;
+            object.insert(name, value);
         }
-        Ok(true)
-    });
-    match (failed, tags) {
-        (Some(error), _) => Err(error),
-        (None, Err(source)) => Err(JsonError::Decode { place: place.clone(), source }),
-        (None, Ok(())) => Ok(object),
     }
+    Ok(object)
 }
 
 /// A default with the fields of structures written out.
@@ -358,10 +357,17 @@ fn read(r: &mut Reader, ty: FieldType, place: &Place) -> Result<Value, JsonError
     }
 }
 
+fn read_tagged(r: &mut Reader, ty: FieldType, place: &Place) -> Result<Value, JsonError> {
+    let FieldType::Nullable(FieldType::Struct(fields)) = ty else { return read(r, ty, place) };
+    match r.uvarint().map_err(|kind| broken(place, kind))? {
+        0 => Ok(Value::Null),
+        _ => read_table(r, fields, place).map(Value::Object),
+    }
+}
+
 fn read_array(r: &mut Reader, element: FieldType, place: &Place) -> Result<Value, JsonError> {
     // Every element takes a byte at least; the array grows as they are read.
-    let count = r.length(Prefix::Long, 1);
-    let count = count.map_err(|source| JsonError::Decode { place: place.clone(), source })?;
+    let count = r.length(Prefix::Long, 1).map_err(|kind| broken(place, kind))?;
     let Some(count) = count else { return Ok(Value::Null) };
     (0..count).map(|at| read(r, element, &place.item(at))).collect()
 }
@@ -383,7 +389,11 @@ fn read_plain(r: &mut Reader, name: &str, place: &Place) -> Result<Value, JsonEr
 }
 
 fn get<T: Wire>(r: &mut Reader, place: &Place) -> Result<T, JsonError> {
-    T::decode(r).map_err(|source| JsonError::Decode { place: place.clone(), source })
+    T::decode(r).map_err(|kind| broken(place, kind))
+}
+
+fn broken(place: &Place, kind: DecodeErrorKind) -> JsonError {
+    JsonError::Decode { place: place.clone(), kind }
 }
 
 fn base64(bytes: Bytes) -> Value {

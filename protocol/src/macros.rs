@@ -49,6 +49,50 @@ macro_rules! or_default {
     };
 }
 
+macro_rules! is_default {
+    ($field:expr; $t:ty;) => {
+        <$t as $crate::wire::Wire>::is_default(&$field)
+    };
+    ($field:expr; $t:ty; $value:expr) => {
+        $field == $value
+    };
+}
+
+/// Whether `$version` has the field. Most have been there from the beginning: then there is nothing to compare.
+macro_rules! present {
+    ($version:ident; 0 + $($rest:tt)*) => {
+        true
+    };
+    ($version:ident; $first:literal + $($rest:tt)*) => {
+        $version >= $first
+    };
+    ($version:ident; 0 - $last:literal $($rest:tt)*) => {
+        $version <= $last
+    };
+    ($version:ident; $first:literal - $last:literal $($rest:tt)*) => {
+        $version >= $first && $version <= $last
+    };
+    ($version:ident; $only:literal $($rest:tt)*) => {
+        $version == $only
+    };
+}
+
+/// Keeps its body for fields that a version may lack and that must not get lost there.
+macro_rules! losable {
+    ([0 + $($rest:tt)*] { $($then:tt)* }) => {};
+    ([$($v:tt)*] { $($then:tt)* }) => { losable! { @ [$($v)*] { $($then)* } } };
+    (@ [ignorable] { $($then:tt)* }) => {};
+    (@ [] { $($then:tt)* }) => { $($then)* };
+    (@ [$skip:tt $($rest:tt)*] { $($then:tt)* }) => { losable! { @ [$($rest)*] { $($then)* } } };
+}
+
+/// Keeps its body for fields that may be null in some of their versions only.
+macro_rules! sometimes_null {
+    ([null $($rest:tt)*] { $($then:tt)* }) => { $($then)* };
+    ([] { $($then:tt)* }) => {};
+    ([$skip:tt $($rest:tt)*] { $($then:tt)* }) => { sometimes_null! { [$($rest)*] { $($then)* } } };
+}
+
 /// Keeps its body for fields without a tag.
 macro_rules! plain {
     ({ $($then:tt)* }) => { $($then)* };
@@ -67,6 +111,27 @@ macro_rules! tag_of {
     };
     ($tag:literal) => {
         Some($tag)
+    };
+}
+
+/// Says which field is next, for errors.
+macro_rules! place {
+    ($cursor:ident $name:ident $($f:ident)?) => {
+        $cursor.place = const {
+            &$crate::wire::Place {
+                part: stringify!($name),
+                field: field_or_tags!($($f)?),
+            }
+        }
+    };
+}
+
+macro_rules! field_or_tags {
+    () => {
+        "tagged fields"
+    };
+    ($f:ident) => {
+        $crate::wire::field_name(stringify!($f))
     };
 }
 
@@ -100,12 +165,16 @@ macro_rules! part {
         }
 
         impl Default for $name {
+            #[inline]
             fn default() -> Self {
                 Self { $( $f: or_default!($ty; $($def)?), )* }
             }
         }
 
-        #[allow(unused_imports, unused_mut, unused_variables, clippy::absurd_extreme_comparisons)]
+        #[allow(
+            unused_imports, unused_mut, unused_variables, unused_assignments, unused_comparisons,
+            clippy::absurd_extreme_comparisons, clippy::needless_late_init
+        )]
         impl $crate::wire::Wire for $name {
             const MIN: usize = {
                 let mut min = 0;
@@ -120,60 +189,96 @@ macro_rules! part {
             };
             const TYPE: $crate::wire::FieldType = $crate::wire::FieldType::Struct(Self::FIELDS);
 
-            fn encode(&self, w: &mut $crate::wire::Writer) -> Result<(), $crate::wire::EncodeError> {
-                use $crate::wire::{EncodeError, EncodeErrorKind};
+            #[inline]
+            fn encode(&self, w: &mut $crate::wire::Writer) -> Result<(), $crate::wire::EncodeErrorKind> {
+                use $crate::wire::EncodeErrorKind;
                 let version = w.version();
-                let mut tags = 0u32;
                 $(
-                    if versions!($($v)*).contains(version) {
-                        plain!($($tag)? {
-                            if self.$f.is_null() && !null_versions!($($v)*).contains(version) {
-                                let kind = EncodeErrorKind::Null(version);
-                                return Err(EncodeError::new(kind).at(stringify!($name), stringify!($f)));
-                            }
-                            self.$f.encode(w).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
-                        });
-                        tagged!($($tag)? { if self.$f != or_default!($ty; $($def)?) { tags += 1; } });
-                    } else if !ignorable!($($v)*) && self.$f != or_default!($ty; $($def)?) {
-                        let kind = EncodeErrorKind::Absent(version);
-                        return Err(EncodeError::new(kind).at(stringify!($name), stringify!($f)));
-                    }
+                    plain!($($tag)? {
+                        if present!(version; $($v)*) {
+                            place!(w $name $f);
+                            sometimes_null! { [$($v)*] {
+                                if self.$f.is_null() && !null_versions!($($v)*).contains(version) {
+                                    return Err(EncodeErrorKind::Null(version));
+                                }
+                            } }
+                            self.$f.encode(w)?;
+                        }
+                    });
+                    losable! { [$($v)*] {
+                        if !(present!(version; $($v)*)) && !is_default!(self.$f; $ty; $($def)?) {
+                            place!(w $name $f);
+                            return Err(EncodeErrorKind::Absent(version));
+                        }
+                    } }
                 )*
                 if w.flexible() {
+                    let mut tags = 0u32;
+                    $( tagged!($($tag)? {
+                        if present!(version; $($v)*) && !is_default!(self.$f; $ty; $($def)?) {
+                            tags += 1;
+                        }
+                    }); )*
                     w.uvarint(tags);
                     $( tagged!($($tag)? {
-                        if versions!($($v)*).contains(version) && self.$f != or_default!($ty; $($def)?) {
-                            w.tagged($($tag)?, |w| self.$f.encode_tagged(w))
-                                .map_err(|e| e.at(stringify!($name), stringify!($f)))?;
+                        if present!(version; $($v)*) && !is_default!(self.$f; $ty; $($def)?) {
+                            place!(w $name $f);
+                            w.tagged($($tag)?, |w| self.$f.encode_tagged(w))?;
                         }
                     }); )*
                 }
                 Ok(())
             }
 
-            fn decode(r: &mut $crate::wire::Reader) -> Result<Self, $crate::wire::DecodeError> {
-                use $crate::wire::{DecodeError, DecodeErrorKind, Wire};
+            #[inline]
+            fn decode(r: &mut $crate::wire::Reader) -> Result<Self, $crate::wire::DecodeErrorKind> {
+                use $crate::wire::{DecodeErrorKind, Wire};
                 let version = r.version();
-                let mut it = Self::default();
-                $( plain!($($tag)? {
-                    if versions!($($v)*).contains(version) {
-                        it.$f = Wire::decode(r).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
-                        if it.$f.is_null() && !null_versions!($($v)*).contains(version) {
-                            let kind = DecodeErrorKind::Null(version);
-                            return Err(DecodeError::new(kind).at(stringify!($name), stringify!($f)));
+                $(
+                    let mut $f: $ty;
+                    plain!($($tag)? {
+                        if present!(version; $($v)*) {
+                            place!(r $name $f);
+                            $f = Wire::decode(r)?;
+                            sometimes_null! { [$($v)*] {
+                                if $f.is_null() && !null_versions!($($v)*).contains(version) {
+                                    return Err(DecodeErrorKind::Null(version));
+                                }
+                            } }
+                        } else {
+                            $f = or_default!($ty; $($def)?);
                         }
+                    });
+                    tagged!($($tag)? { $f = or_default!($ty; $($def)?); });
+                )*
+                place!(r $name);
+                if false $( $(|| $tag >= 0)? )* {
+                    for _ in 0..r.tags()? {
+                        let (tag, mut field) = r.tag()?;
+                        $( tagged!($($tag)? {
+                            if tag == $($tag)? && (present!(version; $($v)*)) {
+                                place!(r $name $f);
+                                $f = match Wire::decode_tagged(&mut field) {
+                                    Ok(value) => value,
+                                    Err(kind) => {
+                                        r.place = field.place;
+                                        return Err(kind);
+                                    }
+                                };
+                                field.end()?;
+                                continue;
+                            }
+                        }); )*
                     }
-                }); )*
-                r.tags(|tag, field| {
-                    $( tagged!($($tag)? {
-                        if tag == $($tag)? && versions!($($v)*).contains(version) {
-                            it.$f = Wire::decode_tagged(field).map_err(|e| e.at(stringify!($name), stringify!($f)))?;
-                            return Ok(true);
-                        }
-                    }); )*
-                    Ok(false)
-                }).map_err(|e| e.at(stringify!($name), "tagged fields"))?;
-                Ok(it)
+                } else {
+                    r.skip_tags()?;
+                }
+                Ok(Self { $($f),* })
+            }
+
+            #[inline]
+            fn is_default(&self) -> bool {
+                *self == Self::default()
             }
         }
 
@@ -189,9 +294,10 @@ macro_rules! part {
         }
 
         impl $crate::wire::Nullable for $name {
+            #[inline]
             fn encode_nullable(
                 value: Option<&Self>, w: &mut $crate::wire::Writer,
-            ) -> Result<(), $crate::wire::EncodeError> {
+            ) -> Result<(), $crate::wire::EncodeErrorKind> {
                 // A nullable structure has a byte in front: 1 for a value, -1 for null (KIP-893).
                 use $crate::wire::Wire;
                 match value {
@@ -200,9 +306,10 @@ macro_rules! part {
                 }
             }
 
+            #[inline]
             fn decode_nullable(
                 r: &mut $crate::wire::Reader,
-            ) -> Result<Option<Self>, $crate::wire::DecodeError> {
+            ) -> Result<Option<Self>, $crate::wire::DecodeErrorKind> {
                 use $crate::wire::Wire;
                 if i8::decode(r)? < 0 { return Ok(None); }
                 Self::decode(r).map(Some)
@@ -210,7 +317,7 @@ macro_rules! part {
 
             fn encode_nullable_tagged(
                 value: Option<&Self>, w: &mut $crate::wire::Writer,
-            ) -> Result<(), $crate::wire::EncodeError> {
+            ) -> Result<(), $crate::wire::EncodeErrorKind> {
                 // In a tagged field Kafka marks null by 0, not by -1.
                 use $crate::wire::Wire;
                 match value {
@@ -221,7 +328,7 @@ macro_rules! part {
 
             fn decode_nullable_tagged(
                 r: &mut $crate::wire::Reader,
-            ) -> Result<Option<Self>, $crate::wire::DecodeError> {
+            ) -> Result<Option<Self>, $crate::wire::DecodeErrorKind> {
                 use $crate::wire::Wire;
                 if r.uvarint()? == 0 { return Ok(None); }
                 Self::decode(r).map(Some)

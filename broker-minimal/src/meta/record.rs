@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kinglet_protocol::messages::metadata_records::{
     ConfigRecord, FeatureLevelRecord, PartitionRecord, ProducerIdsRecord, RemoveTopicRecord, TopicRecord,
 };
-use kinglet_protocol::wire::{Reader, Wire, Writer};
+use kinglet_protocol::wire::{DecodeErrorKind, Reader, Wire, Writer};
 use kinglet_protocol::{DecodeError, EncodeError};
 
 /// One change of the metadata.
@@ -65,34 +65,39 @@ impl Record {
             Self::RemoveTopic(record) => record.encode(&mut w),
             Self::FeatureLevel(record) => record.encode(&mut w),
             Self::ProducerIds(record) => record.encode(&mut w),
-        }?;
+        }
+        .map_err(|kind| w.fail(kind))?;
         Ok(w.into_bytes())
     }
 
     /// Reads the value of a record in the log.
     pub(crate) fn decode(value: Bytes) -> Result<Self, RecordError> {
-        let mut head = Reader::new(value, 0, true);
-        let frame = head.uvarint()?;
+        let mut head = Reader::new(&value, 0, true);
+        let (frame, kind, version) = Self::head(&mut head).map_err(|kind| head.fail(kind))?;
         if frame != FRAME_VERSION {
             return Err(RecordError::Frame(frame));
         }
-        let (kind, version) = (head.uvarint()?, head.uvarint()?);
         let unknown = || RecordError::Unknown { kind, version };
         let newest = if kind == 3 { 2 } else { 0 };
         let body_version =
             i16::try_from(version).ok().filter(|version| *version <= newest).ok_or_else(unknown)?;
-        let mut r = Reader::new(head.into_rest(), body_version, true);
+        let body = head.rest();
+        let mut r = Reader::new(&body, body_version, true);
         let record = match kind {
-            2 => Self::Topic(Wire::decode(&mut r)?),
-            3 => Self::Partition(Wire::decode(&mut r)?),
-            4 => Self::Config(Wire::decode(&mut r)?),
-            9 => Self::RemoveTopic(Wire::decode(&mut r)?),
-            12 => Self::FeatureLevel(Wire::decode(&mut r)?),
-            15 => Self::ProducerIds(Wire::decode(&mut r)?),
+            2 => Wire::decode(&mut r).map(Self::Topic),
+            3 => Wire::decode(&mut r).map(Self::Partition),
+            4 => Wire::decode(&mut r).map(Self::Config),
+            9 => Wire::decode(&mut r).map(Self::RemoveTopic),
+            12 => Wire::decode(&mut r).map(Self::FeatureLevel),
+            15 => Wire::decode(&mut r).map(Self::ProducerIds),
             _ => return Err(unknown()),
         };
-        r.finish()?;
-        Ok(record)
+        let whole = record.and_then(|record| r.end().map(|()| record));
+        Ok(whole.map_err(|kind| r.fail(kind))?)
+    }
+
+    fn head(r: &mut Reader) -> Result<(u32, u32, u32), DecodeErrorKind> {
+        Ok((r.uvarint()?, r.uvarint()?, r.uvarint()?))
     }
 }
 

@@ -228,10 +228,12 @@ pub use vote::{VoteRequest, VoteResponse};
 pub use write_share_group_state::{WriteShareGroupStateRequest, WriteShareGroupStateResponse};
 pub use write_txn_markers::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
 
+#[cfg(feature = "registry")]
 use crate::api::{ApiInfo, DataInfo};
 
 /// Every API whose messages are declared, in the order of their keys.
-pub const REGISTRY: &[ApiInfo] = &[
+#[cfg(feature = "registry")]
+pub static REGISTRY: &[ApiInfo] = &[
     ApiInfo::of::<ProduceRequest>(),
     ApiInfo::of::<FetchRequest>(),
     ApiInfo::of::<ListOffsetsRequest>(),
@@ -328,7 +330,8 @@ pub const REGISTRY: &[ApiInfo] = &[
 ];
 
 /// Everything else that is declared: records that brokers store, and messages inside the bytes of others.
-pub const DATA: &[DataInfo] = &[
+#[cfg(feature = "registry")]
+pub static DATA: &[DataInfo] = &[
     DataInfo::of::<metadata_records::RegisterBrokerRecord>(),
     DataInfo::of::<metadata_records::UnregisterBrokerRecord>(),
     DataInfo::of::<metadata_records::TopicRecord>(),

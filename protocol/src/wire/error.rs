@@ -2,6 +2,18 @@
 
 use std::fmt;
 
+/// A field of a table, for errors.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) part: &'static str,
+    pub(crate) field: &'static str,
+}
+
+impl Place {
+    /// Outside of any table.
+    pub(crate) const NOWHERE: Self = Self { part: "", field: "" };
+}
+
 /// Bytes that are not the message they claim to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}{}", At(self.part, self.field))]

@@ -9,11 +9,11 @@ mod uuid;
 pub mod varint;
 mod writer;
 
+pub(crate) use error::Place;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use json::Json;
 pub(crate) use primitive::field_name;
 pub use primitive::{Field, FieldType, Nullable, RecordBytes, VersionRange, Wire};
-#[cfg(feature = "json")]
 pub(crate) use reader::Prefix;
 pub use reader::Reader;
 pub use uuid::{ParseUuidError, Uuid};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::reader::Prefix;
-use super::{DecodeError, DecodeErrorKind, EncodeError, Reader, Uuid, Writer};
+use super::{DecodeErrorKind, EncodeErrorKind, Reader, Uuid, Writer};
 
 /// The versions in which something exists, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,18 +80,21 @@ pub trait Wire: Sized {
     const TYPE: FieldType;
 
     /// Appends the value in the writer's version.
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError>;
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind>;
 
     /// Takes a value in the reader's version.
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError>;
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind>;
+
+    /// Whether the value is what its type has where nobody set it, so that nothing is lost when it is left out.
+    fn is_default(&self) -> bool;
 
     /// Appends the value as the content of a tagged field: the same, but for a nullable structure.
-    fn encode_tagged(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_tagged(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         self.encode(w)
     }
 
     /// Takes the content of a tagged field.
-    fn decode_tagged(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode_tagged(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         Self::decode(r)
     }
 
@@ -99,31 +102,48 @@ pub trait Wire: Sized {
     fn is_null(&self) -> bool {
         false
     }
+
+    /// Appends all items of an array.
+    fn encode_all(items: &[Self], w: &mut Writer) -> Result<(), EncodeErrorKind> {
+        for item in items {
+            item.encode(w)?;
+        }
+        Ok(())
+    }
+
+    /// Takes `count` items of an array. What a count promises is reserved by and by, as items are really there.
+    fn decode_all(count: usize, r: &mut Reader) -> Result<Vec<Self>, DecodeErrorKind> {
+        let mut out = Vec::with_capacity(count.min(FIRST_RESERVE / size_of::<Self>().max(1)));
+        for _ in 0..count {
+            out.push(Self::decode(r)?);
+        }
+        Ok(out)
+    }
 }
 
 /// A type that has a null form on the wire; `Option` of it is a [`Wire`] too.
 pub trait Nullable: Wire {
     /// Appends a value or null.
-    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError>;
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeErrorKind>;
 
     /// Takes a value or null.
-    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError>;
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind>;
 
     /// Appends a value or null as the content of a tagged field.
-    fn encode_nullable_tagged(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_nullable_tagged(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         Self::encode_nullable(value, w)
     }
 
     /// Takes a value or null out of a tagged field.
-    fn decode_nullable_tagged(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+    fn decode_nullable_tagged(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
         Self::decode_nullable(r)
     }
 }
 
 /// Decodes what must not be null.
-pub(crate) fn present<T: Nullable>(r: &mut Reader) -> Result<T, DecodeError> {
+pub(crate) fn present<T: Nullable>(r: &mut Reader) -> Result<T, DecodeErrorKind> {
     let version = r.version();
-    T::decode_nullable(r)?.ok_or(DecodeErrorKind::Null(version).into())
+    T::decode_nullable(r)?.ok_or(DecodeErrorKind::Null(version))
 }
 
 macro_rules! numbers {
@@ -133,14 +153,33 @@ macro_rules! numbers {
             const TYPE: FieldType = FieldType::Plain($name);
 
             #[inline]
-            fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+            fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
                 w.put(&self.to_be_bytes());
                 Ok(())
             }
 
             #[inline]
-            fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+            fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
                 Ok(<$t>::from_be_bytes(r.array()?))
+            }
+
+            #[inline]
+            fn is_default(&self) -> bool {
+                *self == <$t>::default()
+            }
+
+            fn encode_all(items: &[Self], w: &mut Writer) -> Result<(), EncodeErrorKind> {
+                w.reserve(size_of_val(items));
+                for item in items {
+                    w.put(&item.to_be_bytes());
+                }
+                Ok(())
+            }
+
+            // The bytes are there, so all of them are taken at once.
+            fn decode_all(count: usize, r: &mut Reader) -> Result<Vec<Self>, DecodeErrorKind> {
+                let (numbers, _) = r.take(count.saturating_mul(size_of::<$t>()))?.as_chunks();
+                Ok(numbers.iter().map(|number| <$t>::from_be_bytes(*number)).collect())
             }
         }
     )* };
@@ -160,13 +199,17 @@ impl Wire for bool {
     const MIN: usize = 1;
     const TYPE: FieldType = FieldType::Plain("bool");
 
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         w.put(&[u8::from(*self)]);
         Ok(())
     }
 
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         Ok(r.array::<1>()? != [0])
+    }
+
+    fn is_default(&self) -> bool {
+        !*self
     }
 }
 
@@ -174,13 +217,17 @@ impl Wire for Uuid {
     const MIN: usize = 16;
     const TYPE: FieldType = FieldType::Plain("uuid");
 
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         w.put(&self.0);
         Ok(())
     }
 
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         r.array().map(Self)
+    }
+
+    fn is_default(&self) -> bool {
+        self.is_zero()
     }
 }
 
@@ -188,23 +235,27 @@ impl Wire for String {
     const MIN: usize = 1;
     const TYPE: FieldType = FieldType::Plain("string");
 
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         Self::encode_nullable(Some(self), w)
     }
 
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         present(r)
+    }
+
+    fn is_default(&self) -> bool {
+        self.is_empty()
     }
 }
 
 impl Nullable for String {
-    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         w.length(Prefix::Short, value.map(String::len))?;
         w.put(value.map(String::as_bytes).unwrap_or_default());
         Ok(())
     }
 
-    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
         let Some(len) = r.length(Prefix::Short, 1)? else { return Ok(None) };
         r.text(len).map(Some)
     }
@@ -214,23 +265,27 @@ impl Wire for Bytes {
     const MIN: usize = 1;
     const TYPE: FieldType = FieldType::Plain("bytes");
 
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         Self::encode_nullable(Some(self), w)
     }
 
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         present(r)
+    }
+
+    fn is_default(&self) -> bool {
+        self.is_empty()
     }
 }
 
 impl Nullable for Bytes {
-    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         w.length(Prefix::Long, value.map(Self::len))?;
         w.put(value.map(Self::as_ref).unwrap_or_default());
         Ok(())
     }
 
-    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
         let Some(len) = r.length(Prefix::Long, 1)? else { return Ok(None) };
         r.slice(len).map(Some)
     }
@@ -294,17 +349,21 @@ impl Wire for RecordBytes {
     const MIN: usize = 1;
     const TYPE: FieldType = FieldType::Plain("records");
 
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         Self::encode_nullable(Some(self), w)
     }
 
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         present(r)
+    }
+
+    fn is_default(&self) -> bool {
+        self.is_empty()
     }
 }
 
 impl Nullable for RecordBytes {
-    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         w.length(Prefix::Long, value.map(Self::len))?;
         if let Some(records) = value {
             w.records(records);
@@ -312,7 +371,7 @@ impl Nullable for RecordBytes {
         Ok(())
     }
 
-    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
         Ok(Bytes::decode_nullable(r)?.map(Self::Here))
     }
 }
@@ -324,28 +383,30 @@ impl<T: Wire> Wire for Vec<T> {
     const MIN: usize = 1;
     const TYPE: FieldType = FieldType::Array(&T::TYPE);
 
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         Self::encode_nullable(Some(self), w)
     }
 
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         present(r)
+    }
+
+    fn is_default(&self) -> bool {
+        self.is_empty()
     }
 }
 
 impl<T: Wire> Nullable for Vec<T> {
-    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         w.length(Prefix::Long, value.map(Self::len))?;
-        value.into_iter().flatten().try_for_each(|item| item.encode(w))
+        value.map_or(Ok(()), |items| T::encode_all(items, w))
     }
 
-    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeError> {
-        let Some(count) = r.length(Prefix::Long, T::MIN)? else { return Ok(None) };
-        let mut out = Self::with_capacity(count.min(FIRST_RESERVE / size_of::<T>().max(1)));
-        for _ in 0..count {
-            out.push(T::decode(r)?);
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
+        match r.length(Prefix::Long, T::MIN)? {
+            Some(count) => T::decode_all(count, r).map(Some),
+            None => Ok(None),
         }
-        Ok(Some(out))
     }
 }
 
@@ -353,23 +414,27 @@ impl<T: Nullable> Wire for Option<T> {
     const MIN: usize = 1;
     const TYPE: FieldType = FieldType::Nullable(&T::TYPE);
 
-    fn encode(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         T::encode_nullable(self.as_ref(), w)
     }
 
-    fn decode(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         T::decode_nullable(r)
     }
 
-    fn encode_tagged(&self, w: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_tagged(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
         T::encode_nullable_tagged(self.as_ref(), w)
     }
 
-    fn decode_tagged(r: &mut Reader) -> Result<Self, DecodeError> {
+    fn decode_tagged(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         T::decode_nullable_tagged(r)
     }
 
     fn is_null(&self) -> bool {
+        self.is_none()
+    }
+
+    fn is_default(&self) -> bool {
         self.is_none()
     }
 }

@@ -4,10 +4,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::reader::Prefix;
 use super::varint;
-use super::{EncodeError, EncodeErrorKind, RecordBytes};
+use super::{EncodeError, EncodeErrorKind, Place, RecordBytes};
 
 /// Record bytes up to this size are copied into the frame: a separate write vector would cost more than the copy.
 const INLINE_RECORDS: usize = 512;
+
+/// What a frame is given at first: most requests and responses fit.
+const FIRST_RESERVE: usize = 256;
 
 /// A piece of an encoded frame, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,32 +65,48 @@ impl Frame {
 
 #[derive(Debug)]
 enum Piece {
-    Own(BytesMut),
+    Own(Vec<u8>),
     Chunk(Chunk),
 }
 
 /// Gathers one frame. Version and flexibility ride along, as in the reader.
 #[derive(Debug)]
 pub struct Writer {
-    buf: BytesMut,
+    buf: Vec<u8>,
     done: Vec<Piece>,
     done_len: usize,
     version: i16,
     flexible: bool,
+    /// Where an error lies, if the next step fails.
+    pub(crate) place: &'static Place,
 }
 
 impl Writer {
     /// An empty frame of this version.
     pub fn new(version: i16, flexible: bool) -> Self {
-        Self { buf: BytesMut::with_capacity(128), done: Vec::new(), done_len: 0, version, flexible }
+        Self {
+            buf: Vec::with_capacity(FIRST_RESERVE),
+            done: Vec::new(),
+            done_len: 0,
+            version,
+            flexible,
+            place: &Place::NOWHERE,
+        }
+    }
+
+    /// The error of a step that failed, with the place of the field that was being written.
+    pub fn fail(&self, kind: EncodeErrorKind) -> EncodeError {
+        EncodeError { kind, part: self.place.part, field: self.place.field }
     }
 
     /// The version that is being written.
+    #[inline]
     pub fn version(&self) -> i16 {
         self.version
     }
 
     /// True when lengths are compact and tagged fields follow.
+    #[inline]
     pub fn flexible(&self) -> bool {
         self.flexible
     }
@@ -103,31 +122,44 @@ impl Writer {
         self.buf.extend_from_slice(bytes);
     }
 
+    /// Makes room for `more` bytes at once.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.buf.reserve(more);
+    }
+
     /// Appends an unsigned variable-length integer.
     #[inline]
     pub fn uvarint(&mut self, n: u32) {
+        match u8::try_from(n) {
+            Ok(byte @ ..0x80) => self.buf.push(byte),
+            _ => self.long_uvarint(n),
+        }
+    }
+
+    fn long_uvarint(&mut self, n: u32) {
         let mut out = [0; 10];
         let len = varint::encode_uvarlong(u64::from(n), &mut out);
         self.buf.extend_from_slice(out.get(..len).unwrap_or_default());
     }
 
     /// A length prefix; `None` is null.
-    pub(crate) fn length(&mut self, prefix: Prefix, len: Option<usize>) -> Result<(), EncodeError> {
-        let too_long = |n| EncodeError::new(EncodeErrorKind::TooLong(n));
+    #[inline]
+    pub(crate) fn length(&mut self, prefix: Prefix, len: Option<usize>) -> Result<(), EncodeErrorKind> {
         match (self.flexible, prefix) {
             (true, _) => {
                 let fits = |n: &u32| i64::from(*n) <= prefix.max();
-                let n = len.map_or(Ok(0), |n| {
-                    u32::try_from(n).ok().filter(fits).map(|n| n + 1).ok_or_else(|| too_long(n))
-                })?;
+                let n = match len {
+                    None => 0,
+                    Some(n) => 1 + u32::try_from(n).ok().filter(fits).ok_or(EncodeErrorKind::TooLong(n))?,
+                };
                 self.uvarint(n);
             }
             (false, Prefix::Short) => {
-                let n = len.map_or(Ok(-1), |n| i16::try_from(n).map_err(|_| too_long(n)))?;
+                let n = len.map_or(Ok(-1), |n| i16::try_from(n).map_err(|_| EncodeErrorKind::TooLong(n)))?;
                 self.put(&n.to_be_bytes());
             }
             (false, Prefix::Long) => {
-                let n = len.map_or(Ok(-1), |n| i32::try_from(n).map_err(|_| too_long(n)))?;
+                let n = len.map_or(Ok(-1), |n| i32::try_from(n).map_err(|_| EncodeErrorKind::TooLong(n)))?;
                 self.put(&n.to_be_bytes());
             }
         }
@@ -142,7 +174,7 @@ impl Writer {
             RecordBytes::External { len: 0, .. } => return,
             RecordBytes::External { id, len } => Chunk::External { id: *id, len: *len },
         };
-        let own = self.buf.split();
+        let own = std::mem::take(&mut self.buf);
         self.done_len += own.len() + records.len();
         if !own.is_empty() {
             self.done.push(Piece::Own(own));
@@ -154,25 +186,30 @@ impl Writer {
     pub fn tagged(
         &mut self,
         tag: u32,
-        body: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
-    ) -> Result<(), EncodeError> {
+        body: impl FnOnce(&mut Self) -> Result<(), EncodeErrorKind>,
+    ) -> Result<(), EncodeErrorKind> {
         let start = self.buf.len();
         body(self)?;
-        // The size goes in front of a body whose length was not known before: tagged fields are rare and small, so
-        // moving the body once is cheaper than measuring every message first.
-        let body = self.buf.split_off(start);
+        self.put_tag_before(tag, start)
+    }
+
+    /// The size goes in front of a body whose length was not known before: tagged fields are rare and small, so moving the body
+    /// once is cheaper than measuring every message first.
+    fn put_tag_before(&mut self, tag: u32, start: usize) -> Result<(), EncodeErrorKind> {
+        let len = self.buf.len() - start;
+        let size = u32::try_from(len).map_err(|_| EncodeErrorKind::TooLong(len))?;
         self.uvarint(tag);
-        let size =
-            u32::try_from(body.len()).map_err(|_| EncodeError::new(EncodeErrorKind::TooLong(body.len())))?;
         self.uvarint(size);
-        self.buf.unsplit(body);
+        if let Some(field) = self.buf.get_mut(start..) {
+            field.rotate_left(len);
+        }
         Ok(())
     }
 
     /// The bytes gathered so far in one piece, without a length prefix.
     pub fn into_bytes(self) -> Bytes {
         if self.done.is_empty() {
-            return self.buf.freeze();
+            return self.buf.into();
         }
         let chunks = self.into_chunks();
         let len = chunks.iter().map(chunk_len).sum();
@@ -180,10 +217,10 @@ impl Writer {
     }
 
     /// The finished frame. The writer must have begun with four bytes kept free for the prefix.
-    pub(crate) fn into_frame(mut self) -> Result<Frame, EncodeError> {
+    pub(crate) fn into_frame(mut self) -> Result<Frame, EncodeErrorKind> {
         let len = self.done_len + self.buf.len();
         let body = len.saturating_sub(4);
-        let prefix = i32::try_from(body).map_err(|_| EncodeError::new(EncodeErrorKind::TooLong(body)))?;
+        let prefix = i32::try_from(body).map_err(|_| EncodeErrorKind::TooLong(body))?;
         let head = match self.done.first_mut() {
             Some(Piece::Own(head)) => head,
             _ => &mut self.buf,
@@ -198,12 +235,12 @@ impl Writer {
         let mut chunks = Vec::with_capacity(self.done.len() + 1);
         for piece in self.done {
             chunks.push(match piece {
-                Piece::Own(bytes) => Chunk::Bytes(bytes.freeze()),
+                Piece::Own(bytes) => Chunk::Bytes(bytes.into()),
                 Piece::Chunk(chunk) => chunk,
             });
         }
         if !self.buf.is_empty() {
-            chunks.push(Chunk::Bytes(self.buf.freeze()));
+            chunks.push(Chunk::Bytes(self.buf.into()));
         }
         chunks
     }
