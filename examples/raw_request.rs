@@ -17,13 +17,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cluster {:?}, controller {}", metadata.cluster_id, metadata.controller_id);
 
     for broker in metadata.brokers {
-        // To one broker, in a version of one's own choice. `Target::Group` would find a group's coordinator.
+        // To one broker, in a version of one's own choice, here the one that all brokers since 0.10 have. `Target::Group` would find a group's coordinator.
         let target = Target::Broker(broker.node_id);
         let question = ApiVersionsRequest {
             client_software_name: "raw-request".to_owned(),
             client_software_version: "1".to_owned(),
         };
-        let answer = client.request_version(question, 3, target).await?;
+        let answer = client.request_version(question, 0, target).await?;
         if answer.error_code != ErrorCode::NONE {
             return Err(answer.error_code.message().into());
         }
