@@ -11,7 +11,8 @@ use crate::metadata::{Metadata, Wanted};
 use crate::net::{Backoff, Connection, Lane, Pool};
 use crate::protocol::{ErrorCode, Request};
 use crate::{
-    Admin, Assignment, Config, Consumer, Error, ErrorKind, Producer, Result, TopicPartition, clock, rng,
+    Admin, Assignment, Config, Consumer, Error, ErrorKind, Producer, Result, TopicPartition, api_versions,
+    clock, rng,
 };
 
 /// How often a request is sent to a broker that cannot be reached or closes the connection.
@@ -162,6 +163,7 @@ impl Core {
 
     /// Sends a request and tries again when the connection fails, a few times.
     pub(crate) async fn request<R: Request>(&self, request: &R, target: &Target) -> Result<R::Response> {
+        debug_assert!(api_versions().iter().any(|(key, _)| *key == R::KEY), "{} is not declared", R::KEY);
         let attempts = async {
             let mut attempt = 1;
             loop {

@@ -18,6 +18,7 @@ use buffer::{Buffer, Next};
 use fetch::{Fetcher, Settings};
 
 pub use batch::{Batch, Iter};
+pub(crate) use fetch::VERSION_MAX;
 
 /// Which partitions a consumer reads, and where it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,6 +35,7 @@ pub mod producer;
 mod raw;
 mod record;
 mod rng;
+mod uses;
 
 pub use admin::Admin;
 pub use client::{Client, Target};
@@ -45,3 +46,4 @@ pub use kinglet_protocol as protocol;
 pub use producer::{Ack, Counts, Delivery, FlushReport, Producer, TryEnqueueError};
 pub use protocol::records::{Compression, RecordRef, TimestampType};
 pub use record::{Position, Record, TopicPartition};
+pub use uses::api_versions;

@@ -26,6 +26,7 @@ use delivery::BatchResult;
 use sender::Sender;
 
 pub use delivery::{Ack, Delivery};
+pub(crate) use request::VERSION_MAX;
 
 /// Sends records. A clone is another handle of the same producer; it may be used from any thread.
 ///

@@ -2,22 +2,28 @@
 //!
 //! Nothing here does input or output: bytes go in, values come out, and back.
 //!
+//! One captured frame, behind its length prefix, to a request and back:
+//!
 //! ```
 //! use bytes::Bytes;
 //! use kinglet_protocol::messages::{MetadataRequest, MetadataResponse};
-//! use kinglet_protocol::{RequestHead, decode_response, encode_request, encode_response};
+//! use kinglet_protocol::{RequestHead, encode_request, encode_response};
 //!
-//! // A client asks for all topics, version 12 ...
-//! let frame = encode_request(&MetadataRequest::default(), 12, 7, Some("me"))?.to_bytes();
-//! // ... a broker reads the frame behind its length prefix ...
-//! let (header, request) = RequestHead::decode(frame.slice(4..))?.body::<MetadataRequest>()?;
-//! assert_eq!((header.correlation_id, request.topics), (7, None));
-//! // ... and answers.
-//! let answer = encode_response::<MetadataRequest>(&MetadataResponse::default(), 12, 7)?.to_bytes();
-//! let (id, _response) = decode_response::<MetadataRequest>(answer.slice(4..), 12)?;
-//! assert_eq!(id, 7);
+//! let frame = Bytes::from_static(b"\0\x03\0\x01\0\0\0\x07\0\x02me\0\0\0\x01\0\x06orders");
+//! let (header, request) = RequestHead::decode(frame.clone())?.body::<MetadataRequest>()?;
+//! assert_eq!((header.key.name(), header.version, header.correlation_id), ("Metadata", 1, 7));
+//! assert_eq!(request.topics.iter().flatten().map(|topic| topic.name.as_deref()).collect::<Vec<_>>(), [Some("orders")]);
+//! assert_eq!(encode_request(&request, 1, 7, Some("me"))?.to_bytes().slice(4..), frame);
+//! let _answer = encode_response::<MetadataRequest>(&MetadataResponse::default(), header.version, header.correlation_id)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `gzip`, `snappy`, `lz4`, `zstd` (default) | the codecs of record batches; `zstd` needs a C compiler |
+//! | `registry` | all messages at run time, for tools: [`messages`]`::REGISTRY` and `DATA`; without it only those in use are compiled |
+//! | `json` | bodies to and from Kafka's own JSON, by table |
+//! | `serde` | serde's traits on every message, in the same form |
 
 #[macro_use]
 mod macros;

@@ -23,7 +23,7 @@ use crate::protocol::wire::RecordBytes;
 use crate::{Error, ErrorKind, PerItem, Position, Result, TopicPartition, clock, rng};
 
 /// The newest version without topic ids.
-const VERSION_MAX: i16 = 12;
+pub(crate) const VERSION_MAX: i16 = 12;
 /// The oldest version that bounds the whole answer, and brings a first message that is larger than was asked for
 /// (KIP-74).
 const WHOLE_ANSWER_FROM: i16 = 3;

@@ -12,7 +12,7 @@ use crate::protocol::records::{BatchBuilder, BatchError, CompressError, Compress
 use crate::{Error, ErrorKind};
 
 /// The newest version without topic ids.
-pub(super) const VERSION_MAX: i16 = 12;
+pub(crate) const VERSION_MAX: i16 = 12;
 /// The oldest version with batches of format 2.
 const BATCHES_FROM: i16 = 3;
 /// The oldest version with messages of format 1, which have timestamps.
