@@ -145,7 +145,7 @@ fn what_no_client_writes_is_an_error() {
     let text = [plain(1, 0, 5)];
     let nested = gzipped(1, 0, &[gzipped(1, 0, &text)]);
     let zstd = wrapper(1, 0, Compression::Zstd, 0, NOW, &text[0]);
-    let in_front_of_zstd = message(1, 0, 4, NOW, Some(b"value"));
+    let zstd_that_is_none = message(1, 0, 4, NOW, Some(b"value"));
     let unknown = message(1, 0, 6, NOW, Some(b"value"));
     let empty = gzipped(1, 0, &[]);
     let no_value = message(1, 0, 1, NOW, None);
@@ -166,8 +166,8 @@ fn what_no_client_writes_is_an_error() {
 
     let cases: [(&str, Vec<u8>, i16); 12] = [
         ("a wrapper in a wrapper", nested, 87),
-        ("zstd", zstd, 76),
-        ("zstd that is none", in_front_of_zstd, 76),
+        ("zstd", zstd, 87),
+        ("zstd that is none", zstd_that_is_none, 87),
         ("no codec", unknown, 76),
         ("nothing inside", empty, 87),
         ("no value", no_value, 87),

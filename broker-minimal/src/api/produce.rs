@@ -2,7 +2,8 @@
 //!
 //! Appending fixes the order, so the connection reads on as soon as every shard has its batches; the response is
 //! finished by the connection's answering side. Up to version 2 a client may send a message set of the formats before v2,
-//! of which one batch is made; from 3 on batches alone are taken. Version 7 is the first that may carry zstd, 8 says why a batch was
+//! of which one batch is made; from 3 on batches alone are taken. A set whose end is cut off is refused; Kafka keeps the
+//! whole messages of it and says nothing. Version 7 is the first that may carry zstd, 8 says why a batch was
 //! refused, 10 could name a new leader.
 
 use std::collections::HashSet;

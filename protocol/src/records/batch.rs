@@ -202,7 +202,7 @@ pub enum BatchError {
     /// The records do not decompress.
     #[error(transparent)]
     Codec(DecompressError),
-    /// The formats v0 and v1 have no such codec.
+    /// The formats v0 and v1, which the batch should become, have no such codec.
     #[error("record formats before 2 have no {0}")]
     TooOldFor(Compression),
     /// Converted records do not compress.

@@ -73,7 +73,7 @@ impl Entry {
         let id = i16::from(attributes & CODEC_MASK);
         let codec = Compression::from_id(id).ok_or(BatchError::UnknownCompression(id))?;
         if codec == Compression::Zstd {
-            return Err(BatchError::TooOldFor(codec));
+            return Err(BatchError::Corrupt("zstd in a message of a format before v2"));
         }
         let message = Message { format, offset, timestamp, timestamp_type, key, value };
         Ok(Self { message, codec })
