@@ -6,7 +6,9 @@ mod model;
 use bytes::Bytes;
 use kinglet_protocol::messages::{FetchRequest, FetchResponse};
 use kinglet_protocol::records::legacy::{MessageFormat, MessageSet, Tail, from_batch, to_batch, to_batches};
-use kinglet_protocol::records::{Batch, BatchBuilder, BatchError, Compression, Seal};
+use kinglet_protocol::records::{
+    Batch, BatchBuilder, BatchError, Compression, DecompressError, Seal, decompress,
+};
 use kinglet_protocol::wire::{Field, FieldType};
 use kinglet_protocol::{RequestHead, decode_response, encode_request, encode_response};
 use rand::rngs::StdRng;
@@ -195,6 +197,16 @@ fn a_decompression_bomb_stops_at_the_callers_limit() {
         // Old and new buffer at once while the output grows.
         assert!(peak <= 2 * LIMIT + (64 << 10), "{compression}: {len} bytes took {peak}");
     }
+}
+
+/// Found by fuzzing.
+#[test]
+fn a_field_of_a_gzip_header_that_is_declared_only_costs_nothing() {
+    // A member whose header declares 65,535 bytes of extra field.
+    let member = [0x1f, 0x8b, 8, 0x04, 0, 0, 0, 0, 0, 3, 0xff, 0xff];
+    let (result, peak) = peak_of(|| decompress(Compression::Gzip, &member, 1 << 20));
+    assert!(matches!(result, Err(DecompressError::Corrupt { .. })), "{result:?}");
+    assert!(peak <= allowed(member.len()), "{peak}");
 }
 
 #[test]

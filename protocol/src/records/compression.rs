@@ -1,8 +1,8 @@
 //! The codecs of record batches, both ways, with bounded output. Which codec a batch uses is in its header.
 //!
 //! Every decompressor takes bytes from strangers: output grows as it is produced, never past the caller's limit,
-//! and no size that the input merely declares is allocated. Checksums inside the frames are not compared, as
-//! the checksum of the batch covers the same bytes.
+//! and no size that the input merely declares is allocated. Checksums inside the frames are not compared, but for
+//! gzip's as in Java: the checksum of the batch covers the same bytes.
 
 #[cfg(feature = "gzip")]
 mod gzip;

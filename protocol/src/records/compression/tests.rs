@@ -166,6 +166,45 @@ fn gzip_members_are_joined_and_padding_is_ignored() {
     assert_eq!(decompress(Compression::Gzip, &packed, LIMIT).unwrap(), [first, second].concat());
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn gzip_headers_of_every_kind_are_read() {
+    use std::io::Write;
+
+    let input = text();
+    let plain = flate2::GzBuilder::new;
+    for header in [
+        plain(),
+        plain().filename("a name"),
+        plain().comment("a comment"),
+        plain().extra(vec![7; 300]),
+        plain().extra(vec![]).filename("").comment("").mtime(1).operating_system(3),
+    ] {
+        let mut encoder = header.write(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&input).unwrap();
+        let mut packed = encoder.finish().unwrap();
+        assert_eq!(decompress(Compression::Gzip, &packed, LIMIT).unwrap(), input);
+        // The library writes no checksum of the header.
+        if packed[3] == 0 {
+            packed[3] = 0x02;
+            packed.splice(10..10, [7, 7]);
+            assert_eq!(decompress(Compression::Gzip, &packed, LIMIT).unwrap(), input);
+        }
+    }
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn gzip_content_is_compared_with_its_trailer() {
+    let packed = compressed(Compression::Gzip, None, &text());
+    for at in packed.len() - 8..packed.len() {
+        let mut spoilt = packed.clone();
+        spoilt[at] ^= 1;
+        let result = decompress(Compression::Gzip, &spoilt, LIMIT);
+        assert!(matches!(result, Err(DecompressError::Corrupt { .. })), "{at}: {result:?}");
+    }
+}
+
 #[cfg(feature = "zstd")]
 #[test]
 fn zstd_frames_are_read_without_a_declared_size_and_joined() {
