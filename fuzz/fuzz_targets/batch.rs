@@ -1,7 +1,4 @@
-//! Bytes as record batches.
+//! Record batches of format v2.
 #![no_main]
 
-use kinglet_fuzz::batches;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| batches(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kinglet_fuzz::batch(data));

@@ -1,7 +1,4 @@
-//! Bytes as a request of any API and version.
+//! A request frame of any API and version.
 #![no_main]
 
-use kinglet_fuzz::{Direction, message};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| message(Direction::Request, data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kinglet_fuzz::request(data));

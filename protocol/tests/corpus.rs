@@ -1,37 +1,60 @@
-//! The fuzz targets' corpus, run as an ordinary test: what was found once stays found.
+//! The fuzz targets' corpus, run as an ordinary test with all its bounds: what was found once stays found.
 
-#[path = "../../fuzz/lib.rs"]
+#[path = "../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "the file is a crate of its own elsewhere")]
 mod fuzz;
 
 use std::path::Path;
 
-use crate::fuzz::{Direction, batches, message};
-
-/// Runs every file of a corpus folder through `target`.
-fn each_file(folder: &str, target: impl Fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(folder);
-    let mut count = 0;
-    for entry in std::fs::read_dir(&folder).expect("the corpus is there") {
-        let path = entry.expect("an entry").path();
-        println!("{}", path.display());
-        target(&std::fs::read(path).expect("a file"));
-        count += 1;
+/// Runs every input of a target's corpus, a line of hexadecimal digits each.
+fn replay(name: &str) {
+    let (_, target) = fuzz::TARGETS.into_iter().find(|(target, _)| *target == name).expect("a target");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fuzz/corpus/{name}.hex"));
+    let text = std::fs::read_to_string(&file).expect("the corpus is there");
+    for (line, input) in text.lines().enumerate() {
+        // The last one that a failure prints is the culprit.
+        println!("{}:{}", file.display(), line + 1);
+        target(&unhex(input));
     }
-    assert!(count > 0, "nothing in {}", folder.display());
+    assert!(text.lines().count() > 10, "{} is whole", file.display());
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks_exact(2);
+    digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).expect("ASCII"), 16).expect("hex")).collect()
 }
 
 #[test]
 fn requests_of_the_corpus_pass() {
-    each_file("request", |data| message(Direction::Request, data));
+    replay("request");
 }
 
 #[test]
 fn responses_of_the_corpus_pass() {
-    each_file("response", |data| message(Direction::Response, data));
+    replay("response");
+}
+
+#[test]
+fn stored_and_embedded_messages_of_the_corpus_pass() {
+    replay("data");
 }
 
 #[test]
 fn batches_of_the_corpus_pass() {
-    each_file("batch", batches);
+    replay("batch");
+}
+
+#[test]
+fn old_message_sets_of_the_corpus_pass() {
+    replay("legacy");
+}
+
+#[test]
+fn compressed_records_of_the_corpus_pass() {
+    replay("decompress");
+}
+
+#[test]
+fn files_of_the_corpus_pass() {
+    replay("segment");
 }
