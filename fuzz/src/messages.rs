@@ -150,6 +150,13 @@ fn spliced(mut fetched: FetchResponse, version: i16) {
         }
     }
     assert_eq!(filled, whole.to_bytes());
+    let mut ranges = ranges.into_iter();
+    for partition in fetched.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        if partition.records.is_some() {
+            partition.records = ranges.next().map(RecordBytes::from);
+        }
+    }
+    assert_eq!(encode_response::<FetchRequest>(&fetched, version, 7).expect("as before"), whole);
 }
 
 /// The frame behind its length prefix, which must be right.
@@ -158,5 +165,6 @@ fn unprefixed(frame: Frame) -> Bytes {
     let prefix = *bytes.first_chunk().expect("a frame has a prefix");
     assert_eq!(frame_len(prefix, usize::MAX).expect("it fits"), bytes.len() - 4);
     assert_eq!(frame.wire_len(), bytes.len());
+    assert!(frame.chunks().iter().all(|chunk| matches!(chunk, Chunk::Bytes(bytes) if !bytes.is_empty())));
     bytes.slice(4..)
 }

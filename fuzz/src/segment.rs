@@ -32,7 +32,10 @@ pub fn segment(data: &[u8]) {
         }
         (3, Some(text)) => same(text, parse_epochs, |entries| write_epochs(entries)),
         (4, Some(text)) => same(text, parse_offsets, |entries| write_offsets(entries.iter())),
-        (5, Some(text)) => same(text, parse_partition_metadata, |id| write_partition_metadata(*id)),
+        (5, Some(text)) => same(text, parse_partition_metadata, |id| {
+            assert_eq!(id.is_zero(), id.0 == [0; 16]);
+            write_partition_metadata(*id)
+        }),
         (6, Some(text)) => same(text, MetaProperties::parse, MetaProperties::write),
         (7, Some(name)) => {
             let Some((base_offset, suffix)) = parse_segment_file_name(name) else { return };
