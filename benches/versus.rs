@@ -177,13 +177,13 @@ fn produce_rows<'a>(request: &'a ProduceRequest, values: &'a [Vec<u8>]) -> Vec<R
         Row {
             name: "Produce: build the batches, encode",
             ours: Box::new(|| {
-                let batches = (0..PARTITIONS).map(|_| batch(black_box(values)));
-                let request = produce_with(&batches.last().expect("ten of them"));
+                let batches: Vec<_> = (0..PARTITIONS).map(|_| batch(black_box(values))).collect();
+                let request = produce_with(batches.last().expect("ten of them"));
                 let _ = black_box(encode_request(&request, VERSION, 1, Some("bench")));
             }),
             theirs: Box::new(|| {
-                let batches = (0..PARTITIONS).map(|_| their_batch(black_box(values)));
-                let request = their_produce_with(&batches.last().expect("ten of them"));
+                let batches: Vec<_> = (0..PARTITIONS).map(|_| their_batch(black_box(values))).collect();
+                let request = their_produce_with(batches.last().expect("ten of them"));
                 black_box(their_encode(&request));
             }),
         },

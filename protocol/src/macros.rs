@@ -135,6 +135,9 @@ macro_rules! field_or_tags {
     };
 }
 
+// Code is inlined, and so made only where it is used, as long as nobody wants all of it: the registry does, and then once is
+// better than once a unit of compilation.
+
 /// One structure: the struct, its defaults, its field table, both directions.
 macro_rules! part {
     ($(#[$doc:meta])* $name:ident {
@@ -165,7 +168,7 @@ macro_rules! part {
         }
 
         impl Default for $name {
-            #[inline]
+            #[cfg_attr(not(feature = "registry"), inline)]
             fn default() -> Self {
                 Self { $( $f: or_default!($ty; $($def)?), )* }
             }
@@ -173,7 +176,7 @@ macro_rules! part {
 
         #[allow(
             unused_imports, unused_mut, unused_variables, unused_assignments, unused_comparisons,
-            clippy::absurd_extreme_comparisons, clippy::needless_late_init
+            clippy::absurd_extreme_comparisons, clippy::manual_range_contains, clippy::needless_late_init
         )]
         impl $crate::wire::Wire for $name {
             const MIN: usize = {
@@ -189,7 +192,7 @@ macro_rules! part {
             };
             const TYPE: $crate::wire::FieldType = $crate::wire::FieldType::Struct(Self::FIELDS);
 
-            #[inline]
+            #[cfg_attr(not(feature = "registry"), inline)]
             fn encode(&self, w: &mut $crate::wire::Writer) -> Result<(), $crate::wire::EncodeErrorKind> {
                 use $crate::wire::EncodeErrorKind;
                 let version = w.version();
@@ -230,7 +233,7 @@ macro_rules! part {
                 Ok(())
             }
 
-            #[inline]
+            #[cfg_attr(not(feature = "registry"), inline)]
             fn decode(r: &mut $crate::wire::Reader) -> Result<Self, $crate::wire::DecodeErrorKind> {
                 use $crate::wire::{DecodeErrorKind, Wire};
                 let version = r.version();
@@ -276,7 +279,7 @@ macro_rules! part {
                 Ok(Self { $($f),* })
             }
 
-            #[inline]
+            #[cfg_attr(not(feature = "registry"), inline)]
             fn is_default(&self) -> bool {
                 *self == Self::default()
             }
@@ -294,7 +297,7 @@ macro_rules! part {
         }
 
         impl $crate::wire::Nullable for $name {
-            #[inline]
+            #[cfg_attr(not(feature = "registry"), inline)]
             fn encode_nullable(
                 value: Option<&Self>, w: &mut $crate::wire::Writer,
             ) -> Result<(), $crate::wire::EncodeErrorKind> {
@@ -306,7 +309,7 @@ macro_rules! part {
                 }
             }
 
-            #[inline]
+            #[cfg_attr(not(feature = "registry"), inline)]
             fn decode_nullable(
                 r: &mut $crate::wire::Reader,
             ) -> Result<Option<Self>, $crate::wire::DecodeErrorKind> {

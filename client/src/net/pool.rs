@@ -82,7 +82,8 @@ impl Pool {
         if let Some(not_before) = slot.not_before {
             tokio::time::sleep_until(not_before.into()).await;
         }
-        match greet(address, &self.settings, &self.old).await {
+        // Rare, and much larger than all that waits for it.
+        match Box::pin(greet(address, &self.settings, &self.old)).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 *slot = Slot { connection: Some(connection.clone()), ..Slot::default() };
