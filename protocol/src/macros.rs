@@ -77,6 +77,40 @@ macro_rules! present {
     };
 }
 
+/// Keeps its body where `$version` has the field.
+macro_rules! where_present {
+    ($version:ident [0 + $($rest:tt)*] { $($then:tt)* }) => { $($then)* };
+    ($version:ident [$($v:tt)*] { $($then:tt)* }) => {
+        if present!($version; $($v)*) { $($then)* }
+    };
+}
+
+/// What the bytes say of a field, or its default where `$version` has no such field.
+macro_rules! decoded {
+    ($r:ident $version:ident $name:ident $f:ident $ty:ty [0 + $($rest:tt)*] $($def:expr)?) => {{
+        place!($r $name $f);
+        ok!(<$ty as $crate::wire::Wire>::decode($r))
+    }};
+    ($r:ident $version:ident $name:ident $f:ident $ty:ty [$($v:tt)*] $($def:expr)?) => {
+        if present!($version; $($v)*) {
+            place!($r $name $f);
+            ok!(<$ty as $crate::wire::Wire>::decode($r))
+        } else {
+            or_default!($ty; $($def)?)
+        }
+    };
+}
+
+/// `?` without the conversion of the error, which the compiler would have to look up some thousand times.
+macro_rules! ok {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(kind) => return Err(kind),
+        }
+    };
+}
+
 /// Keeps its body for fields that a version may lack and that must not get lost there.
 macro_rules! losable {
     ([0 + $($rest:tt)*] { $($then:tt)* }) => {};
@@ -103,6 +137,12 @@ macro_rules! plain {
 macro_rules! tagged {
     ({ $($then:tt)* }) => {};
     ($tag:literal { $($then:tt)* }) => { $($then)* };
+}
+
+/// Keeps its first body for structures with tagged fields, the second for those without.
+macro_rules! any_tag {
+    ([] { $($with:tt)* } { $($without:tt)* }) => { $($without)* };
+    ([$($tag:literal)+] { $($with:tt)* } { $($without:tt)* }) => { $($with)* };
 }
 
 macro_rules! tag_of {
@@ -198,15 +238,15 @@ macro_rules! part {
                 let version = w.version();
                 $(
                     plain!($($tag)? {
-                        if present!(version; $($v)*) {
+                        where_present! { version [$($v)*] {
                             place!(w $name $f);
                             sometimes_null! { [$($v)*] {
                                 if self.$f.is_null() && !null_versions!($($v)*).contains(version) {
                                     return Err(EncodeErrorKind::Null(version));
                                 }
                             } }
-                            self.$f.encode(w)?;
-                        }
+                            ok!(self.$f.encode(w));
+                        } }
                     });
                     losable! { [$($v)*] {
                         if !(present!(version; $($v)*)) && !is_default!(self.$f; $ty; $($def)?) {
@@ -215,21 +255,25 @@ macro_rules! part {
                         }
                     } }
                 )*
-                if w.flexible() {
-                    let mut tags = 0u32;
-                    $( tagged!($($tag)? {
-                        if present!(version; $($v)*) && !is_default!(self.$f; $ty; $($def)?) {
-                            tags += 1;
-                        }
-                    }); )*
-                    w.uvarint(tags);
-                    $( tagged!($($tag)? {
-                        if present!(version; $($v)*) && !is_default!(self.$f; $ty; $($def)?) {
-                            place!(w $name $f);
-                            w.tagged($($tag)?, |w| self.$f.encode_tagged(w))?;
-                        }
-                    }); )*
-                }
+                any_tag! { [$($($tag)?)*] {
+                    if w.flexible() {
+                        let mut tags = 0u32;
+                        $( tagged!($($tag)? {
+                            if present!(version; $($v)*) && !is_default!(self.$f; $ty; $($def)?) {
+                                tags += 1;
+                            }
+                        }); )*
+                        w.uvarint(tags);
+                        $( tagged!($($tag)? {
+                            if present!(version; $($v)*) && !is_default!(self.$f; $ty; $($def)?) {
+                                place!(w $name $f);
+                                ok!(w.tagged($($tag)?, |w| self.$f.encode_tagged(w)));
+                            }
+                        }); )*
+                    }
+                } {
+                    w.no_tags();
+                } }
                 Ok(())
             }
 
@@ -238,26 +282,20 @@ macro_rules! part {
                 use $crate::wire::{DecodeErrorKind, Wire};
                 let version = r.version();
                 $(
-                    let mut $f: $ty;
                     plain!($($tag)? {
-                        if present!(version; $($v)*) {
-                            place!(r $name $f);
-                            $f = Wire::decode(r)?;
-                            sometimes_null! { [$($v)*] {
-                                if $f.is_null() && !null_versions!($($v)*).contains(version) {
-                                    return Err(DecodeErrorKind::Null(version));
-                                }
-                            } }
-                        } else {
-                            $f = or_default!($ty; $($def)?);
-                        }
+                        let $f = decoded!(r version $name $f $ty [$($v)*] $($def)?);
+                        sometimes_null! { [$($v)*] {
+                            if $f.is_null() && (present!(version; $($v)*)) && !null_versions!($($v)*).contains(version) {
+                                return Err(DecodeErrorKind::Null(version));
+                            }
+                        } }
                     });
-                    tagged!($($tag)? { $f = or_default!($ty; $($def)?); });
+                    tagged!($($tag)? { let mut $f = or_default!($ty; $($def)?); });
                 )*
                 place!(r $name);
-                if false $( $(|| $tag >= 0)? )* {
-                    for _ in 0..r.tags()? {
-                        let (tag, mut field) = r.tag()?;
+                any_tag! { [$($($tag)?)*] {
+                    for _ in 0..ok!(r.tags()) {
+                        let (tag, mut field) = ok!(r.tag());
                         $( tagged!($($tag)? {
                             if tag == $($tag)? && (present!(version; $($v)*)) {
                                 place!(r $name $f);
@@ -268,20 +306,15 @@ macro_rules! part {
                                         return Err(kind);
                                     }
                                 };
-                                field.end()?;
+                                ok!(field.end());
                                 continue;
                             }
                         }); )*
                     }
-                } else {
-                    r.skip_tags()?;
-                }
+                } {
+                    ok!(r.skip_tags());
+                } }
                 Ok(Self { $($f),* })
-            }
-
-            #[cfg_attr(not(feature = "registry"), inline)]
-            fn is_default(&self) -> bool {
-                *self == Self::default()
             }
         }
 
@@ -296,47 +329,7 @@ macro_rules! part {
             }
         }
 
-        impl $crate::wire::Nullable for $name {
-            #[cfg_attr(not(feature = "registry"), inline)]
-            fn encode_nullable(
-                value: Option<&Self>, w: &mut $crate::wire::Writer,
-            ) -> Result<(), $crate::wire::EncodeErrorKind> {
-                // A nullable structure has a byte in front: 1 for a value, -1 for null (KIP-893).
-                use $crate::wire::Wire;
-                match value {
-                    None => (-1i8).encode(w),
-                    Some(value) => { 1i8.encode(w)?; value.encode(w) }
-                }
-            }
-
-            #[cfg_attr(not(feature = "registry"), inline)]
-            fn decode_nullable(
-                r: &mut $crate::wire::Reader,
-            ) -> Result<Option<Self>, $crate::wire::DecodeErrorKind> {
-                use $crate::wire::Wire;
-                if i8::decode(r)? < 0 { return Ok(None); }
-                Self::decode(r).map(Some)
-            }
-
-            fn encode_nullable_tagged(
-                value: Option<&Self>, w: &mut $crate::wire::Writer,
-            ) -> Result<(), $crate::wire::EncodeErrorKind> {
-                // In a tagged field Kafka marks null by 0, not by -1.
-                use $crate::wire::Wire;
-                match value {
-                    None => { w.uvarint(0); Ok(()) }
-                    Some(value) => { w.uvarint(1); value.encode(w) }
-                }
-            }
-
-            fn decode_nullable_tagged(
-                r: &mut $crate::wire::Reader,
-            ) -> Result<Option<Self>, $crate::wire::DecodeErrorKind> {
-                use $crate::wire::Wire;
-                if r.uvarint()? == 0 { return Ok(None); }
-                Self::decode(r).map(Some)
-            }
-        }
+        impl $crate::wire::Part for $name {}
     };
 }
 

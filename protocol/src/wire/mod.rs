@@ -13,7 +13,7 @@ pub(crate) use error::Place;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use json::Json;
 pub(crate) use primitive::field_name;
-pub use primitive::{Field, FieldType, Nullable, RecordBytes, VersionRange, Wire};
+pub use primitive::{Field, FieldType, Nullable, Part, RecordBytes, VersionRange, Wire};
 pub(crate) use reader::Prefix;
 pub use reader::Reader;
 pub use uuid::{ParseUuidError, Uuid};

@@ -86,7 +86,12 @@ pub trait Wire: Sized {
     fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind>;
 
     /// Whether the value is what its type has where nobody set it, so that nothing is lost when it is left out.
-    fn is_default(&self) -> bool;
+    fn is_default(&self) -> bool
+    where
+        Self: Default + PartialEq,
+    {
+        *self == Self::default()
+    }
 
     /// Appends the value as the content of a tagged field: the same, but for a nullable structure.
     fn encode_tagged(&self, w: &mut Writer) -> Result<(), EncodeErrorKind> {
@@ -137,6 +142,41 @@ pub trait Nullable: Wire {
     /// Takes a value or null out of a tagged field.
     fn decode_nullable_tagged(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
         Self::decode_nullable(r)
+    }
+}
+
+/// A structure of a table. Its null form is the same for all: a byte in front (KIP-893).
+pub trait Part: Wire {}
+
+impl<T: Part> Nullable for T {
+    fn encode_nullable(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeErrorKind> {
+        match value {
+            None => (-1i8).encode(w),
+            Some(value) => {
+                1i8.encode(w)?;
+                value.encode(w)
+            }
+        }
+    }
+
+    fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
+        if i8::decode(r)? < 0 {
+            return Ok(None);
+        }
+        Self::decode(r).map(Some)
+    }
+
+    // In a tagged field Kafka marks null by 0, not by -1.
+    fn encode_nullable_tagged(value: Option<&Self>, w: &mut Writer) -> Result<(), EncodeErrorKind> {
+        w.uvarint(u32::from(value.is_some()));
+        value.map_or(Ok(()), |value| value.encode(w))
+    }
+
+    fn decode_nullable_tagged(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
+        if r.uvarint()? == 0 {
+            return Ok(None);
+        }
+        Self::decode(r).map(Some)
     }
 }
 

@@ -182,6 +182,14 @@ impl Writer {
         self.done.push(Piece::Chunk(chunk));
     }
 
+    /// Ends a structure that has no tagged field.
+    #[inline]
+    pub(crate) fn no_tags(&mut self) {
+        if self.flexible {
+            self.uvarint(0);
+        }
+    }
+
     /// Appends one tagged field: the tag, its size, and what `body` writes.
     pub fn tagged(
         &mut self,
