@@ -1,7 +1,7 @@
 //! The codec side by side with the crate `kafka-protocol`: the same messages, the same bytes, alternating in one run.
 //!
-//! `cargo bench -p kinglet-benches --bench versus`, or `-- --quick` to see that it works. Both sides must first agree on every
-//! byte. The ratios count; the times are those of the machine and of what else it does.
+//! `cargo bench -p kinglet-benches --bench versus`, or `-- --quick` to see that it works, or `-- Metadata` for the rows that are
+//! called so. Both sides must first agree on every byte. The ratios count; the times are those of the machine and of what else it does.
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
 use std::hint::black_box;
@@ -50,6 +50,9 @@ fn main() {
     rows.extend(produce_rows(&produce, &values));
     rows.extend(fetch_rows(&fetch));
     rows.extend(metadata_rows(&metadata));
+    if let Some(name) = std::env::args().skip(1).find(|arg| !arg.starts_with('-')) {
+        rows.retain(|row| row.name.contains(&name));
+    }
     println!("{:<44} {:>12} {:>14} {:>7}", "median of one call", "kinglet ns", "kafka-protocol", "ratio");
     for row in &rows {
         let [ours, theirs] = compare(row, rounds, sample);

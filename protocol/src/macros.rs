@@ -277,7 +277,7 @@ macro_rules! part {
                 Ok(())
             }
 
-            #[cfg_attr(not(feature = "registry"), inline)]
+            #[inline]
             fn decode(r: &mut $crate::wire::Reader) -> Result<Self, $crate::wire::DecodeErrorKind> {
                 use $crate::wire::{DecodeErrorKind, Wire};
                 let version = r.version();

@@ -118,7 +118,8 @@ pub trait Wire: Sized {
 
     /// Takes `count` items of an array. What a count promises is reserved by and by, as items are really there.
     fn decode_all(count: usize, r: &mut Reader) -> Result<Vec<Self>, DecodeErrorKind> {
-        let mut out = Vec::with_capacity(count.min(FIRST_RESERVE / size_of::<Self>().max(1)));
+        let reserve = RESERVE + RESERVE_PER_BYTE * r.remaining();
+        let mut out = Vec::with_capacity(count.min(reserve / size_of::<Self>().max(1)));
         for _ in 0..count {
             out.push(Self::decode(r)?);
         }
@@ -181,6 +182,7 @@ impl<T: Part> Nullable for T {
 }
 
 /// Decodes what must not be null.
+#[inline]
 pub(crate) fn present<T: Nullable>(r: &mut Reader) -> Result<T, DecodeErrorKind> {
     let version = r.version();
     T::decode_nullable(r)?.ok_or(DecodeErrorKind::Null(version))
@@ -217,6 +219,7 @@ macro_rules! numbers {
             }
 
             // The bytes are there, so all of them are taken at once.
+            #[inline]
             fn decode_all(count: usize, r: &mut Reader) -> Result<Vec<Self>, DecodeErrorKind> {
                 let (numbers, _) = r.take(count.saturating_mul(size_of::<$t>()))?.as_chunks();
                 Ok(numbers.iter().map(|number| <$t>::from_be_bytes(*number)).collect())
@@ -279,6 +282,7 @@ impl Wire for String {
         Self::encode_nullable(Some(self), w)
     }
 
+    #[inline]
     fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         present(r)
     }
@@ -309,6 +313,7 @@ impl Wire for Bytes {
         Self::encode_nullable(Some(self), w)
     }
 
+    #[inline]
     fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         present(r)
     }
@@ -325,6 +330,7 @@ impl Nullable for Bytes {
         Ok(())
     }
 
+    #[inline]
     fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
         let Some(len) = r.length(Prefix::Long, 1)? else { return Ok(None) };
         r.slice(len).map(Some)
@@ -393,6 +399,7 @@ impl Wire for RecordBytes {
         Self::encode_nullable(Some(self), w)
     }
 
+    #[inline]
     fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         present(r)
     }
@@ -411,13 +418,16 @@ impl Nullable for RecordBytes {
         Ok(())
     }
 
+    #[inline]
     fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
         Ok(Bytes::decode_nullable(r)?.map(Self::Here))
     }
 }
 
-/// What the first reserve of an array may take. More is reserved only when the bytes read so far have earned it.
-const FIRST_RESERVE: usize = 4096;
+/// What the first reserve of an array may take, and how much more for each byte that is left in the frame: enough for honest
+/// arrays, and small beside what the structures inside can come to. More is reserved only when the items read so far have earned it.
+const RESERVE: usize = 4096;
+const RESERVE_PER_BYTE: usize = 8;
 
 impl<T: Wire> Wire for Vec<T> {
     const MIN: usize = 1;
@@ -427,6 +437,7 @@ impl<T: Wire> Wire for Vec<T> {
         Self::encode_nullable(Some(self), w)
     }
 
+    #[inline]
     fn decode(r: &mut Reader) -> Result<Self, DecodeErrorKind> {
         present(r)
     }
@@ -442,6 +453,7 @@ impl<T: Wire> Nullable for Vec<T> {
         value.map_or(Ok(()), |items| T::encode_all(items, w))
     }
 
+    #[inline]
     fn decode_nullable(r: &mut Reader) -> Result<Option<Self>, DecodeErrorKind> {
         match r.length(Prefix::Long, T::MIN)? {
             Some(count) => T::decode_all(count, r).map(Some),
