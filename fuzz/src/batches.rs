@@ -9,7 +9,7 @@ use kinglet_protocol::records::{
 };
 
 use super::legacy::{Plain, comes_back};
-use super::{LIMIT, PACKING, UNPACKING, bounded, tell};
+use super::{LIMIT, PACKING, UNPACKING, bounded, tell, unpacking};
 
 /// Flags, then batches behind each other. The flags: 1 gives each batch its right checksum, 2 converts to messages of v1
 /// instead of v0, 4 packs with the codec's default level instead of its fastest.
@@ -50,11 +50,12 @@ fn one(batch: &Batch, flags: u8) {
     let mut header = [0; HEADER_LEN];
     batch.header().write(&mut header);
     assert_eq!(batch.bytes()[..HEADER_LEN], header, "a header comes back");
+    let unpacking = unpacking(batch.header().attributes.compression().ok(), LIMIT);
     let is_valid = [Depth::Header, Depth::Crc, Depth::Records].map(|depth| {
-        bounded(len, UNPACKING, || validate(batch, depth, LIMIT)).inspect_err(|error| tell(error)).is_ok()
+        bounded(len, unpacking, || validate(batch, depth, LIMIT)).inspect_err(|error| tell(error)).is_ok()
     });
     assert!(is_valid.is_sorted_by(|shallow, deep| shallow >= deep), "depths only add");
-    let records = match bounded(len, UNPACKING, || batch.records(LIMIT)) {
+    let records = match bounded(len, unpacking, || batch.records(LIMIT)) {
         Ok(records) => records,
         Err(error) => return tell(&error),
     };

@@ -3,14 +3,14 @@
 use bytes::BytesMut;
 use kinglet_protocol::records::{BatchError, Compression, DecompressError, compress, decompress as unpack};
 
-use super::{LIMIT, bounded, tell};
+use super::{LIMIT, bounded, tell, unpacking};
 
 /// Codec (the remainder by five), limit and level (the quotient), then what is compressed.
 pub fn decompress(data: &[u8]) {
     let [choice, packed @ ..] = data else { return };
     let codec = Compression::ALL[usize::from(choice % 5)];
     let limit = if (choice / 5) & 1 == 0 { LIMIT } else { LIMIT / 64 };
-    let output = match bounded(packed.len(), 2 * limit, || unpack(codec, packed, limit)) {
+    let output = match bounded(packed.len(), unpacking(Some(codec), limit), || unpack(codec, packed, limit)) {
         Ok(output) => output,
         Err(error) => {
             tell(&error);

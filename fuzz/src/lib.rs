@@ -11,6 +11,8 @@ mod legacy;
 mod messages;
 mod segment;
 
+use kinglet_protocol::records::Compression;
+
 pub use batches::batch;
 pub use decompress::decompress;
 pub use legacy::legacy;
@@ -33,10 +35,18 @@ pub const TARGETS: [(&str, Target); 7] = [
 
 /// The decompressed bytes that one batch or wrapper may have here.
 const LIMIT: usize = 64 << 10;
-/// What decompressing to [`LIMIT`] may take: the output's old and new place while it grows.
+/// What decompressing to [`LIMIT`] may take where there is no zstd: the output's old and new place while it grows.
 const UNPACKING: usize = 2 * LIMIT;
+/// What zstd's decoder takes for a block of any size: the window, the literals, and the sequences, up to 98,047 of them, that it
+/// makes room for when a block declares them.
+const ZSTD_BLOCK: usize = 2 << 20;
 /// What a conversion may take besides: the state of gzip's encoder, the records in both formats, and what they are packed to.
 const PACKING: usize = 10 * LIMIT;
+
+/// What decompressing to `limit` may take.
+fn unpacking(codec: Option<Compression>, limit: usize) -> usize {
+    2 * limit + if codec == Some(Compression::Zstd) { ZSTD_BLOCK } else { 0 }
+}
 
 /// Runs `work` on `received` bytes and holds it to the memory that a peer may make us allocate: 64 KiB and 96 times what it sent.
 /// What the caller's limit bounds instead is `apart`.

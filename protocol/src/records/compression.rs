@@ -10,8 +10,10 @@ mod gzip;
 mod lz4;
 #[cfg(feature = "snappy")]
 mod snappy;
-#[cfg(feature = "zstd")]
-mod zstd;
+#[cfg(feature = "zstd-c")]
+mod zstd_c;
+#[cfg(all(feature = "zstd", any(test, not(feature = "zstd-c"))))]
+mod zstd_rust;
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -154,7 +156,7 @@ pub enum DecompressError {
 
 /// Appends the compressed `input` to `out`. `None` as level is Kafka's default of the codec.
 ///
-/// LZ4 has one speed here: its level is checked and otherwise ignored.
+/// LZ4 has one speed here, and zstd too without the feature `zstd-c`: their level is checked and otherwise ignored.
 pub fn compress(
     codec: Compression,
     level: Option<i32>,
@@ -179,9 +181,19 @@ pub fn compress(
         Compression::Snappy => snappy::compress(input, out),
         #[cfg(feature = "lz4")]
         Compression::Lz4 => lz4::compress(input, out),
-        #[cfg(feature = "zstd")]
-        Compression::Zstd => zstd::compress(level, input, out),
-        #[cfg(not(all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")))]
+        #[cfg(feature = "zstd-c")]
+        Compression::Zstd => zstd_c::compress(level, input, out),
+        #[cfg(all(feature = "zstd", not(feature = "zstd-c")))]
+        Compression::Zstd => {
+            zstd_rust::compress(input, out);
+            Ok(())
+        }
+        #[cfg(not(all(
+            feature = "gzip",
+            feature = "snappy",
+            feature = "lz4",
+            any(feature = "zstd", feature = "zstd-c")
+        )))]
         disabled => Err(CompressError::Disabled(disabled)),
     }
 }
@@ -221,9 +233,16 @@ pub fn decompress(codec: Compression, input: &[u8], limit: usize) -> Result<Byte
         Compression::Snappy => snappy::decompress(input, limit)?,
         #[cfg(feature = "lz4")]
         Compression::Lz4 => lz4::decompress(input, limit)?,
-        #[cfg(feature = "zstd")]
-        Compression::Zstd => zstd::decompress(input, limit)?,
-        #[cfg(not(all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")))]
+        #[cfg(feature = "zstd-c")]
+        Compression::Zstd => zstd_c::decompress(input, limit)?,
+        #[cfg(all(feature = "zstd", not(feature = "zstd-c")))]
+        Compression::Zstd => zstd_rust::decompress(input, limit)?,
+        #[cfg(not(all(
+            feature = "gzip",
+            feature = "snappy",
+            feature = "lz4",
+            any(feature = "zstd", feature = "zstd-c")
+        )))]
         disabled => return Err(DecompressError::Disabled(disabled)),
     };
     // A consumer may keep the records for a while: what was guessed too much goes back.
@@ -263,7 +282,7 @@ impl Output {
     }
 
     /// Lengthens the output by `len` zeros, for the caller to write over.
-    #[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4"))]
+    #[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
     fn lengthen(&mut self, len: usize) {
         self.reserve(len);
         self.bytes.resize(self.bytes.len() + len, 0);

@@ -205,7 +205,7 @@ fn gzip_content_is_compared_with_its_trailer() {
     }
 }
 
-#[cfg(feature = "zstd")]
+#[cfg(feature = "zstd-c")]
 #[test]
 fn zstd_frames_are_read_without_a_declared_size_and_joined() {
     let (first, second) = (text(), vec![0; 3 << 20]);
@@ -233,7 +233,41 @@ fn a_zstd_frame_that_lies_about_its_size_ends_in_an_error() {
     assert_eq!(decompress(Compression::Zstd, &truth, LIMIT).unwrap(), [b'x'; 100][..]);
 }
 
-#[cfg(feature = "zstd")]
+#[cfg(feature = "zstd-c")]
 fn get_size(frame: &[u8]) -> Option<u64> {
     ::zstd::zstd_safe::get_frame_content_size(frame).unwrap()
+}
+
+/// Both implementations against each other, with what only one of them writes: large windows, other levels, many frames.
+#[cfg(all(feature = "zstd", feature = "zstd-c"))]
+#[test]
+fn zstd_with_and_without_c_is_the_same() {
+    let far_apart = noise(1 << 20).repeat(2);
+    for input in [vec![], vec![7], vec![0; 1 << 20], noise(200_000), text(), far_apart] {
+        let mut by_rust = BytesMut::new();
+        zstd_rust::compress(&input, &mut by_rust);
+        assert_eq!(zstd_c::decompress(&by_rust, LIMIT).unwrap(), input);
+        for level in [-5, 1, 3, 22] {
+            let mut by_c = BytesMut::new();
+            zstd_c::compress(Some(level), &input, &mut by_c).unwrap();
+            assert_eq!(zstd_rust::decompress(&by_c, input.len()).unwrap(), input, "level {level}");
+            let stream = ::zstd::stream::encode_all(&input[..], level).unwrap();
+            let twice = [&stream[..], b"\x50\x2a\x4d\x18\x02\0\0\0..", &by_c].concat();
+            assert_eq!(zstd_rust::decompress(&twice, LIMIT).unwrap(), input.repeat(2), "level {level}");
+            for len in [0, 3, 4, 5, 8, by_c.len() - 1] {
+                let cut = zstd_rust::decompress(&by_c[..len], LIMIT);
+                assert!(matches!(cut, Err(DecompressError::Corrupt { .. })), "{len}: {cut:?}");
+            }
+        }
+    }
+}
+
+/// A frame of eighteen bytes may declare a window of hundreds of megabytes.
+#[cfg(feature = "zstd")]
+#[test]
+fn a_zstd_window_that_is_declared_only_is_not_allocated() {
+    let large_window = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa7, 0x23, 0x03, 0x00, b'x'];
+    assert_eq!(decompress(Compression::Zstd, &large_window, 100).unwrap(), [b'x'; 100][..]);
+    let too_small = decompress(Compression::Zstd, &large_window, 99);
+    assert_eq!(too_small, Err(DecompressError::TooLarge { limit: 99 }));
 }

@@ -1,4 +1,4 @@
-//! Zstandard (RFC 8878), a whole batch at once.
+//! Zstandard (RFC 8878) by the C library, a whole batch at once.
 //!
 //! One shot instead of streaming: the output is its own window then, while a stream allocates the window that
 //! the frame declares, up to 128 MiB for a frame of 18 bytes. Contexts are kept per thread, as making one costs
