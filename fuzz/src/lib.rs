@@ -38,8 +38,8 @@ const LIMIT: usize = 64 << 10;
 /// What decompressing to [`LIMIT`] may take where there is no zstd: the output's old and new place while it grows.
 const UNPACKING: usize = 2 * LIMIT;
 /// What zstd's decoder takes for a block of any size: the window, the literals, and the sequences, up to 98,047 of them, that it
-/// makes room for when a block declares them.
-const ZSTD_BLOCK: usize = 2 << 20;
+/// makes room for when a block declares them, 12 bytes each in a list that may be moved while it doubles.
+const ZSTD_BLOCK: usize = 4 << 20;
 /// What a conversion may take besides: the state of gzip's encoder, the records in both formats, and what they are packed to.
 const PACKING: usize = 10 * LIMIT;
 
