@@ -10,6 +10,7 @@ use std::time::Duration;
 use kinglet_harness::absent::or_skip;
 use kinglet_harness::binaries::{Binaries, Kbroker};
 use kinglet_harness::kafka::{Jars, Jvm, Kafka, Tool};
+use kinglet_harness::keys::KeyFile;
 use kinglet_harness::process::{Input, run, run_ok};
 use kinglet_harness::text::{LineFile, Partitions, lines_wanted};
 use kinglet_harness::tools::Tools;
@@ -61,6 +62,22 @@ fn the_console_consumer_reads_every_line_that_kproduce_wrote() {
             .check(file.lines())
             .unwrap_or_else(|e| panic!("codec {codec}: {e}"));
     }
+}
+
+#[test]
+fn keys_go_to_the_partitions_that_the_java_client_sends_them_to() {
+    let Some(world) = World::with_kbroker("the partitioner of Java") else { return };
+    let keys = KeyFile::new(10_000).expect("the keys are written");
+    for topic in ["theirs", "ours"] {
+        world.tools.create_topic(topic, 7, &[]).expect("ktopics --create");
+    }
+    let mut producer = world.jars.tool_for(Tool::ConsoleProducer, world.tools.bootstrap());
+    producer.args(["--topic", "theirs", "--reader-property", "parse.key=true"]);
+    run_ok(&mut producer, Input::File(&keys.path()), LIMIT).expect("console producer");
+    let mut kproduce = world.tools.command("kproduce");
+    kproduce.args(["--topic", "ours", "--property", "parse.key=true"]);
+    run_ok(&mut kproduce, Input::File(&keys.path()), LIMIT).expect("kproduce");
+    assert_eq!(keys.places(&world.tools, "ours"), keys.places(&world.tools, "theirs"));
 }
 
 #[test]

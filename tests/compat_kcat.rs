@@ -6,6 +6,7 @@ use std::time::Duration;
 use kinglet_harness::absent::or_skip;
 use kinglet_harness::binaries::{Binaries, Kbroker};
 use kinglet_harness::kcat::Kcat;
+use kinglet_harness::keys::KeyFile;
 use kinglet_harness::process::{Input, run_ok};
 use kinglet_harness::text::{LineFile, Partitions, lines_wanted};
 use kinglet_harness::tools::Tools;
@@ -55,6 +56,28 @@ fn kcat_lists_the_broker_and_the_partitions_of_a_topic() {
     let address = format!("at localhost:{}", world.broker.port());
     assert!(listing.contains(&address), "{listing}");
     assert!(listing.contains("topic \"listed\" with 3 partitions"), "{listing}");
+}
+
+/// librdkafka counts no key and an empty one as it likes; what has a key goes where librdkafka sends it.
+#[test]
+fn keys_go_to_the_partitions_that_librdkafka_sends_them_to() {
+    let Some(world) = World::new("partitioners of librdkafka") else { return };
+    let keys = KeyFile::new(10_000).expect("the keys are written");
+    let partitioners =
+        ["consistent_random", "consistent", "murmur2_random", "murmur2", "fnv1a_random", "fnv1a"];
+    for partitioner in partitioners {
+        let (theirs, ours) = (format!("theirs-{partitioner}"), format!("ours-{partitioner}"));
+        world.tools.create_topic(&theirs, 7, &[]).expect("ktopics --create");
+        world.tools.create_topic(&ours, 7, &[]).expect("ktopics --create");
+        let mut kcat = world.kcat.command(&world.broker.bootstrap());
+        kcat.args(["-P", "-t", &theirs, "-K", "\t", "-X", &format!("topic.partitioner={partitioner}")]);
+        run_ok(&mut kcat, Input::File(&keys.path()), LIMIT).expect("kcat -P");
+        let mut kproduce = world.tools.command("kproduce");
+        kproduce.args(["--topic", &ours, "--property", "parse.key=true"]);
+        kproduce.args(["--producer-property", &format!("partitioner={partitioner}")]);
+        run_ok(&mut kproduce, Input::File(&keys.path()), LIMIT).expect("kproduce");
+        assert_eq!(keys.places(&world.tools, &ours), keys.places(&world.tools, &theirs), "{partitioner}");
+    }
 }
 
 struct World {

@@ -7,8 +7,10 @@ mod properties;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::producer::{Custom, Partitioner};
 use crate::protocol::records::Compression;
 use crate::protocol::releases::Release;
 use crate::{Error, ErrorKind, Result};
@@ -31,6 +33,7 @@ pub use properties::parse_properties;
 pub struct Config {
     values: BTreeMap<&'static str, String>,
     unknown: Vec<UnknownKey>,
+    pub(crate) partitioner: Option<Custom>,
 }
 
 /// A key of a property file that no Kafka client knows.
@@ -150,6 +153,13 @@ impl Config {
         self.with("allow.auto.create.topics", allow.to_string())
     }
 
+    /// Chooses partitions by code, instead of `partitioner.class`.
+    #[must_use]
+    pub fn partitioner(mut self, partitioner: impl Partitioner) -> Self {
+        self.partitioner = Some(Custom(Arc::new(partitioner)));
+        self
+    }
+
     /// Sets `request.timeout.ms`.
     #[must_use]
     pub fn request_timeout(self, timeout: Duration) -> Self {
@@ -179,6 +189,11 @@ impl Config {
             // Kafka takes these words in any case.
             Kind::Bool => value.to_ascii_lowercase(),
             Kind::OneOf(_) if key.name == "security.protocol" => value.to_ascii_uppercase(),
+            // Java's classes are known without their package.
+            Kind::OneOf(_) if key.name == "partitioner.class" => {
+                let class = value.strip_prefix("org.apache.kafka.clients.producer.").unwrap_or(value);
+                class.strip_prefix("internals.").unwrap_or(class).to_ascii_lowercase()
+            }
             Kind::OneOf(_) => value.to_ascii_lowercase(),
             Kind::Text | Kind::Int(..) | Kind::Release => value.to_owned(),
         };

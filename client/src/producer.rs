@@ -26,6 +26,8 @@ use delivery::BatchResult;
 use sender::Sender;
 
 pub use delivery::{Ack, Delivery};
+pub(crate) use partitioner::Custom;
+pub use partitioner::{Partitioner, TopicView};
 pub(crate) use request::VERSION_MAX;
 
 /// Sends records. A clone is another handle of the same producer; it may be used from any thread.

@@ -10,6 +10,7 @@ pub mod dialogue;
 pub mod golden;
 pub mod kafka;
 pub mod kcat;
+pub mod keys;
 pub mod process;
 pub mod text;
 pub mod tools;

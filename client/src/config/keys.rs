@@ -31,6 +31,20 @@ const MS: Kind = Kind::Int(0, i32::MAX as i64);
 const BYTES: Kind = Kind::Int(0, i32::MAX as i64);
 const ANY_INT: Kind = Kind::Int(i64::MIN, i64::MAX);
 
+/// librdkafka's names, then those of Java's classes without their package.
+const PARTITIONERS: &[&str] = &[
+    "murmur2_random",
+    "murmur2",
+    "consistent_random",
+    "consistent",
+    "fnv1a_random",
+    "fnv1a",
+    "random",
+    "roundrobinpartitioner",
+    "uniformstickypartitioner",
+    "defaultpartitioner",
+];
+
 macro_rules! keys {
     ($( $name:literal $kind:expr, $default:literal, $doc:literal; )*) => {
         &[ $( Key { name: $name, kind: $kind, default: $default, doc: $doc }, )* ]
@@ -67,7 +81,9 @@ pub(super) const KEYS: &[Key] = keys! {
     "delivery.timeout.ms" MS, "120000", "how long a record may take, retries included";
     "retries" MS, "2147483647", "how often a batch is sent again";
     "enable.idempotence" Kind::Bool, "", "no duplicates and no reordering through retries; unset: if acks, retries and in-flight limit allow";
+    "partitioner.class" Kind::OneOf(PARTITIONERS), "murmur2_random", "how records without a partition get one: Java's and librdkafka's ways";
     "partitioner.ignore.keys" Kind::Bool, "false", "spread records with keys like those without";
+    "partitioner.adaptive.partitioning.enable" Kind::Bool, "true", "batches without keys go where least waits to be sent";
     "auto.offset.reset" Kind::OneOf(&["earliest", "latest", "none"]), "latest", "where to go on when a position is outside of its partition";
     "isolation.level" Kind::OneOf(&["read_uncommitted", "read_committed"]), "read_uncommitted", "whether records of aborted transactions are seen";
     "fetch.min.bytes" BYTES, "1", "the broker waits until it has this much";
@@ -99,8 +115,6 @@ pub(super) const WITHOUT_EFFECT: &[Key] = keys! {
     "value.serializer" Kind::Text, "", "values are bytes";
     "key.deserializer" Kind::Text, "", "keys are bytes";
     "value.deserializer" Kind::Text, "", "values are bytes";
-    "partitioner.class" Kind::Text, "", "";
-    "partitioner.adaptive.partitioning.enable" Kind::Bool, "", "";
     "partitioner.availability.timeout.ms" ANY_INT, "", "";
     "transactional.id" Kind::Text, "", "";
     "transaction.timeout.ms" MS, "", "";
@@ -129,6 +143,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("fetch.wait.max.ms", "fetch.max.wait.ms"),
     ("fetch.message.max.bytes", "max.partition.fetch.bytes"),
     ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("partitioner", "partitioner.class"),
 ];
 
 /// The row of a key, by its own name or another client's.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::delivery::{BatchResult, Written};
 use super::parcel::Slot;
-use super::partitioner;
+use super::partitioner::{self, Choice, Goes, TopicView};
 use super::queue::{Open, PartitionQueue};
 use super::sequence::Identity;
 use crate::metadata::{Cluster, Topic};
@@ -45,7 +45,9 @@ pub(crate) struct Limits {
     pub(crate) delivery_timeout: Duration,
     pub(crate) retries: u32,
     pub(crate) retry: Backoff,
-    pub(crate) ignore_keys: bool,
+    pub(crate) partitioner: Choice,
+    /// Batches without a partition of their own go where there is least to send (KIP-794).
+    pub(crate) adaptive: bool,
     /// Idempotence was asked for by name: without it nothing is sent.
     pub(crate) must_be_numbered: bool,
 }
@@ -222,16 +224,19 @@ impl Accumulator {
         if count == 0 {
             return Err(Refused::NoMetadata);
         }
-        let (mut partition, sticky) = match (record.partition, record.key) {
-            (Some(wanted), _) => match usize::try_from(wanted).ok().filter(|index| *index < count) {
-                Some(index) => (index, false),
-                None => return Err(Refused::Never(no_partition(&queue.name, wanted, count))),
-            },
-            (None, Some(key)) if !self.limits.ignore_keys => (partitioner::by_key(key, count), false),
-            (None, _) => {
-                queue.avoid_leaderless();
+        let limits = &self.limits;
+        let view = TopicView { name: &queue.name, partitions: &queue.partitions };
+        let (mut partition, sticky) = match limits.partitioner.of(record, &view) {
+            Goes::To(index) => (index, false),
+            Goes::WithOthers => {
+                queue.avoid_leaderless(limits.adaptive);
                 (queue.sticky, true)
             }
+            Goes::Next => {
+                queue.stick_to_next(false);
+                (queue.sticky, false)
+            }
+            Goes::Nowhere(wanted) => return Err(Refused::Never(no_partition(&queue.name, wanted, count))),
         };
         let mut full = false;
         let size = queue.batch_size;
@@ -241,7 +246,7 @@ impl Accumulator {
         if close(queue, partition) {
             full = true;
             if sticky {
-                queue.stick_to_next();
+                queue.stick_to_next(limits.adaptive);
                 partition = queue.sticky;
                 close(queue, partition);
             }
@@ -441,16 +446,15 @@ impl TopicQueue {
 
     /// A batch that is not begun yet goes to a partition with a leader, if there is one: it would wait otherwise.
     #[inline]
-    fn avoid_leaderless(&mut self) {
+    fn avoid_leaderless(&mut self, adaptive: bool) {
         let sticky = self.partitions.get(self.sticky);
         if sticky.is_some_and(|queue| queue.leader.is_none() && queue.open.is_none()) {
-            self.stick_to_next();
+            self.stick_to_next(adaptive);
         }
     }
 
-    fn stick_to_next(&mut self) {
-        let leaders: Vec<bool> = self.partitions.iter().map(|queue| queue.leader.is_some()).collect();
-        self.sticky = partitioner::rotate(self.sticky, &leaders);
+    fn stick_to_next(&mut self, adaptive: bool) {
+        self.sticky = partitioner::rotate(self.sticky, &self.partitions, adaptive);
     }
 }
 

@@ -84,6 +84,11 @@ impl PartitionQueue {
         self.open.is_some() || !self.full.is_empty() || !self.again.is_empty()
     }
 
+    /// Batches that are full or under way.
+    pub(super) fn backlog(&self) -> usize {
+        self.full.len() + self.again.len() + self.in_flight
+    }
+
     /// When the batch was opened that is next.
     pub(super) fn oldest(&self) -> Option<Instant> {
         let again = self.again.front().map(|parcel| parcel.opened);

@@ -1,6 +1,7 @@
 //! From the configuration to what the producer may do.
 
 use super::accumulator::Limits;
+use super::partitioner::Choice;
 use super::request;
 use super::sequence::Identity;
 use crate::net::Backoff;
@@ -65,7 +66,8 @@ pub(super) fn limits(config: &Config, identity: Identity, must_be_numbered: bool
         delivery_timeout: config.duration("delivery.timeout.ms"),
         retries: config.int("retries").and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX),
         retry: retry(config),
-        ignore_keys: config.flag("partitioner.ignore.keys"),
+        partitioner: Choice::new(config),
+        adaptive: config.flag("partitioner.adaptive.partitioning.enable"),
         must_be_numbered,
     }
 }

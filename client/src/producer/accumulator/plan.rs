@@ -69,7 +69,7 @@ impl Accumulator {
                 Ok(_) => {
                     let Some(mut parcel) = queue.take_next(*slot, &topic.name) else { continue };
                     if queue.open.is_none() && topic.sticky == slot.partition {
-                        topic.stick_to_next();
+                        topic.stick_to_next(self.limits.adaptive);
                     }
                     let queue = topic.partitions.get_mut(slot.partition);
                     if let (Identity::Known { id, epoch }, None, Some(queue)) =
@@ -115,7 +115,7 @@ impl Accumulator {
                 expired.extend(queue.take_next(*slot, &topic.name).inspect(|_| queue.in_flight -= 1));
             }
             if expired.len() > before && topic.sticky == slot.partition {
-                topic.stick_to_next();
+                topic.stick_to_next(self.limits.adaptive);
             }
         }
         for parcel in expired {

@@ -2,6 +2,7 @@ use std::cell::Cell;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
+use crate::Config;
 use crate::metadata::Leader;
 use crate::producer::Delivery;
 use crate::producer::parcel::{Body, Outcome, Parcel};
@@ -52,7 +53,8 @@ fn limits() -> Limits {
         delivery_timeout: Duration::from_secs(120),
         retries: u32::MAX,
         retry: Backoff { base: 100 * MS, max: Duration::from_secs(1) },
-        ignore_keys: false,
+        partitioner: Choice::new(&Config::default()),
+        adaptive: true,
         must_be_numbered: false,
     }
 }
@@ -502,4 +504,36 @@ fn a_topic_in_an_old_format_gets_its_batches_without_numbers_unless_they_are_a_m
         }
         drop(result);
     }
+}
+
+#[test]
+fn round_robin_gives_each_record_to_the_next_partition_with_or_without_a_key() {
+    let round_robin = Config::default().set("partitioner.class", "RoundRobinPartitioner").unwrap();
+    let limits = Limits { partitioner: Choice::new(&round_robin), ..limits() };
+    let (mut acc, hand) = (accumulator(limits, KNOWN, 3), Hand::new());
+    for key in ["a", "a", "b", "b", "b", "b"] {
+        acc.push(&Record::to("t").key(key).value("v"), &hand, Arc::clone).expect("there is room");
+    }
+    let counts = acc.topics[0].partitions.iter().map(|queue| queue.open.as_ref().map(|o| o.builder.count()));
+    assert_eq!(counts.collect::<Vec<_>>(), [Some(2); 3]);
+}
+
+#[test]
+fn a_partitioner_of_the_users_own_chooses_and_may_choose_wrongly() {
+    struct FirstByte;
+    impl crate::Partitioner for FirstByte {
+        fn partition(&self, record: &Record<'_>, topic: &TopicView<'_>) -> Option<i32> {
+            assert_eq!((topic.name(), topic.partition_count(), topic.has_leader(2)), ("t", 3, true));
+            Some(i32::from(*record.key?.first()?))
+        }
+    }
+    let limits = Limits { partitioner: Choice::new(&Config::default().partitioner(FirstByte)), ..limits() };
+    let (mut acc, hand) = (accumulator(limits, KNOWN, 3), Hand::new());
+    let mut put = |key: &[u8]| acc.push(&Record::to("t").key(key).value("v"), &hand, Arc::clone);
+    put(&[2]).expect("partition 2 is there");
+    put(&[]).expect("it goes with the others");
+    let Err(Refused::Never(error)) = put(&[3]) else { panic!("there is no partition 3") };
+    assert_eq!(error.kind(), ErrorKind::UnknownPartition);
+    let counts = acc.topics[0].partitions.iter().map(|queue| queue.open.as_ref().map(|o| o.builder.count()));
+    assert_eq!(counts.collect::<Vec<_>>(), [Some(1), None, Some(1)]);
 }
