@@ -4,6 +4,8 @@
 //! batches to send and batches that are finished go out.
 
 mod landing;
+#[cfg(test)]
+mod model;
 mod plan;
 #[cfg(test)]
 mod tests;

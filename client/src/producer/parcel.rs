@@ -37,6 +37,8 @@ pub(crate) struct Parcel {
     pub(crate) opened: Instant,
     /// It was sent at least once without a clear answer.
     pub(crate) uncertain: bool,
+    /// It was sent at least once without any answer.
+    pub(crate) unanswered: bool,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,7 @@ impl Parcel {
             attempts: 0,
             opened: self.opened,
             uncertain: false,
+            unanswered: false,
         };
         (self.result, self.body, self.count) = (first_result, Body::Building(first), at);
         (self.size, self.attempts) = (self.size / 2, 0);

@@ -1,6 +1,7 @@
 //! The batches of one partition, in the order in which they must be written.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,9 +23,14 @@ pub(super) struct PartitionQueue {
     /// To be sent again, by number; before anything else.
     again: VecDeque<Parcel>,
     pub(super) in_flight: usize,
-    /// The numbers of batches that were sent and are not finished.
-    pub(super) first_under_way: BTreeSet<u64>,
+    /// The numbers of batches that were sent and are not finished, and how many were sent before each.
+    under_way: BTreeMap<u64, u64>,
+    /// Batches that were sent, each counted once.
+    sent: u64,
     pub(super) sequence: Sequence,
+    /// What is under way carries numbers of an older id: if they are refused it is sent again under new ones, so nothing may be
+    /// written before it.
+    pub(super) is_outdated: bool,
     /// A batch with the present numbers was acked.
     pub(super) is_known: bool,
     pub(super) not_before: Option<Instant>,
@@ -128,8 +134,31 @@ impl PartitionQueue {
             None => self.full.pop_front().or_else(|| self.open.take())?.into_parcel(slot, topic.clone()),
         };
         self.in_flight += 1;
-        self.first_under_way.insert(parcel.number);
+        if let Entry::Vacant(place) = self.under_way.entry(parcel.number) {
+            place.insert(self.sent);
+            self.sent += 1;
+        }
         Some(parcel)
+    }
+
+    /// A batch that was sent is finished.
+    pub(super) fn finish(&mut self, number: u64) {
+        self.under_way.remove(&number);
+    }
+
+    /// The number of the oldest batch that was sent and is not finished.
+    pub(super) fn earliest(&self) -> Option<u64> {
+        self.under_way.first_key_value().map(|(number, _)| *number)
+    }
+
+    /// How many batches were sent since the oldest that is not finished, itself included.
+    pub(super) fn span(&self) -> u64 {
+        self.under_way.values().min().map_or(0, |before| self.sent - before)
+    }
+
+    /// A batch that was sent becomes two.
+    pub(super) fn count_half(&mut self) {
+        self.sent += 1;
     }
 
     /// Notes a failure: nothing is sent for a while. Batches that fail together count once.
@@ -171,6 +200,7 @@ impl Open {
             attempts: 0,
             opened: self.opened,
             uncertain: false,
+            unanswered: false,
         }
     }
 }

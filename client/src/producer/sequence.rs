@@ -1,7 +1,11 @@
 //! Idempotence: the producer id, and the sequence numbers that let a broker drop what it has already.
 //!
 //! One id serves all partitions. When a numbered batch is given up, or a broker has lost track, its numbers cannot go
-//! on: then a new id is asked for, once nothing is under way, and all partitions start at 0 again.
+//! on: then, once nothing is under way, the next epoch of the id is taken and all partitions start at 0 again (KIP-360). No
+//! broker is asked for that, and the new epoch keeps out what is still on its way under the old one.
+
+/// Batches of a producer that a broker remembers in each partition.
+pub(super) const BATCHES_REMEMBERED: u64 = 5;
 
 /// Who numbers the batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +14,13 @@ pub(crate) enum Identity {
     Off,
     /// An id is needed before anything is sent.
     Wanted,
+    /// The numbers of this id and epoch cannot go on.
+    Outworn {
+        /// The id.
+        id: i64,
+        /// Its epoch.
+        epoch: i16,
+    },
     /// This id and epoch.
     Known {
         /// The id.
@@ -17,6 +28,27 @@ pub(crate) enum Identity {
         /// Its epoch.
         epoch: i16,
     },
+}
+
+impl Identity {
+    /// What follows when numbers cannot go on.
+    pub(crate) fn outworn(self) -> Self {
+        match self {
+            Self::Known { id, epoch } => Self::Outworn { id, epoch },
+            Self::Off | Self::Wanted | Self::Outworn { .. } => self,
+        }
+    }
+
+    /// What follows when nothing is under way any more.
+    pub(crate) fn next(self) -> Self {
+        match self {
+            Self::Outworn { id, epoch } => match epoch.checked_add(1) {
+                Some(epoch) => Self::Known { id, epoch },
+                None => Self::Wanted,
+            },
+            Self::Off | Self::Wanted | Self::Known { .. } => self,
+        }
+    }
 }
 
 /// The number of a batch: that of its first record, under one id.

@@ -3,7 +3,7 @@
 use super::accumulator::Limits;
 use super::partitioner::Choice;
 use super::request;
-use super::sequence::Identity;
+use super::sequence::{BATCHES_REMEMBERED, Identity};
 use crate::net::Backoff;
 use crate::protocol::records::Compression;
 use crate::{Config, Error, ErrorKind, Result};
@@ -28,10 +28,9 @@ pub(super) fn requests(config: &Config) -> request::Settings {
 
 /// Idempotence is on unless it was switched off, or other settings rule it out; asked for by name, those are an error.
 pub(super) fn identity(config: &Config, acks: i16) -> Result<(Identity, bool)> {
-    /// What a broker remembers of a producer.
-    const BATCHES_REMEMBERED: i64 = 5;
-    let in_flight = config.int("max.in.flight.requests.per.connection").unwrap_or(BATCHES_REMEMBERED);
-    let possible = acks == -1 && config.int("retries") != Some(0) && in_flight <= BATCHES_REMEMBERED;
+    let in_flight = config.int("max.in.flight.requests.per.connection").unwrap_or_default();
+    let is_remembered = u64::try_from(in_flight).is_ok_and(|count| count <= BATCHES_REMEMBERED);
+    let possible = acks == -1 && config.int("retries") != Some(0) && is_remembered;
     match config.get("enable.idempotence") {
         Some("false") => Ok((Identity::Off, false)),
         Some(_) if !possible => Err(Error::new(ErrorKind::Config, "enable.idempotence=true cannot be kept")

@@ -53,6 +53,7 @@ impl Accumulator {
             }
             Outcome::Lost { error, sent } => {
                 parcel.uncertain |= sent;
+                parcel.unanswered |= sent;
                 self.queue_mut(slot).into_iter().for_each(|queue| queue.leader = None);
                 let again = error.is_retriable();
                 (error, again)
@@ -81,8 +82,9 @@ impl Accumulator {
             );
         parcel.uncertain |= maybe_appended(code);
         if lost_track && code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER {
-            // Brokers look for the batch among the last ones they wrote before they look at the order: it is not there.
-            parcel.uncertain = false;
+            // Brokers look for the batch among the last ones they wrote before they look at the order: it is not there. But a
+            // request of a connection that was lost may still be worked off.
+            parcel.uncertain = parcel.unanswered;
         }
         if lost_track && !self.current(parcel.stamp) {
             // Under its old number it can never be written, and only what is surely not written may get a new one.
@@ -91,7 +93,8 @@ impl Accumulator {
         }
         // A batch behind one that failed is out of order by nature; the first of them is not.
         if lost_track && self.current(parcel.stamp) && self.earliest(parcel.slot, parcel.number) {
-            self.identity = Identity::Wanted;
+            let is_fenced = code == ErrorCode::INVALID_PRODUCER_EPOCH;
+            self.identity = if is_fenced { Identity::Wanted } else { self.identity.outworn() };
         }
         // A topic kept in a format before 0.11 has no place for numbers, and has surely not written the batch.
         if code == ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
@@ -117,6 +120,7 @@ impl Accumulator {
                 *self.unfinished.entry(first.number).or_default() += 1;
                 if let Some(queue) = self.queue_mut(slot) {
                     // Each is put in front of what has the same number or a higher one.
+                    queue.count_half();
                     queue.put_back(second);
                     queue.put_back(first);
                 }
@@ -142,7 +146,7 @@ impl Accumulator {
     /// Whether no batch of the partition before this one is unfinished.
     fn earliest(&self, slot: Slot, number: u64) -> bool {
         let queue = self.topics.get(slot.topic).and_then(|t| t.partitions.get(slot.partition));
-        queue.is_none_or(|queue| queue.first_under_way.first().is_none_or(|first| *first >= number))
+        queue.is_none_or(|queue| queue.earliest().is_none_or(|first| first >= number))
     }
 
     fn current(&self, stamp: Option<Stamp>) -> bool {
@@ -155,7 +159,7 @@ impl Accumulator {
     pub(super) fn give_up(&mut self, parcel: Parcel, error: Error, now: Instant) {
         // Its numbers are lost, and a broker would refuse those behind them.
         if self.current(parcel.stamp) {
-            self.identity = Identity::Wanted;
+            self.identity = self.identity.outworn();
         }
         let partition = i32::try_from(parcel.slot.partition).unwrap_or(i32::MAX);
         let error = error.maybe_written(parcel.uncertain).around(|c| {
@@ -167,13 +171,12 @@ impl Accumulator {
     }
 
     fn finish(&mut self, parcel: Parcel, result: Result<Written>) {
-        let slot = parcel.slot;
-        if let Some(queue) = self.queue_mut(slot) {
-            queue.first_under_way.remove(&parcel.number);
-        }
         match self.unfinished.get_mut(&parcel.number) {
             Some(halves) if *halves > 1 => *halves -= 1,
-            Some(_) | None => drop(self.unfinished.remove(&parcel.number)),
+            Some(_) | None => {
+                self.unfinished.remove(&parcel.number);
+                self.queue_mut(parcel.slot).into_iter().for_each(|queue| queue.finish(parcel.number));
+            }
         }
         self.used = self.used.saturating_sub(parcel.size);
         let count = u64::from(parcel.count);

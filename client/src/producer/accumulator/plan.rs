@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Accumulator, Identity};
 use crate::producer::parcel::{Parcel, Slot};
-use crate::producer::sequence::Stamp;
+use crate::producer::sequence::{BATCHES_REMEMBERED, Stamp};
 use crate::{Error, ErrorKind};
 
 /// With `linger.ms` unset a batch waits this long at most, and only while its broker is busy.
@@ -30,10 +30,14 @@ impl Accumulator {
     pub(crate) fn plan(&mut self, now: Instant) -> Plan {
         self.signalled = false;
         self.starved &= self.used >= self.limits.memory / 2;
+        if matches!(self.identity, Identity::Outworn { .. }) && self.under_way == 0 {
+            self.on_identity(self.identity.next());
+        }
         let identify = self.identity == Identity::Wanted && self.under_way == 0;
         let mut plan = Plan { identify, ..Plan::default() };
         self.expire(now, &mut plan);
-        while self.identity != Identity::Wanted && self.pass(now, &mut plan) {}
+        let may_send = matches!(self.identity, Identity::Off | Identity::Known { .. });
+        while may_send && self.pass(now, &mut plan) {}
         self.active.rotate_left(usize::from(self.active.len() > 1));
         self.drop_idle();
         plan
@@ -61,7 +65,13 @@ impl Accumulator {
             // A broker that knows nothing of a producer id takes any number as its first: a second batch could be
             // written while the first one fails, and in front of it. So the first ack is waited for.
             let is_numbered = matches!(self.identity, Identity::Known { .. });
-            let in_flight = if is_numbered && !queue.is_known { 1 } else { self.limits.partition_in_flight };
+            let is_alone = queue.in_flight > 0 && queue.is_outdated || is_numbered && !queue.is_known;
+            let in_flight = match queue.span() {
+                // Brokers know a batch again among so many. What failed could be written already and be sent again.
+                BATCHES_REMEMBERED.. if is_numbered => 0,
+                _ if is_alone => 1,
+                _ => self.limits.partition_in_flight,
+            };
             match queue.next_due(now, linger, topic.batch_size, in_flight) {
                 Ok(_) if busy >= self.limits.in_flight => {}
                 Ok(size)
@@ -71,12 +81,15 @@ impl Accumulator {
                     if queue.open.is_none() && topic.sticky == slot.partition {
                         topic.stick_to_next(self.limits.adaptive);
                     }
-                    let queue = topic.partitions.get_mut(slot.partition);
-                    if let (Identity::Known { id, epoch }, None, Some(queue)) =
-                        (self.identity, parcel.stamp, queue)
+                    if let (Identity::Known { id, epoch }, Some(queue)) =
+                        (self.identity, topic.partitions.get_mut(slot.partition))
                     {
-                        let sequence = queue.sequence.take(parcel.count);
-                        parcel.stamp = Some(Stamp { id, epoch, sequence });
+                        let stamp = parcel.stamp.get_or_insert_with(|| Stamp {
+                            id,
+                            epoch,
+                            sequence: queue.sequence.take(parcel.count),
+                        });
+                        queue.is_outdated = (stamp.id, stamp.epoch) != (id, epoch);
                     }
                     self.under_way += 1;
                     match planned {
