@@ -130,6 +130,18 @@ fn the_wrapper_says_whose_clock_the_timestamps_are() {
 }
 
 #[test]
+fn timestamps_inside_a_v0_wrapper_stay_whosever_clock_they_claim() {
+    let inside = [(3, NOW), (4, NOW + 80)]
+        .map(|(offset, timestamp)| message(1, offset, LOG_APPEND_TIME, timestamp, Some(b"value")));
+    let set = gzipped(0, 4, &inside);
+    assert_eq!(offsets_and_times(&set), [(3, NOW), (4, NOW + 80)]);
+    let batches = upgraded(&set);
+    let records = batches.iter().flat_map(|batch| decoded(batch).unwrap());
+    let records: Vec<i64> = records.map(|(_, record)| record.timestamp).collect();
+    assert_eq!(records, [NOW, NOW + 80]);
+}
+
+#[test]
 fn keys_and_values_may_be_null() {
     let set = [message(0, 7, 0, 0, None), message(1, 8, 0, NOW, None)].concat();
     for message in read(&set, Tail::Whole).unwrap() {

@@ -129,6 +129,18 @@ impl BatchBuilder {
         self.buf.len()
     }
 
+    /// Bytes of memory that it holds.
+    pub fn capacity(&self) -> usize {
+        self.buf.capacity()
+    }
+
+    /// Bytes of memory that it will hold besides, when `more` bytes follow.
+    #[inline]
+    pub fn growth(&self, more: usize) -> usize {
+        let capacity = self.buf.capacity();
+        if more <= capacity - self.buf.len() { 0 } else { self.capacity_for(more) - capacity }
+    }
+
     /// Records so far.
     pub fn count(&self) -> u32 {
         self.count
@@ -186,11 +198,15 @@ impl BatchBuilder {
 
     #[cold]
     fn grow(&mut self, more: usize) {
+        self.buf.reserve_exact(self.capacity_for(more) - self.buf.len());
+    }
+
+    fn capacity_for(&self, more: usize) -> usize {
         let need = self.buf.len() + more;
         let doubled = self.buf.capacity() * 2;
         // Up to the hint and no further, if that is enough: a full batch should not hold twice its size.
         let target = if need <= self.capacity_hint { doubled.min(self.capacity_hint) } else { doubled };
-        self.buf.reserve_exact(target.max(need) - self.buf.len());
+        target.max(need)
     }
 }
 

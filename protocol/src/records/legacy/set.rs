@@ -152,7 +152,8 @@ impl Inside {
             .checked_add(self.base_offset)
             .ok_or(BatchError::Corrupt("an offset inside a compressed message that no log has"))?;
         if message.format == MessageFormat::V1 {
-            message.timestamp_type = self.timestamp_type.or(message.timestamp_type);
+            // A wrapper of format v0 has no clock: the producer's timestamps stay, whatever the messages inside say of them.
+            message.timestamp_type = Some(self.timestamp_type.unwrap_or(TimestampType::CreateTime));
             message.timestamp = self.append_time.unwrap_or(message.timestamp);
         }
         Ok(Some(message))
