@@ -101,6 +101,7 @@ pub(crate) struct Accumulator {
     topics: Vec<TopicQueue>,
     names: HashMap<Arc<str>, usize>,
     last_topic: usize,
+    /// Bytes of memory that batches hold.
     used: usize,
     /// Partitions with something to send.
     active: VecDeque<Slot>,
@@ -177,12 +178,14 @@ impl Accumulator {
         if bound > self.limits.record_max && record.payload_len() > self.limits.record_max {
             return Err(Refused::Never(self.too_large(record)));
         }
-        if self.used + bound > self.limits.memory && self.used > 0 {
+        let (partition, full) = self.choose(topic, record, bound)?;
+        let slot = Slot { topic, partition };
+        let open = self.queue_mut(slot).and_then(|queue| queue.open.as_ref());
+        let growth = open.map_or(bound, |open| open.builder.growth(bound));
+        if self.used + growth > self.limits.memory && self.used > 0 && growth > 0 {
             self.starved = true;
             return Err(Refused::Full);
         }
-        let (partition, full) = self.choose(topic, record, bound)?;
-        let slot = Slot { topic, partition };
         let fresh = self.open(slot, clock)?;
         let Some(queue) = self.topics.get_mut(topic) else { return Err(Refused::NoMetadata) };
         let batch_size = queue.batch_size;
@@ -196,10 +199,10 @@ impl Accumulator {
             open.unix_ms
         });
         open.has_headers |= !record.headers.is_empty();
-        let before = open.builder.len();
+        let (before, memory) = (open.builder.len(), open.builder.capacity());
         let index = open.builder.push(timestamp_ms, record.key, record.value, record.headers);
         let after = open.builder.len();
-        self.used += after - before;
+        self.used += open.builder.capacity() - memory;
         self.enqueued += 1;
         let news = fresh || full || (after >= batch_size && before < batch_size);
         let wake = news && !self.signalled;
@@ -272,7 +275,7 @@ impl Accumulator {
         self.next_number += 1;
         self.unfinished.insert(number, 1);
         let open = Open::new(number, slot.partition, self.limits.batch_size, opened, unix_ms);
-        self.used += open.builder.len();
+        self.used += open.builder.capacity();
         if let Some(queue) = self.queue_mut(slot) {
             queue.open = Some(open);
         }

@@ -28,8 +28,10 @@ pub(crate) struct Parcel {
     pub(crate) result: Arc<BatchResult>,
     pub(crate) body: Body,
     pub(crate) count: u32,
-    /// Bytes of memory that it takes.
+    /// Bytes on the wire, before compression.
     pub(crate) size: usize,
+    /// Bytes of `buffer.memory` that it holds.
+    pub(crate) memory: usize,
     /// At least one record has headers, which old brokers cannot store.
     pub(crate) has_headers: bool,
     pub(crate) stamp: Option<Stamp>,
@@ -92,6 +94,7 @@ impl Parcel {
             body: Body::Building(second),
             count: self.count - at,
             size: self.size - self.size / 2,
+            memory: self.memory - self.memory / 2,
             has_headers: self.has_headers,
             stamp: self.stamp.map(|stamp| stamp.after(at)),
             attempts: 0,
@@ -100,7 +103,7 @@ impl Parcel {
             unanswered: false,
         };
         (self.result, self.body, self.count) = (first_result, Body::Building(first), at);
-        (self.size, self.attempts) = (self.size / 2, 0);
+        (self.size, self.memory, self.attempts) = (self.size / 2, self.memory / 2, 0);
         Ok((self, half))
     }
 }

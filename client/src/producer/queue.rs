@@ -194,6 +194,7 @@ impl Open {
             result: self.result,
             count: self.builder.count(),
             size: self.builder.len(),
+            memory: self.builder.capacity(),
             has_headers: self.has_headers,
             body: Body::Building(self.builder),
             stamp: None,

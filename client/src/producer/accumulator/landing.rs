@@ -178,7 +178,7 @@ impl Accumulator {
                 self.queue_mut(parcel.slot).into_iter().for_each(|queue| queue.finish(parcel.number));
             }
         }
-        self.used = self.used.saturating_sub(parcel.size);
+        self.used = self.used.saturating_sub(parcel.memory);
         let count = u64::from(parcel.count);
         for tally in [&mut self.total, &mut self.since_report] {
             match &result {

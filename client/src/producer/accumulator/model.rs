@@ -127,8 +127,11 @@ struct Handle {
 struct Log {
     records: Vec<u64>,
     /// By id, the newest epoch with its last batches: first and last number, offset.
-    producers: HashMap<i64, (i16, VecDeque<(i32, i32, i64)>)>,
+    producers: HashMap<i64, (i16, VecDeque<Known>)>,
 }
+
+/// A batch that a broker remembers: its first and last number, and where it is.
+type Known = (i32, i32, i64);
 
 /// What a log of the model says to a batch.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +148,10 @@ impl<'a> World<'a> {
         let memory = 8 * KIB;
         let limits = Limits {
             batch_size: *[200, 400, KIB].iter().choose(&mut rng).expect("one of three"),
-            linger: *[None, Some(3 * MS), Some(MS * 0)].iter().choose(&mut rng).expect("one of three"),
+            linger: *[None, Some(3 * MS), Some(Duration::ZERO)]
+                .iter()
+                .choose(&mut rng)
+                .expect("one of three"),
             memory,
             record_max: 300,
             request_max: 2 * KIB,
