@@ -1,5 +1,7 @@
 //! What the producer takes of the process's memory. Each test is alone in its process's peak: they run one after the other.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 mod allocation;
 mod fake;
 
