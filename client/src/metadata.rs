@@ -3,7 +3,5 @@
 mod cache;
 mod refresh;
 
-#[cfg(test)]
-pub(crate) use cache::Leader;
-pub(crate) use cache::{Broker, Cluster, Topic};
+pub(crate) use cache::{Broker, Cluster, Leader, Topic};
 pub(crate) use refresh::{Metadata, Wanted};

@@ -14,7 +14,9 @@ use kinglet::protocol::messages::list_offsets::{ListOffsetsPartitionResponse, Li
 use kinglet::protocol::messages::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kinglet::protocol::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
+use kinglet::protocol::messages::produce::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
 use kinglet::protocol::messages::{
     FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
     ProduceRequest, ProduceResponse,
@@ -59,6 +61,34 @@ async fn a_retriable_refusal_is_tried_again_with_the_same_number() {
     let ack = client.producer().unwrap().send(Record::to("t").value("v")).await.unwrap();
     assert_eq!((ack.partition, ack.offset), (0, Some(41)));
     assert_eq!(*sequences.lock().unwrap(), [0, 0]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_names_the_next_leader_is_followed_without_asking_anybody() {
+    let next = Fake::start(|at| {
+        Script::default().with_topic(at).on::<ProduceRequest>(12, |_| Some(produced(ErrorCode::NONE, 7)))
+    })
+    .await;
+    let (host, port) = next.address.rsplit_once(':').unwrap();
+    let endpoint =
+        NodeEndpoint { node_id: 2, host: host.to_owned(), port: port.parse().unwrap(), rack: None };
+    let first = Fake::start(|at| {
+        Script::default().with_topic(at).on::<ProduceRequest>(12, move |_| {
+            let mut answer = produced(ErrorCode::NOT_LEADER_OR_FOLLOWER, -1);
+            answer.responses[0].partition_responses[0].current_leader =
+                LeaderIdAndEpoch { leader_id: 2, leader_epoch: 5 };
+            answer.node_endpoints = vec![endpoint.clone()];
+            Some(answer)
+        })
+    })
+    .await;
+    let config = Config::new(&*first.address).set("retry.backoff.ms", 60_000).unwrap();
+    let config = config.set("retry.backoff.max.ms", 60_000).unwrap();
+    let producer = Client::connect(config).await.unwrap().producer().unwrap();
+    let ack = producer.send(Record::to("t").value("v")).await.unwrap();
+    assert_eq!((ack.partition, ack.offset), (0, Some(7)));
+    let asked = (first.asked::<MetadataRequest>(), next.asked::<MetadataRequest>());
+    assert_eq!(asked, (1, 0), "the topic was asked for, nothing else");
 }
 
 #[tokio::test]

@@ -64,6 +64,28 @@ impl Cluster {
         }
     }
 
+    /// The snapshot with another leader of a partition, unless that is no news (KIP-951).
+    pub(crate) fn moved(&self, topic: &str, partition: i32, leader: Leader) -> Option<Self> {
+        let known = self.topics.get(topic)?;
+        let index = usize::try_from(partition).ok()?;
+        known.partitions.get(index).filter(|known| known.epoch < leader.epoch)?;
+        let mut moved = Topic::clone(known);
+        *moved.partitions.get_mut(index)? = leader;
+        let mut topics = self.topics.clone();
+        topics.insert(Arc::from(topic), Arc::new(moved));
+        Some(Self { topics, ..self.clone() })
+    }
+
+    /// The snapshot with brokers that an answer names, at the addresses it says.
+    pub(crate) fn with_brokers(&self, named: impl Iterator<Item = Broker>) -> Self {
+        let mut brokers = self.brokers.clone();
+        for broker in named {
+            brokers.retain(|known| known.id != broker.id);
+            brokers.push(broker);
+        }
+        Self { brokers, ..self.clone() }
+    }
+
     pub(crate) fn broker(&self, id: i32) -> Option<&Broker> {
         self.brokers.iter().find(|broker| broker.id == id)
     }
@@ -103,8 +125,13 @@ impl Topic {
 
 impl Broker {
     fn new(broker: &MetadataResponseBroker) -> Option<Self> {
-        let port = u16::try_from(broker.port).ok()?;
-        Some(Self { id: broker.node_id, address: Address { host: Arc::from(broker.host.as_str()), port } })
+        Self::at(broker.node_id, &broker.host, broker.port)
+    }
+
+    /// `None` for a port that is none.
+    pub(crate) fn at(id: i32, host: &str, port: i32) -> Option<Self> {
+        let port = u16::try_from(port).ok()?;
+        Some(Self { id, address: Address { host: Arc::from(host), port } })
     }
 }
 
@@ -129,6 +156,15 @@ mod tests {
         assert_eq!(cluster.leader("t", 0), Some(Leader { broker: Some(1), epoch: 5 }));
         let cluster = cluster.updated(&answer(2, 6));
         assert_eq!(cluster.leader("t", 0), Some(Leader { broker: Some(2), epoch: 6 }));
+    }
+
+    #[test]
+    fn an_answer_that_names_the_next_leader_counts_when_its_epoch_is_newer() {
+        let cluster = Cluster::default().updated(&answer(1, 5));
+        let leader = |epoch| Leader { broker: Some(2), epoch };
+        let moved = |epoch| cluster.moved("t", 0, leader(epoch)).and_then(|cluster| cluster.leader("t", 0));
+        assert_eq!((moved(4), moved(5), moved(6)), (None, None, Some(leader(6))));
+        assert!(cluster.moved("t", 1, leader(6)).is_none() && cluster.moved("u", 0, leader(6)).is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::debug;
 
-use super::{Broker, Cluster};
+use super::{Broker, Cluster, Leader};
 use crate::net::{Address, Connection, Lane, Pool};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::metadata::{MetadataRequestTopic, MetadataResponseTopic};
@@ -134,6 +134,19 @@ impl Metadata {
         debug!(peer = connection.address(), topics = response.topics.len(), "metadata");
         self.with(|state| state.cluster = Arc::new(state.cluster.updated(&response)));
         Ok(response)
+    }
+
+    /// Keeps the addresses that a broker's answer names.
+    pub(crate) fn on_brokers(&self, named: impl Iterator<Item = Broker>) {
+        self.with(|state| state.cluster = Arc::new(state.cluster.with_brokers(named)));
+    }
+
+    /// Keeps the leader that a broker's answer names, and says whether it was news.
+    pub(crate) fn on_moved(&self, topic: &str, partition: i32, leader: Leader) -> bool {
+        self.with(|state| {
+            let moved = state.cluster.moved(topic, partition, leader);
+            moved.map(|moved| state.cluster = Arc::new(moved)).is_some()
+        })
     }
 
     fn request(&self, wanted: Wanted<'_>, version: i16) -> MetadataRequest {

@@ -15,7 +15,7 @@ use super::parcel::{Outcome, Parcel};
 use super::request::{self, Unfit};
 use super::sequence::Identity;
 use crate::client::{Core, Target};
-use crate::metadata::Wanted;
+use crate::metadata::{Broker, Leader, Wanted};
 use crate::net::{Connection, Lane};
 use crate::protocol::decode_response;
 use crate::protocol::messages::{
@@ -208,9 +208,15 @@ impl Sender {
     fn on_event(&mut self, event: Event) {
         let now = clock::now();
         match event {
-            Event::Landed(flight, result) => self.on_landed(flight, result, |parcel, response, broker| {
-                request::outcome(parcel, response, broker)
-            }),
+            Event::Landed(flight, result) => {
+                let moved = result.as_ref().map(|response| self.moved(response)).unwrap_or_default();
+                self.on_landed(flight, result, request::outcome);
+                self.with(|acc| {
+                    for (topic, partition, broker) in &moved {
+                        acc.on_moved(topic, *partition, *broker);
+                    }
+                });
+            }
             Event::Told(flight, result) => self.on_landed(flight, result, |_, (), _| {
                 Outcome::Written(Written { base_offset: None, append_time_ms: None })
             }),
@@ -239,6 +245,25 @@ impl Sender {
             }
             Event::Identified(result) => self.on_identified(result, now),
         }
+    }
+
+    /// The leaders that an answer names, where that is news.
+    fn moved(&self, response: &ProduceResponse) -> Vec<(String, i32, i32)> {
+        let metadata = &self.shared.core.metadata;
+        if !response.node_endpoints.is_empty() {
+            let named = response.node_endpoints.iter();
+            metadata.on_brokers(named.filter_map(|node| Broker::at(node.node_id, &node.host, node.port)));
+        }
+        let mut moved = Vec::new();
+        for (topic, answer) in
+            response.responses.iter().flat_map(|t| t.partition_responses.iter().map(move |p| (&t.name, p)))
+        {
+            let (broker, epoch) = (answer.current_leader.leader_id, answer.current_leader.leader_epoch);
+            if broker >= 0 && metadata.on_moved(topic, answer.index, Leader { broker: Some(broker), epoch }) {
+                moved.push((topic.clone(), answer.index, broker));
+            }
+        }
+        moved
     }
 
     fn on_landed<T>(

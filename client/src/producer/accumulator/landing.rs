@@ -201,6 +201,15 @@ impl Accumulator {
         }
     }
 
+    /// A broker's refusal named the next leader: it is asked at once (KIP-951).
+    pub(crate) fn on_moved(&mut self, topic: &str, partition: i32, broker: i32) {
+        let index = usize::try_from(partition).ok();
+        let topic = self.names.get(topic).and_then(|at| self.topics.get_mut(*at));
+        if let Some(queue) = topic.zip(index).and_then(|(topic, index)| topic.partitions.get_mut(index)) {
+            (queue.leader, queue.not_before) = (Some(broker), None);
+        }
+    }
+
     /// Somebody else may lead what this broker led: it is asked before more is sent.
     pub(crate) fn doubt_leader(&mut self, broker: i32) {
         for queue in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {

@@ -394,6 +394,20 @@ fn a_batch_refused_after_it_was_appended_keeps_its_numbers_under_a_new_id() {
 }
 
 #[test]
+fn a_leader_that_a_refusal_names_is_asked_at_once() {
+    let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
+    acc.on_broker(2, true);
+    push(&mut acc, &hand, "a");
+    let first = only(acc.plan(hand.now()));
+    land(&mut acc, first, refused(ErrorCode::NOT_LEADER_OR_FOLLOWER), &hand);
+    assert!(acc.plan(hand.now()).refresh, "nobody is named");
+    acc.on_moved("t", 0, 2);
+    let plan = acc.plan(hand.now());
+    assert!(!plan.refresh);
+    assert_eq!(plan.requests.iter().map(|(broker, _)| *broker).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn what_waits_longer_than_the_delivery_timeout_fails_with_the_last_cause() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
     push(&mut acc, &hand, "a");
