@@ -28,6 +28,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for delivery in deliveries {
         delivery.await?;
     }
+    // What it measured of itself, by the names of the Java client.
+    let metrics = producer.metrics();
+    for name in ["batch-size-avg", "records-per-request-avg", "request-latency-avg"] {
+        println!("{name} {:.1}", metrics.get(name).unwrap_or(f64::NAN));
+    }
     let report = producer.close(Duration::from_secs(10)).await?;
     println!("delivered {}, failed {}", report.delivered, report.failed);
     Ok(())

@@ -43,7 +43,9 @@ pub use config::{Acks, Config, UnknownKey, parse_properties};
 pub use consumer::{Assignment, Batch, Consumer};
 pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
 pub use kinglet_protocol as protocol;
-pub use producer::{Ack, Counts, Delivery, FlushReport, Partitioner, Producer, TopicView, TryEnqueueError};
+pub use producer::{
+    Ack, Counts, Delivery, FlushReport, Partitioner, Producer, ProducerMetrics, TopicView, TryEnqueueError,
+};
 pub use protocol::records::{Compression, RecordRef, TimestampType};
 pub use record::{Position, Record, TopicPartition};
 pub use uses::api_versions;

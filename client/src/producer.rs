@@ -2,6 +2,7 @@
 
 mod accumulator;
 mod delivery;
+mod metrics;
 mod parcel;
 mod partitioner;
 mod queue;
@@ -9,23 +10,25 @@ mod request;
 mod sender;
 mod sequence;
 mod settings;
+mod shared;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::client::{Core, unknown_partition};
-use crate::metadata::{Topic, Wanted};
-use crate::net::Lane;
+use crate::metadata::Wanted;
 use crate::{Error, ErrorKind, Record, Result, TopicPartition, clock, rng};
-use accumulator::{Accumulator, Clock, Pushed, Refused};
+use accumulator::{Pushed, Refused};
 use delivery::BatchResult;
+use metrics::Measure;
 use sender::Sender;
+use shared::{Shared, SystemClock};
 
 pub use delivery::{Ack, Delivery};
+pub use metrics::ProducerMetrics;
 pub(crate) use partitioner::Custom;
 pub use partitioner::{Partitioner, TopicView};
 pub(crate) use request::VERSION_MAX;
@@ -102,22 +105,6 @@ pub enum TryEnqueueError {
 struct ProducerHandle {
     shared: Arc<Shared>,
     runtime: Handle,
-}
-
-/// What the handles and the sender's task have in common.
-#[derive(Debug)]
-struct Shared {
-    core: Arc<Core>,
-    settings: request::Settings,
-    /// Idempotence was asked for by name: without it nothing is sent.
-    idempotence_required: bool,
-    accumulator: Mutex<Accumulator>,
-    /// Wakes the sender.
-    wake: Notify,
-    /// Wakes those who wait for memory, or for batches to be finished.
-    progress: Notify,
-    /// The time to close is over.
-    abandoned: Notify,
 }
 
 impl Producer {
@@ -247,6 +234,13 @@ impl Producer {
         Ok(self.report())
     }
 
+    /// What the producer measured so far, by the names of the Java client.
+    pub fn metrics(&self) -> ProducerMetrics {
+        let shared = self.shared();
+        let gauges = shared.lock().gauges();
+        shared.metrics().snapshot(gauges, clock::now())
+    }
+
     /// Records taken, delivered and failed so far.
     pub fn counts(&self) -> Counts {
         let (enqueued, delivered, failed) = self.shared().lock().totals();
@@ -299,7 +293,12 @@ impl Producer {
                 Ok(delivery) => return Ok(delivery),
                 Err(TryEnqueueError::Failed(e)) => return Err(e),
                 Err(TryEnqueueError::NoMetadata) => self.load(record.topic).await.map(drop)?,
-                Err(TryEnqueueError::Full) => progress.await,
+                Err(TryEnqueueError::Full) => {
+                    let began = clock::now();
+                    progress.await;
+                    let now = clock::now();
+                    shared.metrics().add(Measure::Waited, metrics::ms(now - began), now);
+                }
             }
         }
     }
@@ -332,92 +331,5 @@ impl Drop for ProducerHandle {
     fn drop(&mut self) {
         self.shared.lock().close();
         self.shared.wake.notify_one();
-    }
-}
-
-impl Shared {
-    fn new(core: Arc<Core>) -> Result<Self> {
-        let config = &core.config;
-        let settings = settings::requests(config);
-        let (identity, idempotence_required) = settings::identity(config, settings.acks)?;
-        let accumulator = Accumulator::new(
-            settings::limits(config, identity, idempotence_required, settings.acks),
-            identity,
-        );
-        Ok(Self {
-            settings,
-            idempotence_required,
-            accumulator: Mutex::new(accumulator),
-            wake: Notify::new(),
-            progress: Notify::new(),
-            abandoned: Notify::new(),
-            core,
-        })
-    }
-
-    /// A poisoned lock means that a holder panicked; the accumulator's own steps do not.
-    fn lock(&self) -> MutexGuard<'_, Accumulator> {
-        self.accumulator.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Works on the accumulator, then tells whoever waits what is finished.
-    fn with<T>(&self, work: impl FnOnce(&mut Accumulator) -> T) -> T {
-        let (value, finished) = {
-            let mut accumulator = self.lock();
-            let value = work(&mut accumulator);
-            (value, accumulator.take_finished())
-        };
-        if !finished.is_empty() {
-            finished.into_iter().for_each(|(batch, result)| batch.complete(result));
-            self.progress.notify_waiters();
-        }
-        value
-    }
-
-    /// Waits until `ready` gives something; it is asked again whenever batches are finished.
-    async fn until<T>(&self, ready: impl Fn(&Accumulator) -> Option<T>) -> T {
-        loop {
-            let progress = self.progress.notified();
-            tokio::pin!(progress);
-            progress.as_mut().enable();
-            if let Some(value) = ready(&self.lock()) {
-                return value;
-            }
-            progress.await;
-        }
-    }
-
-    /// Whether there are topics whose metadata is worth keeping fresh.
-    fn in_use(&self) -> bool {
-        !self.lock().topic_names().is_empty()
-    }
-
-    /// Fails when none of the topic's leaders can be reached.
-    async fn reach_a_leader(&self, topic: &Topic) -> Result<()> {
-        let mut leaders: Vec<i32> = topic.partitions.iter().filter_map(|leader| leader.broker).collect();
-        leaders.sort_unstable();
-        leaders.dedup();
-        let mut first = None;
-        for leader in leaders {
-            match self.core.metadata.broker(&self.core.pool, leader, Lane::Produce).await {
-                Ok(_) => return Ok(()),
-                Err(e) => first = first.or(Some(e)),
-            }
-        }
-        first.map_or(Ok(()), Err)
-    }
-}
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    #[inline]
-    fn instant(&self) -> Instant {
-        clock::now()
-    }
-
-    #[inline]
-    fn unix_ms(&self) -> i64 {
-        clock::unix_ms()
     }
 }

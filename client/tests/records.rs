@@ -45,7 +45,7 @@ fn fast(address: &str) -> Config {
 }
 
 #[tokio::test]
-async fn a_retriable_refusal_is_tried_again_with_the_same_number() {
+async fn a_retriable_refusal_is_tried_again_with_the_same_number_and_counted() {
     let sequences = Arc::new(Mutex::new(Vec::new()));
     let seen = sequences.clone();
     let fake = Fake::start(move |at| {
@@ -58,9 +58,13 @@ async fn a_retriable_refusal_is_tried_again_with_the_same_number() {
     })
     .await;
     let client = Client::connect(fast(&fake.address)).await.unwrap();
-    let ack = client.producer().unwrap().send(Record::to("t").value("v")).await.unwrap();
+    let producer = client.producer().unwrap();
+    let ack = producer.send(Record::to("t").value("v")).await.unwrap();
     assert_eq!((ack.partition, ack.offset), (0, Some(41)));
     assert_eq!(*sequences.lock().unwrap(), [0, 0]);
+    let metrics = producer.metrics();
+    let counts = ["record-send-total", "record-retry-total", "record-error-total", "request-total"];
+    assert_eq!(counts.map(|name| metrics.get(name)), [1.0, 1.0, 0.0, 2.0].map(Some));
 }
 
 #[tokio::test]

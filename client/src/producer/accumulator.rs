@@ -9,14 +9,16 @@ mod model;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod topic;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::delivery::{BatchResult, Written};
+use super::metrics::Gauges;
 use super::parcel::Slot;
-use super::partitioner::{self, Choice, Goes, TopicView};
+use super::partitioner::{Choice, Goes, TopicView};
 use super::queue::{Open, PartitionQueue};
 use super::sequence::Identity;
 use crate::metadata::{Cluster, Topic};
@@ -26,6 +28,7 @@ use crate::protocol::records::BatchBuilder;
 use crate::{Error, ErrorKind, Record, Result};
 
 pub(crate) use plan::Plan;
+use topic::{TopicQueue, no_partition};
 
 /// The clock is read for every eighth record: cheap for the fast, and close enough for the slow.
 const CLOCK_EVERY: u32 = 8;
@@ -84,8 +87,8 @@ pub(crate) enum Refused {
     Never(Error),
 }
 
-/// A batch that is finished.
-pub(crate) type Finished = (Arc<BatchResult>, Result<Written>);
+/// A batch that is finished, and how many records it has.
+pub(crate) type Finished = (Arc<BatchResult>, u32, Result<Written>);
 
 /// What became of records since the last look.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +117,8 @@ pub(crate) struct Accumulator {
     /// Batches that are not finished, by number; one that was split counts as often.
     unfinished: BTreeMap<u64, u32>,
     under_way: usize,
+    /// Batches that were split so far.
+    splits: u64,
     /// The sender was woken and has not looked yet.
     signalled: bool,
     /// Somebody waits for memory: nothing lingers.
@@ -123,18 +128,6 @@ pub(crate) struct Accumulator {
     total: Tally,
     since_report: Tally,
     finished: Vec<Finished>,
-}
-
-#[derive(Debug)]
-struct TopicQueue {
-    name: Arc<str>,
-    partitions: Vec<PartitionQueue>,
-    /// Where records without a key go until that batch is closed.
-    sticky: usize,
-    /// At which size a batch is full: `batch.size`, or less if the topic takes less.
-    batch_size: usize,
-    /// Answers in a row that did not have it.
-    missing: u32,
 }
 
 impl Accumulator {
@@ -152,6 +145,7 @@ impl Accumulator {
             next_number: 0,
             unfinished: BTreeMap::new(),
             under_way: 0,
+            splits: 0,
             signalled: false,
             starved: false,
             closed: false,
@@ -324,6 +318,16 @@ impl Accumulator {
         std::mem::take(&mut self.since_report)
     }
 
+    /// What a snapshot of metrics looks up.
+    pub(crate) fn gauges(&self) -> Gauges {
+        Gauges {
+            memory: self.limits.memory,
+            memory_used: self.used,
+            requests_in_flight: self.brokers.values().sum(),
+            splits: self.splits,
+        }
+    }
+
     /// Records taken, delivered and failed since the start.
     pub(crate) fn totals(&self) -> (u64, u64, u64) {
         (self.enqueued, self.total.delivered, self.total.failed)
@@ -437,33 +441,4 @@ impl Accumulator {
         self.limits.partition_in_flight = partition_in_flight;
         self.on_identity(Identity::Off);
     }
-}
-
-impl TopicQueue {
-    fn update(&mut self, topic: &Topic) {
-        self.missing = 0;
-        self.partitions
-            .resize_with(self.partitions.len().max(topic.partitions.len()), PartitionQueue::default);
-        for (queue, leader) in self.partitions.iter_mut().zip(&topic.partitions) {
-            queue.leader = leader.broker;
-        }
-    }
-
-    /// A batch that is not begun yet goes to a partition with a leader, if there is one: it would wait otherwise.
-    #[inline]
-    fn avoid_leaderless(&mut self, adaptive: bool) {
-        let sticky = self.partitions.get(self.sticky);
-        if sticky.is_some_and(|queue| queue.leader.is_none() && queue.open.is_none()) {
-            self.stick_to_next(adaptive);
-        }
-    }
-
-    fn stick_to_next(&mut self, adaptive: bool) {
-        self.sticky = partitioner::rotate(self.sticky, &self.partitions, adaptive);
-    }
-}
-
-fn no_partition(topic: &str, partition: i32, count: usize) -> Error {
-    Error::new(ErrorKind::UnknownPartition, format!("topic {topic} has no partition {partition}"))
-        .hinted(format!("it has {count}: 0 to {}", count.saturating_sub(1)))
 }

@@ -1,5 +1,7 @@
 //! The producer's task: does what the accumulator plans, and brings back what became of it.
 
+mod tasks;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,28 +10,26 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::Shared;
 use super::accumulator::{Accumulator, Plan};
 use super::delivery::Written;
+use super::metrics::{self, Measure};
 use super::parcel::{Outcome, Parcel};
-use super::request::{self, Unfit};
+use super::request;
 use super::sequence::Identity;
-use crate::client::{Core, Target};
-use crate::metadata::{Broker, Leader, Wanted};
+use super::shared::Shared;
+use crate::metadata::{Broker, Leader};
 use crate::net::{Connection, Lane};
 use crate::protocol::decode_response;
-use crate::protocol::messages::{
-    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
-};
-use crate::protocol::releases::Origin;
+use crate::protocol::messages::{InitProducerIdResponse, ProduceRequest, ProduceResponse};
 use crate::{Error, ErrorKind, Result, clock, rng};
+use tasks::{Repeat, encode, identify, refresh};
 
 pub(super) struct Sender {
     shared: Arc<Shared>,
     connections: HashMap<i32, Arc<Connection>>,
     connecting: HashSet<i32>,
     /// Requests without an answer yet, by the number in their event.
-    flying: HashMap<u64, (i32, Vec<Parcel>)>,
+    flying: HashMap<u64, Flight>,
     next_flight: u64,
     events: JoinSet<Event>,
     refresh: Repeat,
@@ -37,12 +37,11 @@ pub(super) struct Sender {
     refreshed: Instant,
 }
 
-/// Something that must not run twice at once, nor again at once after a failure.
-#[derive(Debug, Default)]
-struct Repeat {
-    running: bool,
-    failures: u32,
-    not_before: Option<Instant>,
+/// A request without an answer.
+struct Flight {
+    broker: i32,
+    parcels: Vec<Parcel>,
+    began: Instant,
 }
 
 /// What the tasks of the sender come back with.
@@ -141,11 +140,31 @@ impl Sender {
             self.with(|acc| acc.request_done(broker));
             return;
         }
+        self.measure(&sealed, &batches);
         let request = request::build(sealed.iter().zip(batches), settings);
         if let Err(error) = self.send(broker, connection, version, &request, &mut sealed) {
             self.forget(broker);
             self.land(broker, sealed, lost(error));
         }
+    }
+
+    fn measure(&self, parcels: &[Parcel], batches: &[Bytes]) {
+        let now = clock::now();
+        let mut metrics = self.shared.metrics();
+        for (parcel, batch) in parcels.iter().zip(batches) {
+            metrics.add(Measure::BatchSize, metrics::size(batch.len()), now);
+            metrics.add(
+                Measure::Compression,
+                metrics::size(batch.len()) / metrics::size(parcel.size.max(1)),
+                now,
+            );
+            metrics.add(Measure::Queued, metrics::ms(now.saturating_duration_since(parcel.opened)), now);
+            if parcel.attempts > 0 {
+                metrics.add(Measure::Retried, f64::from(parcel.count), now);
+            }
+        }
+        let records = parcels.iter().map(|parcel| f64::from(parcel.count)).sum();
+        metrics.add(Measure::PerRequest, records, now);
     }
 
     /// The connection to a broker, and the version of Produce it takes.
@@ -180,7 +199,8 @@ impl Sender {
             });
         }
         self.next_flight += 1;
-        self.flying.insert(flight, (broker, std::mem::take(parcels)));
+        let parcels = std::mem::take(parcels);
+        self.flying.insert(flight, Flight { broker, parcels, began: clock::now() });
         Ok(())
     }
 
@@ -254,6 +274,8 @@ impl Sender {
             let named = response.node_endpoints.iter();
             metadata.on_brokers(named.filter_map(|node| Broker::at(node.node_id, &node.host, node.port)));
         }
+        let now = clock::now();
+        self.shared.metrics().add(Measure::Throttled, f64::from(response.throttle_time_ms), now);
         let mut moved = Vec::new();
         for (topic, answer) in
             response.responses.iter().flat_map(|t| t.partition_responses.iter().map(move |p| (&t.name, p)))
@@ -272,7 +294,9 @@ impl Sender {
         result: Result<T>,
         outcome: impl Fn(&Parcel, &T, &str) -> Outcome,
     ) {
-        let Some((broker, parcels)) = self.flying.remove(&flight) else { return };
+        let Some(Flight { broker, parcels, began }) = self.flying.remove(&flight) else { return };
+        let now = clock::now();
+        self.shared.metrics().add(Measure::Latency, metrics::ms(now - began), now);
         match result {
             Ok(response) => {
                 let address = self.connections.get(&broker).map_or("", |connection| connection.address());
@@ -349,7 +373,7 @@ impl Sender {
     fn abandon(&mut self) {
         let error = Error::closed("producer");
         let flying: Vec<_> = self.flying.drain().map(|(_, flight)| flight).collect();
-        for (broker, parcels) in flying {
+        for Flight { broker, parcels, .. } in flying {
             self.land(broker, parcels, |_| Outcome::Lost { error: error.clone(), sent: true });
         }
         self.with(|acc| acc.fail_unsent(&error, clock::now()));
@@ -372,52 +396,4 @@ impl Drop for Sender {
             );
         }
     }
-}
-
-impl Repeat {
-    fn may_start(&mut self, now: Instant, plan: &mut Plan) -> bool {
-        if self.running {
-            return false;
-        }
-        if let Some(at) = self.not_before.filter(|at| now < *at) {
-            plan.look_again(at);
-            return false;
-        }
-        self.running = true;
-        true
-    }
-
-    fn done(&mut self, now: Instant, delay: std::time::Duration) {
-        self.running = false;
-        self.failures += 1;
-        self.not_before = Some(now + delay);
-    }
-}
-
-/// A batch as this version of Produce carries it.
-fn encode(
-    parcel: &mut Parcel,
-    connection: &Connection,
-    version: i16,
-    settings: &request::Settings,
-) -> Result<Bytes> {
-    match request::unfit(parcel, version, settings) {
-        Some(Unfit::Headers) => return Err(connection.too_old("record headers", Origin::HEADERS)),
-        Some(Unfit::Zstd) => return Err(connection.too_old("zstd", Origin::ZSTD)),
-        None => {}
-    }
-    Ok(request::reformat(request::seal(parcel, settings)?, version)?)
-}
-
-async fn refresh(shared: &Shared) -> Result<()> {
-    let names = shared.with(|acc| acc.topic_names());
-    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-    let core = &shared.core;
-    let answer = core.metadata.refresh(&core.pool, Wanted::Existing(&names));
-    core.within_api_timeout("asking for leaders", answer).await.map(drop)
-}
-
-async fn identify(core: &Core) -> Result<InitProducerIdResponse> {
-    let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
-    core.request(&request, &Target::Any).await
 }

@@ -111,6 +111,7 @@ impl Accumulator {
 
     /// A batch is larger than the topic takes: its halves are sent, and later batches are made smaller.
     fn split(&mut self, parcel: Parcel, now: Instant) {
+        self.splits += 1;
         let slot = parcel.slot;
         if let Some(topic) = self.topics.get_mut(slot.topic) {
             topic.batch_size = topic.batch_size.min(parcel.size / 2).max(BATCH_MIN);
@@ -189,7 +190,7 @@ impl Accumulator {
                 }
             }
         }
-        self.finished.push((parcel.result, result));
+        self.finished.push((parcel.result, parcel.count, result));
     }
 
     /// A broker has a connection, or has lost it.

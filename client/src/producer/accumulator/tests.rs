@@ -450,7 +450,7 @@ fn a_batch_too_large_for_its_topic_is_halved_and_every_record_finds_its_offset()
         land(&mut acc, half, written(100 + i64::from(sequence)), &hand);
     }
     assert!(acc.is_finished(1));
-    acc.take_finished().into_iter().for_each(|(batch, result)| batch.complete(result));
+    acc.take_finished().into_iter().for_each(|(batch, _, result)| batch.complete(result));
     let mut cx = Context::from_waker(Waker::noop());
     let offsets: Vec<_> = deliveries
         .iter_mut()
