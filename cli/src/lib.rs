@@ -1,6 +1,6 @@
 //! What the command-line tools share: flags, settings, errors with exit codes, and the pure parts of each tool.
 //!
-//! The binaries in `bin/` only hand over to `topics`, `produce`, `consume` and `api`. In those, every decision and every byte of output is
+//! The binaries in `bin/` only hand over to `topics`, `produce`, `consume`, `perf` and `api`. In those, every decision and every byte of output is
 //! pure and tested here ([`topics::filter`], [`topics::render`], [`produce::parser`], [`consume::format`], …); the `run` modules are
 //! the shells that talk to the client and the terminal. Nothing here speaks the protocol itself: that is the `kinglet` crate's work.
 
@@ -10,6 +10,7 @@ pub mod connect;
 pub mod consume;
 pub mod error;
 pub mod output;
+pub mod perf;
 pub mod produce;
 pub mod settings;
 pub mod signals;

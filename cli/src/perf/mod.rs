@@ -1,0 +1,7 @@
+//! `kperf`: how fast a cluster takes records, and how long each of them waits, as kafka-producer-perf-test measures it.
+
+pub mod args;
+pub mod payload;
+pub mod report;
+pub mod stats;
+pub mod throttle;
