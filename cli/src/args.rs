@@ -113,13 +113,20 @@ pub fn read<T: Parser>(words: impl IntoIterator<Item = OsString>) -> Line<T> {
     let words: Vec<OsString> = words.into_iter().collect();
     // The line is wrong, so its own flags cannot be asked: the word alone must do.
     let manner = if words.iter().any(|word| word == "--compat") { Manner::Kafka } else { Manner::Kinglet };
-    match T::try_parse_from(words) {
+    match T::try_parse_from(&words) {
         Ok(args) => Line::Run(args),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Line::Answer(error.to_string())
         }
-        Err(error) => Line::Wrong(wrong_line(&error, T::command().get_name()), manner),
+        Err(error) => Line::Wrong(wrong_line(&error, &name_of(&T::command(), &words)), manner),
     }
+}
+
+/// The tool's name, with the subcommand that the line begins with.
+fn name_of(command: &clap::Command, words: &[OsString]) -> String {
+    let subcommand = words.get(1).and_then(|word| command.find_subcommand(word));
+    let names = [Some(command), subcommand].into_iter().flatten().map(clap::Command::get_name);
+    names.collect::<Vec<_>>().join(" ")
 }
 
 fn wrong_line(error: &clap::Error, tool: &str) -> Failure {

@@ -8,16 +8,21 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const TOOLS: [&str; 4] = [
+const TOOLS: [&str; 5] = [
     env!("CARGO_BIN_EXE_ktopics"),
     env!("CARGO_BIN_EXE_kproduce"),
     env!("CARGO_BIN_EXE_kconsume"),
     env!("CARGO_BIN_EXE_kapi"),
+    env!("CARGO_BIN_EXE_kperf"),
 ];
 const KTOPICS: &str = TOOLS[0];
 const KPRODUCE: &str = TOOLS[1];
 const KCONSUME: &str = TOOLS[2];
 const KAPI: &str = TOOLS[3];
+const KPERF: &str = TOOLS[4];
+
+/// A load that is right but for the broker.
+const PERF: [&str; 7] = ["produce", "--topic", "t", "--num-records", "9", "--record-size", "1"];
 
 /// Port 1 is reserved and nobody listens there.
 const NOBODY: &str = "127.0.0.1:1";
@@ -76,6 +81,10 @@ fn a_wrong_line_exits_with_2_and_in_kafkas_manner_with_1() {
         (KTOPICS, &["--create", "--topic", "t", "--partitions", "0"]),
         (KAPI, &["nosuch"]),
         (KAPI, &["raw", "--api", "Metadata", "--json", "{"]),
+        (KPERF, &[]),
+        (KPERF, &["produce", "--topic", "t"]),
+        (KPERF, &["produce", "--topic", "t", "--num-records", "9"]),
+        (KPERF, &["produce", "--topic", "t", "--num-records", "9", "--payload-file", "/nonexistent"]),
         (KPRODUCE, &[]),
         (KPRODUCE, &["--topic", "t", "--property", "null.marker=\t"]),
         (KCONSUME, &[]),
@@ -108,6 +117,7 @@ fn an_unreachable_server_exits_with_3_and_says_which_address_refused() {
         (KTOPICS, &["--list"][..]),
         (KPRODUCE, &["--topic", "t"]),
         (KCONSUME, &["--topic", "t", "--timeout-ms", "2000"]),
+        (KPERF, &PERF),
     ] {
         let output = run(tool, &[arguments, &["--bootstrap-server", NOBODY]].concat());
 
@@ -152,10 +162,12 @@ fn a_server_that_never_answers_exits_with_3_within_the_timeout() {
 
 #[test]
 fn the_first_signal_ends_a_tool_that_still_connects() {
-    for (tool, expected) in [(KPRODUCE, 1), (KCONSUME, 0)] {
+    for (tool, line, expected) in
+        [(KPRODUCE, &["--topic", "t"][..], 1), (KCONSUME, &["--topic", "t"], 0), (KPERF, &PERF, 1)]
+    {
         let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = silent.local_addr().expect("bound").to_string();
-        let arguments = ["--topic", "t", "--bootstrap-server", &address];
+        let arguments = [line, &["--bootstrap-server", &address]].concat();
         let mut child =
             Command::new(tool).args(arguments).stdin(Stdio::null()).spawn().expect("the tool starts");
         // It listens for signals before it connects.

@@ -266,6 +266,13 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_line_names_the_help_that_helps() {
+        let Line::Wrong(failure, _) = line("-n 9") else { panic!("no topic is named") };
+        let text = failure.render(ErrorStyle::Text);
+        assert!(text.contains("--topic <TOPIC>") && text.contains("hint: kperf produce --help"), "{text}");
+    }
+
+    #[test]
     fn what_cannot_be_measured_is_refused() {
         assert!(refusal("-t t -n 0 --record-size 1").contains("--num-records"));
         assert!(refusal("-t t -n 9 --record-size 0").contains("--record-size"));
