@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kinglet::Counts;
 use serde_json::{Value, json};
 
 use super::stats::{Totals, Window};
@@ -52,14 +51,15 @@ pub fn warmup(records: u64) -> String {
     )
 }
 
-/// The producer's counts, in the shape of Kafka's metrics.
-pub fn metrics(counts: Counts, client_id: &str) -> String {
-    let metrics = [("record-error-total", counts.failed), ("record-send-total", counts.enqueued)];
+/// The producer's metrics as Kafka's tool prints them: by name, and with three digits.
+pub fn metrics<'a>(metrics: impl Iterator<Item = (&'a str, f64)>, client_id: &str) -> String {
     let name = |metric| format!("producer-metrics:{metric}:{{client-id={client_id}}}");
-    let width = metrics.map(|(metric, _)| name(metric).chars().count()).into_iter().max().unwrap_or_default();
+    let mut metrics: Vec<(String, f64)> = metrics.map(|(metric, value)| (name(metric), value)).collect();
+    metrics.sort_by(|a, b| a.0.cmp(&b.0));
+    let width = metrics.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     let mut text = format!("\n{:width$}   Value\n", "Metric Name");
-    for (metric, count) in metrics {
-        text += &format!("{:width$} : {count}.000\n", name(metric));
+    for (name, value) in metrics {
+        text += &format!("{name:width$} : {value:.3}\n");
     }
     text
 }
@@ -154,14 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn the_counts_look_like_kafkas_metrics() {
-        let counts = Counts { enqueued: 10, delivered: 9, failed: 1 };
-
+    fn metrics_look_like_kafkas() {
+        let values = [("record-send-total", 10.0), ("batch-size-avg", f64::NAN)];
         assert_eq!(
-            metrics(counts, "c"),
-            "\nMetric Name                                         Value\n\
-             producer-metrics:record-error-total:{client-id=c} : 1.000\n\
-             producer-metrics:record-send-total:{client-id=c}  : 10.000\n"
+            metrics(values.into_iter(), "c"),
+            "\nMetric Name                                        Value\n\
+             producer-metrics:batch-size-avg:{client-id=c}    : NaN\n\
+             producer-metrics:record-send-total:{client-id=c} : 10.000\n"
         );
     }
 

@@ -56,7 +56,7 @@ async fn measure(args: &ProduceArgs, load: Load, payload: Payload, config: Confi
     let sent = send(&producer, load, payload, screen, &mut stop).await?;
     sent.print(args.common.shape())?;
     if args.print_metrics && args.common.shape() != Shape::Json {
-        print(&report::metrics(producer.counts(), &client_id))?;
+        print(&report::metrics(producer.metrics().iter(), &client_id))?;
     }
     sent.judge()
 }
