@@ -3,10 +3,12 @@
 //! Not a distribution unpacked: every class of it is in Maven, so `mvn` fetches what `java` needs, once
 //! per machine and release, into a cache folder (`KINGLET_CACHE`, else `~/.cache/kinglet`).
 
+mod cluster;
 mod jars;
 mod kraft;
 mod zookeeper;
 
+pub use cluster::KafkaCluster;
 pub use jars::{JarSet, Jars, Jvm, Tool, class_path};
 pub use kraft::KafkaNode;
 
