@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // What it measured of itself, by the names of the Java client.
     let metrics = producer.metrics();
     for name in ["batch-size-avg", "records-per-request-avg", "request-latency-avg"] {
-        println!("{name} {:.1}", metrics.get(name).unwrap_or(f64::NAN));
+        println!("{name} {:.3}", metrics.get(name).unwrap_or(f64::NAN));
     }
     let report = producer.close(Duration::from_secs(10)).await?;
     println!("delivered {}, failed {}", report.delivered, report.failed);

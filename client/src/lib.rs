@@ -23,6 +23,8 @@
 //! the [`Admin`] share them. Everything runs on the caller's tokio runtime.
 
 pub mod admin;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod client;
 mod clock;
 mod config;
