@@ -37,10 +37,19 @@ pub(crate) struct Parcel {
     pub(crate) stamp: Option<Stamp>,
     pub(crate) attempts: u32,
     pub(crate) opened: Instant,
-    /// It was sent at least once without a clear answer.
-    pub(crate) uncertain: bool,
-    /// It was sent at least once without any answer.
-    pub(crate) unanswered: bool,
+    pub(crate) doubt: Doubt,
+}
+
+/// Whether a batch that was not acked may be written nevertheless; the greatest doubt of its attempts counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Doubt {
+    /// It is not: each attempt was refused.
+    #[default]
+    None,
+    /// A broker refused it, and may have appended it before that.
+    Appended,
+    /// An attempt has no answer: it may be written, or still be on its way.
+    Unanswered,
 }
 
 #[derive(Debug)]
@@ -99,8 +108,7 @@ impl Parcel {
             stamp: self.stamp.map(|stamp| stamp.after(at)),
             attempts: 0,
             opened: self.opened,
-            uncertain: false,
-            unanswered: false,
+            doubt: self.doubt,
         };
         (self.result, self.body, self.count) = (first_result, Body::Building(first), at);
         (self.size, self.memory, self.attempts) = (self.size / 2, self.memory / 2, 0);

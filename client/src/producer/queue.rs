@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::delivery::BatchResult;
-use super::parcel::{Body, Parcel, Slot};
+use super::parcel::{Body, Doubt, Parcel, Slot};
 use super::sequence::Sequence;
 use crate::Error;
 use crate::net::Backoff;
@@ -181,7 +181,8 @@ impl PartitionQueue {
     pub(super) fn renumber(&mut self) {
         self.sequence = Sequence::default();
         self.is_known = false;
-        self.again.iter_mut().filter(|parcel| !parcel.uncertain).for_each(|parcel| parcel.stamp = None);
+        let unwritten = self.again.iter_mut().filter(|parcel| parcel.doubt == Doubt::None);
+        unwritten.for_each(|parcel| parcel.stamp = None);
     }
 }
 
@@ -200,8 +201,7 @@ impl Open {
             stamp: None,
             attempts: 0,
             opened: self.opened,
-            uncertain: false,
-            unanswered: false,
+            doubt: Doubt::None,
         }
     }
 }

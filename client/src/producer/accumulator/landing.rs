@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Accumulator, Identity};
 use crate::producer::delivery::Written;
-use crate::producer::parcel::{Outcome, Parcel, Slot};
+use crate::producer::parcel::{Doubt, Outcome, Parcel, Slot};
 use crate::producer::sequence::Stamp;
 use crate::protocol::ErrorCode;
 use crate::{Error, Result, TopicPartition};
@@ -52,8 +52,9 @@ impl Accumulator {
                 (error.around(|c| c.broker = Some(broker)), again)
             }
             Outcome::Lost { error, sent } => {
-                parcel.uncertain |= sent;
-                parcel.unanswered |= sent;
+                if sent {
+                    parcel.doubt = Doubt::Unanswered;
+                }
                 self.queue_mut(slot).into_iter().for_each(|queue| queue.leader = None);
                 let again = error.is_retriable();
                 (error, again)
@@ -80,16 +81,19 @@ impl Accumulator {
                     | ErrorCode::UNKNOWN_PRODUCER_ID
                     | ErrorCode::INVALID_PRODUCER_EPOCH
             );
-        parcel.uncertain |= maybe_appended(code);
-        if lost_track && code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER {
+        if maybe_appended(code) {
+            parcel.doubt = parcel.doubt.max(Doubt::Appended);
+        }
+        if lost_track && code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER && parcel.doubt == Doubt::Appended {
             // Brokers look for the batch among the last ones they wrote before they look at the order: it is not there. But a
             // request of a connection that was lost may still be worked off.
-            parcel.uncertain = parcel.unanswered;
+            parcel.doubt = Doubt::None;
         }
         if lost_track && !self.current(parcel.stamp) {
             // Under its old number it can never be written, and only what is surely not written may get a new one.
-            parcel.stamp = parcel.stamp.filter(|_| parcel.uncertain);
-            return !parcel.uncertain;
+            let is_unwritten = parcel.doubt == Doubt::None;
+            parcel.stamp.take_if(|_| is_unwritten);
+            return is_unwritten;
         }
         // A batch behind one that failed is out of order by nature; the first of them is not.
         if lost_track && self.current(parcel.stamp) && self.earliest(parcel.slot, parcel.number) {
@@ -98,7 +102,10 @@ impl Accumulator {
         }
         // A topic kept in a format before 0.11 has no place for numbers, and has surely not written the batch.
         if code == ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
-            && parcel.stamp.take_if(|_| !parcel.uncertain && !self.limits.must_be_numbered).is_some()
+            && parcel
+                .stamp
+                .take_if(|_| parcel.doubt == Doubt::None && !self.limits.must_be_numbered)
+                .is_some()
         {
             self.without_identity(1);
             return true;
@@ -163,7 +170,7 @@ impl Accumulator {
             self.identity = self.identity.outworn();
         }
         let partition = i32::try_from(parcel.slot.partition).unwrap_or(i32::MAX);
-        let error = error.maybe_written(parcel.uncertain).around(|c| {
+        let error = error.maybe_written(parcel.doubt > Doubt::None).around(|c| {
             c.topic_partition = Some(TopicPartition::new(parcel.topic.clone(), partition));
             c.attempts = parcel.attempts;
             c.elapsed = Some(now.saturating_duration_since(parcel.opened));

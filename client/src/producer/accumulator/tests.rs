@@ -463,6 +463,26 @@ fn a_batch_too_large_for_its_topic_is_halved_and_every_record_finds_its_offset()
 }
 
 #[test]
+fn both_halves_of_a_batch_with_a_lost_attempt_may_be_written() {
+    let (mut acc, hand) = (accumulator(Limits { retries: 1, ..limits() }, Identity::Off, 1), Hand::new());
+    push(&mut acc, &hand, "a");
+    push(&mut acc, &hand, "b");
+    let mut whole = only(acc.plan(hand.now()));
+    sealed(&mut whole);
+    land(&mut acc, whole, lost(), &hand);
+    acc.add_topic("t", &topic(1), 0);
+    hand.pass(Duration::from_secs(1));
+    let whole = only(acc.plan(hand.now()));
+    land(&mut acc, whole, refused(ErrorCode::MESSAGE_TOO_LARGE), &hand);
+    for _ in 0..2 {
+        let half = only(acc.plan(hand.now()));
+        land(&mut acc, half, refused(ErrorCode::INVALID_RECORD), &hand);
+        let error = acc.report().first_error.expect("it failed");
+        assert!(error.possibly_written(), "the limit may have been another when the lost attempt arrived");
+    }
+}
+
+#[test]
 fn records_without_a_key_stay_together_until_their_batch_leaves() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 3), Hand::new());
     push(&mut acc, &hand, "a");
