@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::ports::free_ports;
 use crate::process::{Daemon, DaemonError, Input, run_ok};
 
 /// A cold build of everything on a small machine.
@@ -83,6 +84,27 @@ impl Kbroker {
         let mut command = binaries.command("kbroker");
         command.args(["--port", &port.to_string()]).arg("--data-dir").arg(data_dir).args(options);
         Self::run(&mut command)
+    }
+
+    /// [`Kbroker::start`] with a second listener, which advertises the port of a proxy; the answer also says where the
+    /// proxy is to connect to.
+    ///
+    /// # Errors
+    /// As [`Kbroker::start`].
+    pub fn start_behind(
+        binaries: &Binaries,
+        proxy: u16,
+        data_dir: &Path,
+    ) -> Result<(Self, SocketAddr), DaemonError> {
+        let [behind] = free_ports()?;
+        let mut command = binaries.command("kbroker");
+        command.arg("--data-dir").arg(data_dir);
+        // The map first: a listener is refused while nothing says that it is plaintext.
+        command.args(["--override", "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,BEHIND:PLAINTEXT"]);
+        let listeners = format!("listeners=PLAINTEXT://127.0.0.1:0,BEHIND://127.0.0.1:{behind}");
+        command.args(["--override", &listeners]);
+        command.args(["--override", &format!("advertised.listeners=BEHIND://127.0.0.1:{proxy}")]);
+        Ok((Self::run(&mut command)?, SocketAddr::from((Ipv4Addr::LOCALHOST, behind))))
     }
 
     /// Runs a `kbroker` command as it is and waits until it is ready.

@@ -14,7 +14,7 @@ pub use kraft::KafkaNode;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,9 +100,22 @@ impl Kafka {
     /// # Errors
     /// When it is not ready within two minutes.
     pub fn start(jars: &Jars) -> Result<Self, StartError> {
+        Self::start_with(jars, None)
+    }
+
+    /// [`Kafka::start`], with a second listener for clients behind the proxy at that port. Only of a release without
+    /// `ZooKeeper`.
+    ///
+    /// # Errors
+    /// As [`Kafka::start`].
+    pub fn start_behind(jars: &Jars, proxy: u16) -> Result<Self, StartError> {
+        Self::start_with(jars, Some(proxy))
+    }
+
+    fn start_with(jars: &Jars, proxy: Option<u16>) -> Result<Self, StartError> {
         let mut tries = 1;
         loop {
-            match Self::start_once(jars) {
+            match Self::start_once(jars, proxy) {
                 Err(StartError::Server(DaemonError::Ended { said, .. }))
                     if tries < START_TRIES && said.contains("Address already in use") =>
                 {
@@ -118,6 +131,14 @@ impl Kafka {
         match &self.node {
             Node::Kraft(node) => node.bootstrap(),
             Node::Zookeeper(node) => node.bootstrap(),
+        }
+    }
+
+    /// What the proxy connects to, if there is one.
+    pub fn behind(&self) -> Option<SocketAddr> {
+        match &self.node {
+            Node::Kraft(node) => node.behind(),
+            Node::Zookeeper(_) => None,
         }
     }
 
@@ -139,7 +160,7 @@ impl Kafka {
         self.daemon.last_lines()
     }
 
-    fn start_once(jars: &Jars) -> Result<Self, StartError> {
+    fn start_once(jars: &Jars, proxy: Option<u16>) -> Result<Self, StartError> {
         match jars.release() {
             Release::V0_9 | Release::V0_11 | Release::V2_2 => {
                 let node = ZookeeperNode::new(jars)?;
@@ -148,18 +169,11 @@ impl Kafka {
                 Ok(Self { daemon, _zookeeper: Some(zookeeper), node: Node::Zookeeper(node) })
             }
             Release::V4_3 => {
-                let node = KafkaNode::format(jars)?;
+                let node = KafkaNode::format_with(jars, proxy)?;
                 let mut daemon = Daemon::start(&mut node.command())?;
                 daemon.wait_for(|line| line.contains("Kafka Server started").then_some(()), READY_LIMIT)?;
                 Ok(Self { daemon, _zookeeper: None, node: Node::Kraft(node) })
             }
         }
     }
-}
-
-/// Two ports nobody listens on now. A broker must know its controller's port in advance, so port 0 will not do.
-fn free_ports() -> io::Result<[u16; 2]> {
-    let [first, second] = [(), ()].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let (first, second) = (first?, second?);
-    Ok([first.local_addr()?.port(), second.local_addr()?.port()])
 }

@@ -8,7 +8,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::jars::{Jars, Logged};
-use super::{READY_LIMIT, StartError, free_ports};
+use super::{READY_LIMIT, StartError};
+use crate::ports::free_ports;
 use crate::process::{Input, run_ok};
 
 /// Any valid id will do; the same one every time makes logs comparable.
@@ -19,6 +20,8 @@ const CLUSTER_ID: &str = "a2luZ2xldC10ZXN0cy0tLQ";
 pub struct KafkaNode {
     dir: TempDir,
     port: u16,
+    /// The port of the listener behind a proxy.
+    behind: Option<u16>,
     jars: Jars,
 }
 
@@ -28,10 +31,16 @@ impl KafkaNode {
     /// # Errors
     /// When Kafka's storage tool fails.
     pub fn format(jars: &Jars) -> Result<Self, StartError> {
+        Self::format_with(jars, None)
+    }
+
+    /// With a second listener for clients behind the proxy at that port, if there is one.
+    pub(super) fn format_with(jars: &Jars, proxy: Option<u16>) -> Result<Self, StartError> {
         let dir = tempfile::Builder::new().prefix("apache-kafka-").tempdir()?;
-        let [port, controller_port] = free_ports()?;
-        let node = Self { dir, port, jars: jars.clone() };
-        fs::write(node.properties(), server_properties(&node.data_dir(), port, controller_port))?;
+        let [port, controller_port, behind] = free_ports()?;
+        let node = Self { dir, port, behind: proxy.map(|_| behind), jars: jars.clone() };
+        let listener = proxy.map(|proxy| (behind, proxy));
+        fs::write(node.properties(), server_properties(&node.data_dir(), port, controller_port, listener))?;
         let mut format = Command::new("java");
         format.arg("-XX:TieredStopAtLevel=1");
         jars.class_path_for(&mut format, Logged::Progress);
@@ -55,6 +64,11 @@ impl KafkaNode {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).to_string()
     }
 
+    /// What the proxy connects to, if there is one.
+    pub(super) fn behind(&self) -> Option<SocketAddr> {
+        self.behind.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
     /// The folder that holds one folder per partition.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -66,16 +80,21 @@ impl KafkaNode {
 }
 
 /// A Java heap and folder settings apart, everything is Kafka's default; the internal topics have to
-/// fit on one node.
-fn server_properties(data_dir: &Path, port: u16, controller_port: u16) -> String {
+/// fit on one node. `behind` is the port of the listener behind a proxy and that of the proxy.
+fn server_properties(data_dir: &Path, port: u16, controller_port: u16, behind: Option<(u16, u16)>) -> String {
+    let listener = |port| format!(",BEHIND://127.0.0.1:{port}");
+    let (behind, proxy, map) = match behind {
+        Some((behind, proxy)) => (listener(behind), listener(proxy), ",BEHIND:PLAINTEXT"),
+        None => Default::default(),
+    };
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
          controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{behind}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{proxy}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{map}\n\
          log.dirs={}\n\
          offsets.topic.replication.factor=1\n\
          transaction.state.log.replication.factor=1\n\

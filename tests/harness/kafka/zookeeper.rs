@@ -8,7 +8,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::jars::{Jars, Logged};
-use super::{READY_LIMIT, StartError, free_ports};
+use super::{READY_LIMIT, StartError};
+use crate::ports::free_ports;
 use crate::process::Daemon;
 
 /// The folder and the configuration of both. The data goes when it is dropped.
