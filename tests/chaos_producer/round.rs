@@ -90,6 +90,8 @@ pub(crate) async fn run(site: &Site, mode: Mode, seed: u64) -> Result<Report, St
     for (_, created) in created {
         created.map_err(say)?;
     }
+    // The broker that created it may take a moment to know it.
+    direct.producer().map_err(say)?.partitions_for(&topic).await.map_err(say)?;
     let sent = produce(site, mode, seed, &topic).await?;
     if !site.proxy.settled(PATIENCE).await {
         return Err("the proxy still has connections".to_owned());

@@ -98,7 +98,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             plan: Mutex::new(Plan::new(0, 0, Duration::ZERO)),
             bites: Default::default(),
-            ledger: Mutex::default(),
+            ledger: Mutex::new(Ledger::new()),
             calm: watch::Sender::new(true),
             open: watch::Sender::new(0),
         });
@@ -114,7 +114,7 @@ impl Proxy {
     /// Faults happen by this plan from now on, and are counted from zero.
     pub fn begin(&self, plan: Plan) {
         *self.shared.plan() = plan;
-        *self.shared.ledger() = Ledger::default();
+        *self.shared.ledger() = Ledger::new();
         self.shared.bites.iter().for_each(|bites| bites.store(0, Ordering::Relaxed));
         self.shared.calm.send_replace(false);
     }
@@ -139,6 +139,11 @@ impl Proxy {
             doubled: ledger.doubled.clone(),
             refusals: ledger.refusals.clone(),
         }
+    }
+
+    /// What happened to every batch since the last [`Proxy::begin`], in words.
+    pub fn journal(&self) -> Vec<String> {
+        self.shared.ledger().journal.clone()
     }
 }
 
@@ -195,11 +200,13 @@ impl Shared {
 /// Takes connections until the proxy is dropped, and all of them go with it.
 async fn accept(shared: Arc<Shared>, listener: TcpListener, broker: SocketAddr) {
     let mut connections = JoinSet::new();
+    let mut number = 0;
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // A client that has gone before it was accepted, and nothing else, is an error here.
                 let Ok((client, _)) = accepted else { continue };
+                number += 1;
                 let shared = shared.clone();
                 shared.open.send_modify(|open| *open += 1);
                 connections.spawn(async move {
@@ -207,7 +214,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, broker: SocketAddr) 
                     if let Ok(broker) = TcpStream::connect(broker).await {
                         let (first, second) = (client.set_nodelay(true), broker.set_nodelay(true));
                         if first.and(second).is_ok() {
-                            relay(&shared, client, broker).await;
+                            relay(&shared, number, client, broker).await;
                         }
                     }
                     shared.open.send_modify(|open| *open -= 1);

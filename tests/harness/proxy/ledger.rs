@@ -1,12 +1,16 @@
 //! What the proxy saw of idempotent batches: which were sent, and where the broker said that they are.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use bytes::Bytes;
 use kinglet_protocol::frame::PREFIX_LEN;
 use kinglet_protocol::messages::ProduceRequest;
 use kinglet_protocol::records::BatchHeader;
 use kinglet_protocol::{ApiKey, ErrorCode, RequestHead, decode_response};
+use tokio::time::Instant;
+
+use super::Fault;
 
 /// A request on its way.
 #[derive(Debug)]
@@ -30,6 +34,12 @@ struct Number {
     producer_id: i64,
     epoch: i16,
     base_sequence: i32,
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "producer {} epoch {} sequence {}", self.producer_id, self.epoch, self.base_sequence)
+    }
 }
 
 impl Request {
@@ -62,8 +72,11 @@ impl Produce {
 }
 
 /// What brokers answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
+    begun: Instant,
+    /// What happened to Produce requests, a line a batch: a seed alone does not bring a failure back.
+    pub(super) journal: Vec<String>,
     acked: HashMap<(Place, Number), i64>,
     pub(super) duplicates: u64,
     pub(super) doubled: Vec<String>,
@@ -71,14 +84,48 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    pub(super) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            journal: Vec::new(),
+            acked: HashMap::new(),
+            duplicates: 0,
+            doubled: Vec::new(),
+            refusals: BTreeMap::new(),
+        }
+    }
+
+    /// A Produce request has come, and this will happen to it.
+    pub(super) fn came(&mut self, connection: u64, request: &Produce, fault: Option<Fault>) {
+        let what = fault.map_or("nothing".to_owned(), |fault| format!("{fault:?}"));
+        for (place, number) in &request.batches {
+            self.write(connection, place, *number, format_args!("came, meets {what}"));
+        }
+    }
+
+    /// It has passed to the broker, all of it.
+    pub(super) fn passed(&mut self, connection: u64, request: &Produce) {
+        for (place, number) in &request.batches {
+            self.write(connection, place, *number, format_args!("passed"));
+        }
+    }
+
+    fn write(&mut self, connection: u64, place: &Place, number: Option<Number>, what: fmt::Arguments<'_>) {
+        let (ms, (topic, partition)) = (self.begun.elapsed().as_millis(), place);
+        let number = number.map_or(String::new(), |number| number.to_string());
+        self.journal.push(format!("{ms} ms, connection {connection}, {topic}-{partition} {number}: {what}"));
+    }
+
     /// A whole response frame to a Produce request, whether or not it is passed on.
-    pub(super) fn answer(&mut self, request: Produce, frame: &Bytes) {
+    pub(super) fn answer(&mut self, connection: u64, request: Produce, frame: &Bytes) {
         let body = frame.get(PREFIX_LEN..).map(|_| frame.slice(PREFIX_LEN..)).unwrap_or_default();
         let Ok((_, response)) = decode_response::<ProduceRequest>(body, request.version) else { return };
         for (place, number) in request.batches {
             let topic = response.responses.iter().find(|topic| topic.name == place.0);
             let answer = topic.and_then(|t| t.partition_responses.iter().find(|p| p.index == place.1));
             if let Some(answer) = answer {
+                let (code, offset) = (answer.error_code.name(), answer.base_offset);
+                self.write(connection, &place, number, format_args!("answered {code}, offset {offset}"));
                 self.note(place, number, answer.error_code, answer.base_offset);
             }
         }
@@ -95,7 +142,8 @@ impl Ledger {
             // The broker says where it has the batch already.
             Some(before) if before == base_offset => self.duplicates += 1,
             Some(before) => {
-                self.doubled.push(format!("{place:?} {number:?} at {before} and at {base_offset}"));
+                let (topic, partition) = place;
+                self.doubled.push(format!("{topic}-{partition} {number}: at {before} and {base_offset}"));
             }
             None => {}
         }
@@ -114,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_batch_that_is_acked_again_at_its_place_was_a_duplicate() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new();
         for _ in 0..3 {
             note(&mut ledger, NUMBER, ErrorCode::NONE, 10);
         }
@@ -124,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_batch_that_is_acked_at_two_places_is_doubled() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new();
         note(&mut ledger, NUMBER, ErrorCode::NONE, 10);
         note(&mut ledger, NUMBER, ErrorCode::NONE, 12);
         assert_eq!((ledger.duplicates, ledger.doubled.len()), (0, 1));
@@ -132,7 +180,7 @@ mod tests {
 
     #[test]
     fn batches_without_a_number_say_nothing() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new();
         note(&mut ledger, None, ErrorCode::NONE, 10);
         note(&mut ledger, None, ErrorCode::NONE, 12);
         assert_eq!((ledger.duplicates, ledger.doubled.len()), (0, 0));

@@ -39,6 +39,8 @@ enum Ending {
 /// What both directions know.
 struct Link<'a> {
     shared: &'a Shared,
+    /// For the journal.
+    number: u64,
     state: Mutex<State>,
 }
 
@@ -56,8 +58,8 @@ struct State {
 }
 
 /// Passes frames until one side closes or the plan ends it.
-pub(super) async fn relay(shared: &Shared, mut client: TcpStream, mut broker: TcpStream) {
-    let link = Link { shared, state: Mutex::default() };
+pub(super) async fn relay(shared: &Shared, number: u64, mut client: TcpStream, mut broker: TcpStream) {
+    let link = Link { shared, number, state: Mutex::default() };
     match pass(&link, &mut client, &mut broker).await {
         Ending::Closed | Ending::ClientGone => {}
         Ending::Reset => {
@@ -96,7 +98,7 @@ async fn pass(link: &Link<'_>, client: &mut TcpStream, broker: &mut TcpStream) -
 async fn upward(link: &Link<'_>, mut client: ReadHalf<'_>, mut broker: WriteHalf<'_>) -> Ending {
     while let Ok(Some(frame)) = read_frame(&mut client).await {
         let request = Request::of(&frame);
-        let fault = if request.produce.is_some() { link.draw() } else { None };
+        let fault = request.produce.as_ref().and_then(|produce| link.draw(produce));
         match fault {
             Some(Fault::CutRequest | Fault::HalfOpen) => {
                 let part = link.shared.plan().part(frame.len());
@@ -158,25 +160,26 @@ impl Link<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the next Produce request meets.
-    fn draw(&self) -> Option<Fault> {
+    /// What this Produce request meets.
+    fn draw(&self, produce: &Produce) -> Option<Fault> {
         let mut state = self.lock();
-        if state.doomed || self.shared.is_calm() {
-            return None;
-        }
-        let fault = self.shared.plan().draw();
-        state.doomed = fault.is_some();
+        let is_spared = state.doomed || self.shared.is_calm();
+        let fault = if is_spared { None } else { self.shared.plan().draw() };
+        state.doomed |= fault.is_some();
+        self.shared.ledger().came(self.number, produce, fault);
         fault
     }
 
     fn expect(&self, request: Request, fault: Option<Fault>) {
+        let passed = |produce: &Produce| self.shared.ledger().passed(self.number, produce);
+        request.produce.iter().for_each(passed);
         self.lock().expected.push_back((request, fault));
     }
 
     /// Brokers answer in order: this is the answer to the oldest request.
     fn answered(&self, frame: &Bytes) -> Option<Fault> {
         let (request, fault) = self.lock().expected.pop_front()?;
-        let answer = |produce: Produce| self.shared.ledger().answer(produce, frame);
+        let answer = |produce: Produce| self.shared.ledger().answer(self.number, produce, frame);
         request.produce.into_iter().for_each(answer);
         fault
     }
