@@ -1,10 +1,9 @@
 //! Gzip (RFC 1952): one member written, any number read.
 
-use std::io::Write;
+use std::cell::RefCell;
 
 use bytes::{BufMut, BytesMut};
-use flate2::write::GzEncoder;
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::{CompressError, Compression, DecompressError, Output};
 
@@ -19,32 +18,82 @@ const RESERVED: u8 = 0xe0;
 /// The first guess: what text compresses to.
 const RATIO_GUESS: usize = 4;
 
+/// What stands in front of the content: no time, and of no known system.
+const HEADER: [u8; 8] = [MAGIC[0], MAGIC[1], DEFLATE, 0, 0, 0, 0, 0];
+const UNKNOWN_SYSTEM: u8 = 255;
+/// Room for the compressed bytes is made in steps of this size, and more for large inputs.
+const STEP: usize = 4 << 10;
+
+// The states are kept: they are hundreds of kilobytes, dearer to make than a small batch to pack, and aligned so that some
+// allocators never use their place again.
+thread_local! {
+    static PACK: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
+    static UNPACK: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
 pub(super) fn compress(level: Option<i32>, input: &[u8], out: &mut BytesMut) -> Result<(), CompressError> {
     let level = match level.map(u32::try_from) {
         Some(Ok(level)) => flate2::Compression::new(level),
         // Levels were checked by the caller, none is negative.
         Some(Err(_)) | None => flate2::Compression::default(),
     };
-    let failed = |e: std::io::Error| CompressError::Codec { codec: Compression::Gzip, reason: e.to_string() };
-    let mut encoder = GzEncoder::new(out.writer(), level);
-    encoder.write_all(input).map_err(failed)?;
-    encoder.finish().map_err(failed)?;
+    let speed = match level.level() {
+        9.. => 2,
+        0..=1 => 4,
+        _ => 0,
+    };
+    out.put_slice(&HEADER);
+    out.put_slice(&[speed, UNKNOWN_SYSTEM]);
+    PACK.with_borrow_mut(|kept| {
+        let of_level = kept.take().filter(|(kept, _)| *kept == level.level());
+        let (_, pack) = kept.insert(of_level.unwrap_or_else(|| (level.level(), Compress::new(level, false))));
+        pack.reset();
+        deflate(pack, input, out)
+    })?;
+    out.put_u32_le(crc_fast::crc32_iso_hdlc(input));
+    out.put_u32_le(low_bits(input.len()));
     Ok(())
+}
+
+fn deflate(pack: &mut Compress, mut input: &[u8], out: &mut BytesMut) -> Result<(), CompressError> {
+    let failed =
+        |reason: &dyn ToString| CompressError::Codec { codec: Compression::Gzip, reason: reason.to_string() };
+    loop {
+        let filled = out.len();
+        out.resize(filled + STEP.max(input.len() / RATIO_GUESS), 0);
+        let (read, written) = (pack.total_in(), pack.total_out());
+        let to = out.get_mut(filled..).unwrap_or_default();
+        let status = pack.compress(input, to, FlushCompress::Finish).map_err(|e| failed(&e))?;
+        let (read, written) = (advanced(read, pack.total_in()), advanced(written, pack.total_out()));
+        input = input.get(read..).unwrap_or_default();
+        out.truncate(filled + written);
+        if status == Status::StreamEnd {
+            return Ok(());
+        }
+        if read == 0 && written == 0 {
+            return Err(failed(&"it stands still"));
+        }
+    }
+}
+
+/// How far a count has come: at most the length of a slice.
+fn advanced(before: u64, now: u64) -> usize {
+    usize::try_from(now - before).unwrap_or(usize::MAX)
 }
 
 pub(super) fn decompress(input: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     let mut output = Output::new(input.len().saturating_mul(RATIO_GUESS), limit);
-    // One for all members: an attacker's may be many and empty.
-    let mut inflate = Decompress::new(false);
-    let mut rest = input;
-    loop {
-        rest = member(&mut inflate, rest, &mut output)?;
-        // Java's GZIPInputStream takes what does not look like a member for padding.
-        if !rest.starts_with(&MAGIC) {
-            return Ok(output.bytes);
+    UNPACK.with_borrow_mut(|inflate| {
+        let mut rest = input;
+        loop {
+            inflate.reset(false);
+            rest = member(inflate, rest, &mut output)?;
+            // Java's GZIPInputStream takes what does not look like a member for padding.
+            if !rest.starts_with(&MAGIC) {
+                return Ok(output.bytes);
+            }
         }
-        inflate.reset(false);
-    }
+    })
 }
 
 /// Unpacks one member and returns what is behind it.
@@ -96,7 +145,6 @@ fn body<'a>(
     mut rest: &'a [u8],
     output: &mut Output,
 ) -> Result<&'a [u8], DecompressError> {
-    const STEP: usize = 4 << 10;
     let mut filled = output.bytes.len();
     // Full to the limit is fine, if that was all.
     let mut beyond = [0];
@@ -109,9 +157,8 @@ fn body<'a>(
         let to = if is_full { &mut beyond[..] } else { &mut output.bytes[filled..] };
         let (read_before, written_before) = (inflate.total_in(), inflate.total_out());
         let status = inflate.decompress(rest, to, FlushDecompress::None).map_err(corrupt)?;
-        // Both are at most the length of a slice.
-        let read = usize::try_from(inflate.total_in() - read_before).unwrap_or(usize::MAX);
-        let written = usize::try_from(inflate.total_out() - written_before).unwrap_or(usize::MAX);
+        let read = advanced(read_before, inflate.total_in());
+        let written = advanced(written_before, inflate.total_out());
         rest = rest.get(read..).unwrap_or_default();
         if is_full && written > 0 {
             return Err(output.too_large());
