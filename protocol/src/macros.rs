@@ -157,12 +157,7 @@ macro_rules! tag_of {
 /// Says which field is next, for errors.
 macro_rules! place {
     ($cursor:ident $name:ident $($f:ident)?) => {
-        $cursor.place = const {
-            &$crate::wire::Place {
-                part: stringify!($name),
-                field: field_or_tags!($($f)?),
-            }
-        }
+        $cursor.place = &$crate::wire::Place { part: stringify!($name), field: field_or_tags!($($f)?) }
     };
 }
 
@@ -170,8 +165,9 @@ macro_rules! field_or_tags {
     () => {
         "tagged fields"
     };
+    // A call here would be a constant to evaluate for each field; errors cut off the mark of a keyword.
     ($f:ident) => {
-        $crate::wire::field_name(stringify!($f))
+        stringify!($f)
     };
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::varint;
-use super::{DecodeError, DecodeErrorKind, Place};
+use super::{DecodeError, DecodeErrorKind, Place, field_name};
 
 /// A cursor over one frame that can only ever split what is there.
 ///
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
 
     /// The error of a step that failed, with the place of the field that was being read.
     pub fn fail(&self, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError { kind, part: self.place.part, field: self.place.field }
+        DecodeError { kind, part: self.place.part, field: field_name(self.place.field) }
     }
 
     #[inline]

@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::reader::Prefix;
 use super::varint;
-use super::{EncodeError, EncodeErrorKind, Place, RecordBytes};
+use super::{EncodeError, EncodeErrorKind, Place, RecordBytes, field_name};
 
 /// Record bytes up to this size are copied into the frame: a separate write vector would cost more than the copy.
 const INLINE_RECORDS: usize = 512;
@@ -96,7 +96,7 @@ impl Writer {
 
     /// The error of a step that failed, with the place of the field that was being written.
     pub fn fail(&self, kind: EncodeErrorKind) -> EncodeError {
-        EncodeError { kind, part: self.place.part, field: self.place.field }
+        EncodeError { kind, part: self.place.part, field: field_name(self.place.field) }
     }
 
     /// The version that is being written.
