@@ -27,7 +27,7 @@ fn without_retries_the_record_that_meets_a_moved_leader_is_reported_and_with_thr
     let test = "a moving leader";
     let Some(jars) = or_skip(test, Jars::fetch()) else { return };
     let binaries = Binaries::build().expect("our programs compile");
-    let kafka = KafkaCluster::start(&jars, 3).expect("three Apache Kafkas start");
+    let kafka = KafkaCluster::start(&jars).expect("three Apache Kafkas start");
     let tools = Tools::new(binaries, kafka.bootstrap());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     for (retries, fails) in [(0, true), (3, false)] {

@@ -6,11 +6,10 @@ mod fake;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use fake::{Fake, Script};
+use fake::{Fake, Script, produced};
 use kinglet::blocking::Client;
 use kinglet::protocol::ErrorCode;
-use kinglet::protocol::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
-use kinglet::protocol::messages::{ProduceRequest, ProduceResponse};
+use kinglet::protocol::messages::ProduceRequest;
 use kinglet::{Config, ErrorKind, Record};
 use tokio::runtime::Runtime;
 
@@ -19,15 +18,7 @@ fn acking(runtime: &Runtime) -> Fake {
     let next = AtomicI64::new(0);
     runtime.block_on(Fake::start(|at| {
         Script::default().with_topic(at).on::<ProduceRequest>(9, move |_| {
-            let base_offset = next.fetch_add(1, Ordering::Relaxed);
-            let partition =
-                PartitionProduceResponse { error_code: ErrorCode::NONE, base_offset, ..Default::default() };
-            let topic = TopicProduceResponse {
-                name: "t".into(),
-                partition_responses: vec![partition],
-                ..Default::default()
-            };
-            Some(ProduceResponse { responses: vec![topic], ..Default::default() })
+            Some(produced(ErrorCode::NONE, next.fetch_add(1, Ordering::Relaxed)))
         })
     }))
 }

@@ -8,31 +8,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use fake::{Fake, Script};
+use fake::{Fake, Script, produced};
 use kinglet::protocol::messages::fetch::{FetchableTopicResponse, PartitionData};
 use kinglet::protocol::messages::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kinglet::protocol::messages::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kinglet::protocol::messages::produce::{
-    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
-};
+use kinglet::protocol::messages::produce::{LeaderIdAndEpoch, NodeEndpoint};
 use kinglet::protocol::messages::{
     FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
-    ProduceRequest, ProduceResponse,
+    ProduceRequest,
 };
 use kinglet::protocol::records::{Batch, BatchBuilder, Seal};
 use kinglet::protocol::wire::RecordBytes;
 use kinglet::protocol::{ErrorCode, Request};
 use kinglet::{Assignment, Client, Config, ErrorKind, Position, Record, TopicPartition};
 use tokio::net::TcpListener;
-
-fn produced(error_code: ErrorCode, base_offset: i64) -> ProduceResponse {
-    let partition = PartitionProduceResponse { error_code, base_offset, ..Default::default() };
-    let topic =
-        TopicProduceResponse { name: "t".into(), partition_responses: vec![partition], ..Default::default() };
-    ProduceResponse { responses: vec![topic], ..Default::default() }
-}
 
 fn batch_of(request: &ProduceRequest) -> Batch {
     let records = request.topic_data[0].partition_data[0].records.clone();

@@ -9,9 +9,10 @@ use kinglet::protocol::messages::api_versions::ApiVersion;
 use kinglet::protocol::messages::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+use kinglet::protocol::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
 use kinglet::protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest,
-    MetadataResponse,
+    MetadataResponse, ProduceResponse,
 };
 use kinglet::protocol::{ApiKey, ErrorCode, Request, RequestHead, encode_response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -46,6 +47,14 @@ pub(crate) struct Fake {
     pub(crate) address: String,
     script: Arc<Script>,
     task: JoinHandle<()>,
+}
+
+/// The answer to a Produce request for partition 0 of `t`.
+pub(crate) fn produced(error_code: ErrorCode, base_offset: i64) -> ProduceResponse {
+    let partition = PartitionProduceResponse { error_code, base_offset, ..Default::default() };
+    let topic =
+        TopicProduceResponse { name: "t".into(), partition_responses: vec![partition], ..Default::default() };
+    ProduceResponse { responses: vec![topic], ..Default::default() }
 }
 
 impl Script {

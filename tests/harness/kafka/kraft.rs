@@ -36,11 +36,23 @@ impl KafkaNode {
 
     /// With a second listener for clients behind the proxy at that port, if there is one.
     pub(super) fn format_with(jars: &Jars, proxy: Option<u16>) -> Result<Self, StartError> {
-        let dir = tempfile::Builder::new().prefix("apache-kafka-").tempdir()?;
         let [port, controller_port, behind] = free_ports()?;
-        let node = Self { dir, port, behind: proxy.map(|_| behind), jars: jars.clone() };
-        let listener = proxy.map(|proxy| (behind, proxy));
-        fs::write(node.properties(), server_properties(&node.data_dir(), port, controller_port, listener))?;
+        let voters = format!("1@127.0.0.1:{controller_port}");
+        let member = Member { id: 1, port, controller_port, voters: &voters };
+        Self::format_member(jars, &member, proxy.map(|proxy| (behind, proxy)), ALONE)
+    }
+
+    /// A node of a cluster. `behind` is the port of the listener behind a proxy and that of the proxy, `more` are further lines
+    /// of its configuration.
+    pub(super) fn format_member(
+        jars: &Jars,
+        member: &Member<'_>,
+        behind: Option<(u16, u16)>,
+        more: &str,
+    ) -> Result<Self, StartError> {
+        let dir = tempfile::Builder::new().prefix("apache-kafka-").tempdir()?;
+        let node = Self { dir, port: member.port, behind: behind.map(|(port, _)| port), jars: jars.clone() };
+        fs::write(node.properties(), server_properties(&node.data_dir(), member, behind) + more)?;
         let mut format = Command::new("java");
         format.arg("-XX:TieredStopAtLevel=1");
         jars.class_path_for(&mut format, Logged::Progress);
@@ -51,9 +63,21 @@ impl KafkaNode {
 
     /// The command that runs the server, with a heap of 1 GiB.
     pub fn command(&self) -> Command {
+        self.command_with(&[
+            "-Xmx1g",
+            "-Xms1g",
+            "-server",
+            "-XX:+UseG1GC",
+            "-XX:MaxGCPauseMillis=20",
+            "-XX:InitiatingHeapOccupancyPercent=35",
+            "-XX:+ExplicitGCInvokesConcurrent",
+        ])
+    }
+
+    /// The command that runs the server with these options of `java`.
+    pub(super) fn command_with(&self, options: &[&str]) -> Command {
         let mut server = Command::new("java");
-        server.args(["-Xmx1g", "-Xms1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
-        server.args(["-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]);
+        server.args(options);
         self.jars.class_path_for(&mut server, Logged::Progress);
         server.arg("kafka.Kafka").arg(self.properties());
         server
@@ -79,9 +103,23 @@ impl KafkaNode {
     }
 }
 
-/// A Java heap and folder settings apart, everything is Kafka's default; the internal topics have to
-/// fit on one node. `behind` is the port of the listener behind a proxy and that of the proxy.
-fn server_properties(data_dir: &Path, port: u16, controller_port: u16, behind: Option<(u16, u16)>) -> String {
+/// The internal topics have to fit on one node.
+const ALONE: &str = "offsets.topic.replication.factor=1\n\
+     transaction.state.log.replication.factor=1\n\
+     transaction.state.log.min.isr=1\n";
+
+/// A node's place in its cluster.
+pub(super) struct Member<'a> {
+    pub(super) id: usize,
+    pub(super) port: u16,
+    pub(super) controller_port: u16,
+    /// All controllers: `<id>@<host>:<port>`, with commas between.
+    pub(super) voters: &'a str,
+}
+
+/// A Java heap and folder settings apart, everything is Kafka's default.
+fn server_properties(data_dir: &Path, member: &Member<'_>, behind: Option<(u16, u16)>) -> String {
+    let Member { id, port, controller_port, voters } = member;
     let listener = |port| format!(",BEHIND://127.0.0.1:{port}");
     let (behind, proxy, map) = match behind {
         Some((behind, proxy)) => (listener(behind), listener(proxy), ",BEHIND:PLAINTEXT"),
@@ -89,16 +127,13 @@ fn server_properties(data_dir: &Path, port: u16, controller_port: u16, behind: O
     };
     format!(
         "process.roles=broker,controller\n\
-         node.id=1\n\
-         controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
+         node.id={id}\n\
+         controller.quorum.voters={voters}\n\
          controller.listener.names=CONTROLLER\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{behind}\n\
          advertised.listeners=PLAINTEXT://127.0.0.1:{port}{proxy}\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{map}\n\
-         log.dirs={}\n\
-         offsets.topic.replication.factor=1\n\
-         transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n",
+         log.dirs={}\n",
         data_dir.display()
     )
 }
