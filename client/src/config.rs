@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::producer::{Custom, Partitioner};
+use crate::producer::{Custom, Interceptors, Partitioner, ProducerInterceptor};
 use crate::protocol::records::Compression;
 use crate::protocol::releases::Release;
 use crate::{Error, ErrorKind, Result};
@@ -34,6 +34,7 @@ pub struct Config {
     values: BTreeMap<&'static str, String>,
     unknown: Vec<UnknownKey>,
     pub(crate) partitioner: Option<Custom>,
+    pub(crate) interceptors: Interceptors,
 }
 
 /// A key of a property file that no Kafka client knows.
@@ -157,6 +158,13 @@ impl Config {
     #[must_use]
     pub fn partitioner(mut self, partitioner: impl Partitioner) -> Self {
         self.partitioner = Some(Custom(Arc::new(partitioner)));
+        self
+    }
+
+    /// Adds code that sees every record before it is sent, behind what was added before.
+    #[must_use]
+    pub fn interceptor(mut self, interceptor: impl ProducerInterceptor) -> Self {
+        self.interceptors.add(interceptor);
         self
     }
 

@@ -46,7 +46,8 @@ pub use consumer::{Assignment, Batch, Consumer};
 pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
 pub use kinglet_protocol as protocol;
 pub use producer::{
-    Ack, Counts, Delivery, FlushReport, Partitioner, Producer, ProducerMetrics, TopicView, TryEnqueueError,
+    Ack, Acknowledgement, Counts, Delivery, FlushReport, Outgoing, Partitioner, Producer,
+    ProducerInterceptor, ProducerMetrics, TopicView, TryEnqueueError,
 };
 pub use protocol::records::{Compression, RecordRef, TimestampType};
 pub use record::{Position, Record, TopicPartition};

@@ -2,6 +2,7 @@
 
 mod accumulator;
 mod delivery;
+mod interceptor;
 mod metrics;
 mod parcel;
 mod partitioner;
@@ -28,6 +29,8 @@ use sender::Sender;
 use shared::{Shared, SystemClock};
 
 pub use delivery::{Ack, Delivery};
+pub(crate) use interceptor::Interceptors;
+pub use interceptor::{Acknowledgement, Outgoing, ProducerInterceptor};
 pub use metrics::ProducerMetrics;
 pub(crate) use partitioner::Custom;
 pub use partitioner::{Partitioner, TopicView};
@@ -130,11 +133,20 @@ impl Producer {
     ///
     /// Cancel safe: dropped before it is ready, the record is not enqueued.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery> {
-        let limit = self.shared().core.config.duration("max.block.ms");
-        match self.try_enqueue(record) {
+        if self.shared().interceptors().is_empty() {
+            return self.take(record).await;
+        }
+        let outgoing = self.shared().interceptors().on_send(&record);
+        // Rare, and large.
+        Box::pin(async { self.take(outgoing.record(&outgoing.headers())).await }).await
+    }
+
+    async fn take(&self, record: Record<'_>) -> Result<Delivery> {
+        match self.try_take(record) {
             Ok(delivery) => Ok(delivery),
             Err(TryEnqueueError::Failed(e)) => Err(e),
             Err(TryEnqueueError::Full | TryEnqueueError::NoMetadata) => {
+                let limit = self.shared().core.config.duration("max.block.ms");
                 match timeout(limit, self.enqueue_waiting(record)).await {
                     Ok(result) => result,
                     Err(_) => Err(self.not_taken(limit)),
@@ -145,6 +157,11 @@ impl Producer {
 
     /// Takes a record if there is room and the topic is known. Never waits, and allocates nothing a record.
     pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, TryEnqueueError> {
+        self.intercepted(record, |record| self.try_take(record))
+    }
+
+    #[inline]
+    fn try_take(&self, record: Record<'_>) -> Result<Delivery, TryEnqueueError> {
         let pushed = self.put(&record, Arc::clone)?;
         Ok(Delivery::new(pushed.batch, pushed.index, pushed.timestamp_ms))
     }
@@ -152,7 +169,17 @@ impl Producer {
     /// As [`try_enqueue`](Self::try_enqueue), for those who only ask [`flush`](Self::flush) what became of records:
     /// without a handle a record is cheaper still.
     pub fn try_push(&self, record: Record<'_>) -> Result<(), TryEnqueueError> {
-        self.put(&record, |_| ()).map(drop)
+        self.intercepted(record, |record| self.put(&record, |_| ()).map(drop))
+    }
+
+    #[inline]
+    fn intercepted<T>(&self, record: Record<'_>, take: impl FnOnce(Record<'_>) -> T) -> T {
+        let interceptors = self.shared().interceptors();
+        if interceptors.is_empty() {
+            return take(record);
+        }
+        let outgoing = interceptors.on_send(&record);
+        take(outgoing.record(&outgoing.headers()))
     }
 
     fn put<B>(
@@ -184,13 +211,13 @@ impl Producer {
     ///
     /// When it is called from async code.
     pub fn enqueue_blocking(&self, record: Record<'_>) -> Result<Delivery> {
-        match self.try_enqueue(record) {
+        self.intercepted(record, |record| match self.try_take(record) {
             Ok(delivery) => Ok(delivery),
             Err(TryEnqueueError::Failed(e)) => Err(e),
             Err(TryEnqueueError::Full | TryEnqueueError::NoMetadata) => {
-                self.handle.runtime.block_on(self.enqueue(record))
+                self.handle.runtime.block_on(self.take(record))
             }
-        }
+        })
     }
 
     /// As [`enqueue_blocking`](Self::enqueue_blocking), without a handle: [`flush`](Self::flush) tells what became of
@@ -200,13 +227,13 @@ impl Producer {
     ///
     /// When it is called from async code.
     pub fn push_blocking(&self, record: Record<'_>) -> Result<()> {
-        match self.try_push(record) {
-            Ok(()) => Ok(()),
+        self.intercepted(record, |record| match self.put(&record, |_| ()) {
+            Ok(_) => Ok(()),
             Err(TryEnqueueError::Failed(e)) => Err(e),
             Err(TryEnqueueError::Full | TryEnqueueError::NoMetadata) => {
-                self.handle.runtime.block_on(self.enqueue(record)).map(drop)
+                self.handle.runtime.block_on(self.take(record)).map(drop)
             }
-        }
+        })
     }
 
     /// How many partitions a topic has, asking for it if needed. It also reaches one of its leaders, so that a
@@ -289,7 +316,7 @@ impl Producer {
             tokio::pin!(progress);
             // From here on no news is missed, whatever happens between the attempt and the wait.
             progress.as_mut().enable();
-            match self.try_enqueue(record) {
+            match self.try_take(record) {
                 Ok(delivery) => return Ok(delivery),
                 Err(TryEnqueueError::Failed(e)) => return Err(e),
                 Err(TryEnqueueError::NoMetadata) => self.load(record.topic).await.map(drop)?,

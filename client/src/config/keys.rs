@@ -84,6 +84,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "partitioner.class" Kind::OneOf(PARTITIONERS), "murmur2_random", "how records without a partition get one: Java's and librdkafka's ways";
     "partitioner.ignore.keys" Kind::Bool, "false", "spread records with keys like those without";
     "partitioner.adaptive.partitioning.enable" Kind::Bool, "true", "batches without keys go where least waits to be sent";
+    "statistics.interval.ms" MS, "10000", "how often a busy producer logs what it measured, at level debug; 0: never";
     "auto.offset.reset" Kind::OneOf(&["earliest", "latest", "none"]), "latest", "where to go on when a position is outside of its partition";
     "isolation.level" Kind::OneOf(&["read_uncommitted", "read_committed"]), "read_uncommitted", "whether records of aborted transactions are seen";
     "fetch.min.bytes" BYTES, "1", "the broker waits until it has this much";

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::debug;
+use tracing::{Instrument, Span, debug_span};
 
 use super::dial::{Address, dial};
 use super::link::{Link, run};
@@ -32,6 +32,13 @@ pub(crate) struct Settings {
     pub(crate) response_max: usize,
     /// Brokers are not asked what they serve: they are of this release.
     pub(crate) pinned: Option<Release>,
+}
+
+/// A request that was sent and waits for its answer, with the span that covers both.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    answer: oneshot::Receiver<Result<Bytes>>,
+    span: Span,
 }
 
 /// An open connection whose broker has said what it serves. Dropped = closed.
@@ -147,45 +154,27 @@ impl Connection {
     }
 
     /// Sends a request; the answer is awaited apart, so that the order of several requests is fixed here.
-    pub(crate) fn start<R: Request>(
-        &self,
-        request: &R,
-        version: i16,
-    ) -> Result<oneshot::Receiver<Result<Bytes>>> {
+    pub(crate) fn start<R: Request>(&self, request: &R, version: i16) -> Result<Asked> {
         let id = self.link.id();
         let frame = encode_request(request, version, id, Some(&self.settings.client_id))?;
         self.post(R::KEY, version, id, frame)
     }
 
-    fn post(
-        &self,
-        key: ApiKey,
-        version: i16,
-        id: i32,
-        frame: Frame,
-    ) -> Result<oneshot::Receiver<Result<Bytes>>> {
-        debug!(peer = self.address(), api = key.name(), version, correlation = id, "request");
+    fn post(&self, key: ApiKey, version: i16, id: i32, frame: Frame) -> Result<Asked> {
+        let span = debug_span!("request", peer = self.address(), api = key.name(), version, correlation = id);
         let (reply, answer) = oneshot::channel();
-        self.link.send(frame, Some((id, reply)))?;
-        Ok(answer)
+        span.in_scope(|| self.link.send(frame, Some((id, reply))))?;
+        Ok(Asked { answer, span })
     }
 
     /// Waits for what [`start`](Self::start) has begun.
-    pub(crate) async fn finish<R: Request>(
-        &self,
-        answer: oneshot::Receiver<Result<Bytes>>,
-        limit: Duration,
-    ) -> Result<Bytes> {
-        self.await_answer(R::KEY, answer, limit).await
+    pub(crate) async fn finish<R: Request>(&self, asked: Asked, limit: Duration) -> Result<Bytes> {
+        self.await_answer(R::KEY, asked, limit).await
     }
 
-    async fn await_answer(
-        &self,
-        key: ApiKey,
-        answer: oneshot::Receiver<Result<Bytes>>,
-        limit: Duration,
-    ) -> Result<Bytes> {
-        match timeout(limit, answer).await {
+    async fn await_answer(&self, key: ApiKey, asked: Asked, limit: Duration) -> Result<Bytes> {
+        let Asked { answer, span } = asked;
+        match timeout(limit, answer).instrument(span).await {
             Ok(Ok(frame)) => frame,
             Ok(Err(_)) => Err(self.link.ended("the connection was closed")),
             Err(_) => {

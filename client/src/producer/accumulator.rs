@@ -87,8 +87,14 @@ pub(crate) enum Refused {
     Never(Error),
 }
 
-/// A batch that is finished, and how many records it has.
-pub(crate) type Finished = (Arc<BatchResult>, u32, Result<Written>);
+/// A batch that is finished.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) topic: Arc<str>,
+    pub(crate) batch: Arc<BatchResult>,
+    pub(crate) records: u32,
+    pub(crate) result: Result<Written>,
+}
 
 /// What became of records since the last look.
 #[derive(Clone, Debug, Default)]
@@ -110,6 +116,8 @@ pub(crate) struct Accumulator {
     active: VecDeque<Slot>,
     /// Brokers with a connection, and the requests under way there.
     brokers: HashMap<i32, usize>,
+    /// Brokers that asked to be left in peace, and until when.
+    throttled: HashMap<i32, Instant>,
     identity: Identity,
     /// Why there is no producer id yet, if asking for one failed.
     no_identity: Option<Error>,
@@ -140,6 +148,7 @@ impl Accumulator {
             used: 0,
             active: VecDeque::new(),
             brokers: HashMap::new(),
+            throttled: HashMap::new(),
             identity,
             no_identity: None,
             next_number: 0,

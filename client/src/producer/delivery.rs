@@ -57,6 +57,10 @@ impl BatchResult {
         Arc::new(Self { partition, state: Mutex::new(State::Open(Vec::new())) })
     }
 
+    pub(crate) fn partition(&self) -> i32 {
+        self.partition
+    }
+
     /// Says what became of the batch. The first result counts.
     pub(crate) fn complete(&self, result: Result<Written>) {
         let mut state = self.lock();

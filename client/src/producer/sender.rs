@@ -1,12 +1,12 @@
 //! The producer's task: does what the accumulator plans, and brings back what became of it.
 
+mod report;
 mod tasks;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
@@ -35,6 +35,7 @@ pub(super) struct Sender {
     refresh: Repeat,
     identify: Repeat,
     refreshed: Instant,
+    reported: Instant,
 }
 
 /// A request without an answer.
@@ -42,6 +43,7 @@ struct Flight {
     broker: i32,
     parcels: Vec<Parcel>,
     began: Instant,
+    version: i16,
 }
 
 /// What the tasks of the sender come back with.
@@ -65,6 +67,7 @@ impl Sender {
             refresh: Repeat::default(),
             identify: Repeat::default(),
             refreshed: clock::now(),
+            reported: clock::now(),
         }
     }
 
@@ -84,6 +87,7 @@ impl Sender {
                 self.dispatch(broker, parcels);
             }
             self.start_others(&mut plan, now);
+            self.report(now);
             self.wait(plan.deadline).await;
         }
     }
@@ -148,25 +152,6 @@ impl Sender {
         }
     }
 
-    fn measure(&self, parcels: &[Parcel], batches: &[Bytes]) {
-        let now = clock::now();
-        let mut metrics = self.shared.metrics();
-        for (parcel, batch) in parcels.iter().zip(batches) {
-            metrics.add(Measure::BatchSize, metrics::size(batch.len()), now);
-            metrics.add(
-                Measure::Compression,
-                metrics::size(batch.len()) / metrics::size(parcel.size.max(1)),
-                now,
-            );
-            metrics.add(Measure::Queued, metrics::ms(now.saturating_duration_since(parcel.opened)), now);
-            if parcel.attempts > 0 {
-                metrics.add(Measure::Retried, f64::from(parcel.count), now);
-            }
-        }
-        let records = parcels.iter().map(|parcel| f64::from(parcel.count)).sum();
-        metrics.add(Measure::PerRequest, records, now);
-    }
-
     /// The connection to a broker, and the version of Produce it takes.
     fn way_to(&self, broker: i32) -> Result<(Arc<Connection>, i16)> {
         let gone = || Error::new(ErrorKind::Disconnected, format!("lost the connection to broker {broker}"));
@@ -200,7 +185,7 @@ impl Sender {
         }
         self.next_flight += 1;
         let parcels = std::mem::take(parcels);
-        self.flying.insert(flight, Flight { broker, parcels, began: clock::now() });
+        self.flying.insert(flight, Flight { broker, parcels, began: clock::now(), version });
         Ok(())
     }
 
@@ -229,6 +214,9 @@ impl Sender {
         let now = clock::now();
         match event {
             Event::Landed(flight, result) => {
+                if let Ok(response) = &result {
+                    self.on_throttled(flight, response.throttle_time_ms, now);
+                }
                 let moved = result.as_ref().map(|response| self.moved(response)).unwrap_or_default();
                 self.on_landed(flight, result, request::outcome);
                 self.with(|acc| {
@@ -274,8 +262,6 @@ impl Sender {
             let named = response.node_endpoints.iter();
             metadata.on_brokers(named.filter_map(|node| Broker::at(node.node_id, &node.host, node.port)));
         }
-        let now = clock::now();
-        self.shared.metrics().add(Measure::Throttled, f64::from(response.throttle_time_ms), now);
         let mut moved = Vec::new();
         for (topic, answer) in
             response.responses.iter().flat_map(|t| t.partition_responses.iter().map(move |p| (&t.name, p)))
@@ -294,7 +280,7 @@ impl Sender {
         result: Result<T>,
         outcome: impl Fn(&Parcel, &T, &str) -> Outcome,
     ) {
-        let Some(Flight { broker, parcels, began }) = self.flying.remove(&flight) else { return };
+        let Some(Flight { broker, parcels, began, .. }) = self.flying.remove(&flight) else { return };
         let now = clock::now();
         self.shared.metrics().add(Measure::Latency, metrics::ms(now - began), now);
         match result {

@@ -6,12 +6,13 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::accumulator::{Accumulator, Clock, Finished};
+use super::interceptor::{Acknowledgement, Interceptors};
 use super::metrics::{Measure, Metrics};
 use super::{request, settings};
 use crate::client::Core;
 use crate::metadata::Topic;
 use crate::net::Lane;
-use crate::{Result, clock};
+use crate::{Result, TopicPartition, clock};
 
 /// What the handles and the sender's task have in common.
 #[derive(Debug)]
@@ -70,7 +71,8 @@ impl Shared {
         };
         if !finished.is_empty() {
             self.measure(&finished);
-            finished.into_iter().for_each(|(batch, _, result)| batch.complete(result));
+            self.tell_interceptors(&finished);
+            finished.into_iter().for_each(|done| done.batch.complete(done.result));
             self.progress.notify_waiters();
         }
         value
@@ -79,10 +81,28 @@ impl Shared {
     fn measure(&self, finished: &[Finished]) {
         let now = clock::now();
         let mut metrics = self.metrics();
-        for (_, records, result) in finished {
+        for Finished { records, result, .. } in finished {
             let measure = if result.is_ok() { Measure::Sent } else { Measure::Failed };
             metrics.add(measure, f64::from(*records), now);
         }
+    }
+
+    fn tell_interceptors(&self, finished: &[Finished]) {
+        if self.interceptors().is_empty() {
+            return;
+        }
+        for done in finished {
+            self.interceptors().on_acknowledgement(&Acknowledgement {
+                topic_partition: TopicPartition::new(done.topic.clone(), done.batch.partition()),
+                records: done.records,
+                result: done.result.as_ref().map(|written| written.base_offset),
+            });
+        }
+    }
+
+    #[inline]
+    pub(super) fn interceptors(&self) -> &Interceptors {
+        &self.core.config.interceptors
     }
 
     /// Waits until `ready` gives something; it is asked again whenever batches are finished.

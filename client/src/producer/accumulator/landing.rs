@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Accumulator, Identity};
+use super::{Accumulator, Finished, Identity};
 use crate::producer::delivery::Written;
 use crate::producer::parcel::{Doubt, Outcome, Parcel, Slot};
 use crate::producer::sequence::Stamp;
@@ -18,6 +18,11 @@ impl Accumulator {
         if let Some(busy) = self.brokers.get_mut(&broker) {
             *busy = busy.saturating_sub(1);
         }
+    }
+
+    /// A broker whose quota is used up gets no request before `until`; it would only make it wait longer (KIP-219).
+    pub(crate) fn on_throttled(&mut self, broker: i32, until: Instant) {
+        self.throttled.insert(broker, until);
     }
 
     /// A planned batch has come back, with what was said of it. `unit` is a random number in `0.0..1.0`.
@@ -197,7 +202,12 @@ impl Accumulator {
                 }
             }
         }
-        self.finished.push((parcel.result, parcel.count, result));
+        self.finished.push(Finished {
+            topic: parcel.topic,
+            batch: parcel.result,
+            records: parcel.count,
+            result,
+        });
     }
 
     /// A broker has a connection, or has lost it.

@@ -395,7 +395,7 @@ impl<'a> World<'a> {
     }
 
     fn settle(&mut self) {
-        for (batch, _, result) in self.acc.take_finished() {
+        for Finished { batch, result, .. } in self.acc.take_finished() {
             batch.complete(result);
         }
     }

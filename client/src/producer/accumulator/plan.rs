@@ -36,6 +36,7 @@ impl Accumulator {
         let identify = self.identity == Identity::Wanted && self.under_way == 0;
         let mut plan = Plan { identify, ..Plan::default() };
         self.expire(now, &mut plan);
+        self.throttled.retain(|_, until| now < *until);
         let may_send = matches!(self.identity, Identity::Off | Identity::Known { .. });
         while may_send && self.pass(now, &mut plan) {}
         self.active.rotate_left(usize::from(self.active.len() > 1));
@@ -59,6 +60,10 @@ impl Accumulator {
                 }
                 continue;
             };
+            if let Some(until) = self.throttled.get(&leader) {
+                plan.look_again(*until);
+                continue;
+            }
             let planned = requests.iter_mut().find(|(broker, ..)| *broker == leader);
             let linger = self.limits.linger.or((busy > 0).then_some(ADAPTIVE_LINGER));
             let linger = if self.starved { None } else { linger };

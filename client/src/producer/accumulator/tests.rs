@@ -161,6 +161,20 @@ fn a_linger_that_was_set_holds_even_for_an_idle_broker_unless_the_batch_is_full(
 }
 
 #[test]
+fn a_broker_that_throttles_is_left_in_peace_for_as_long_as_it_said() {
+    let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
+    push(&mut acc, &hand, "a");
+    let first = only(acc.plan(hand.now()));
+    acc.on_throttled(1, hand.now() + 200 * MS);
+    land(&mut acc, first, written(0), &hand);
+    push(&mut acc, &hand, "b");
+    let plan = acc.plan(hand.now());
+    assert_eq!((plan.requests.len(), plan.deadline), (0, Some(hand.now() + 200 * MS)));
+    hand.pass(200 * MS);
+    assert_eq!(only(acc.plan(hand.now())).count, 1);
+}
+
+#[test]
 fn the_sender_is_woken_once_until_it_has_looked() {
     let (mut acc, hand) = (accumulator(limits(), KNOWN, 2), Hand::new());
     let to = |partition| Record::to("t").partition(partition).value("v");
@@ -450,7 +464,7 @@ fn a_batch_too_large_for_its_topic_is_halved_and_every_record_finds_its_offset()
         land(&mut acc, half, written(100 + i64::from(sequence)), &hand);
     }
     assert!(acc.is_finished(1));
-    acc.take_finished().into_iter().for_each(|(batch, _, result)| batch.complete(result));
+    acc.take_finished().into_iter().for_each(|done| done.batch.complete(done.result));
     let mut cx = Context::from_waker(Waker::noop());
     let offsets: Vec<_> = deliveries
         .iter_mut()
