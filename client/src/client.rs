@@ -11,7 +11,7 @@ use crate::metadata::{Metadata, Wanted};
 use crate::net::{Backoff, Connection, Lane, Pool};
 use crate::protocol::{ErrorCode, Request};
 use crate::{
-    Admin, Assignment, Config, Consumer, Error, ErrorKind, Producer, Result, TopicPartition, api_versions,
+    Admin, Config, Consumer, Error, ErrorKind, Producer, Result, Subscription, TopicPartition, api_versions,
     clock, rng,
 };
 
@@ -80,9 +80,10 @@ impl Client {
         Producer::start(self.core.clone())
     }
 
-    /// A consumer of these partitions. Fails when a topic or partition does not exist.
-    pub async fn consumer(&self, assignment: Assignment) -> Result<Consumer> {
-        Consumer::start(self.core.clone(), assignment).await
+    /// A consumer of topics whose partitions the members of `group.id` share (`client.consumer(["orders"])`), or of
+    /// given partitions ([`Assignment`](crate::Assignment)), which fails when a topic or partition does not exist.
+    pub async fn consumer(&self, subscription: impl Into<Subscription>) -> Result<Consumer> {
+        Consumer::start(self.core.clone(), subscription.into()).await
     }
 
     /// Topics, configurations, offsets and the cluster itself.
@@ -136,12 +137,7 @@ impl Core {
     pub(crate) async fn connection(&self, target: &Target) -> Result<Arc<Connection>> {
         let id = match target {
             Target::Any => return self.metadata.any(&self.pool).await,
-            Target::Broker(id) => {
-                if self.metadata.cluster().broker(*id).is_none() {
-                    self.metadata.refresh(&self.pool, Wanted::None).await?;
-                }
-                *id
-            }
+            Target::Broker(id) => *id,
             Target::Controller => {
                 self.metadata.refresh(&self.pool, Wanted::None).await?;
                 match self.metadata.cluster().controller {
@@ -153,12 +149,15 @@ impl Core {
             Target::Group(id) => self.coordinator(Coordinated::Group, id).await?,
             Target::TransactionalId(id) => self.coordinator(Coordinated::Transactions, id).await?,
         };
-        if matches!(target, Target::Group(_) | Target::TransactionalId(_))
-            && self.metadata.cluster().broker(id).is_none()
-        {
+        self.broker(id, Lane::General).await
+    }
+
+    /// A connection to the broker with this id, which somebody named.
+    pub(crate) async fn broker(&self, id: i32, lane: Lane) -> Result<Arc<Connection>> {
+        if self.metadata.cluster().broker(id).is_none() {
             self.metadata.refresh(&self.pool, Wanted::None).await?;
         }
-        self.metadata.broker(&self.pool, id, Lane::General).await
+        self.metadata.broker(&self.pool, id, lane).await
     }
 
     /// Sends a request and tries again when the connection fails, a few times.

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::consumer::{Assignor, Listener, RebalanceListener};
 use crate::producer::{Custom, Interceptors, Partitioner, ProducerInterceptor};
 use crate::protocol::records::Compression;
 use crate::protocol::releases::Release;
@@ -35,6 +36,8 @@ pub struct Config {
     unknown: Vec<UnknownKey>,
     pub(crate) partitioner: Option<Custom>,
     pub(crate) interceptors: Interceptors,
+    pub(crate) assignor: Option<Arc<dyn Assignor>>,
+    pub(crate) listener: Option<Listener>,
 }
 
 /// A key of a property file that no Kafka client knows.
@@ -166,6 +169,26 @@ impl Config {
     pub fn interceptor(mut self, interceptor: impl ProducerInterceptor) -> Self {
         self.interceptors.add(interceptor);
         self
+    }
+
+    /// Shares partitions among the group's members by code, instead of `partition.assignment.strategy`.
+    #[must_use]
+    pub fn assignor(mut self, assignor: impl Assignor) -> Self {
+        self.assignor = Some(Arc::new(assignor));
+        self
+    }
+
+    /// Code that hears which partitions come and go.
+    #[must_use]
+    pub fn rebalance_listener(mut self, listener: impl RebalanceListener) -> Self {
+        self.listener = Some(Listener::new(listener));
+        self
+    }
+
+    /// Sets `group.id`.
+    #[must_use]
+    pub fn group_id(self, id: impl Into<String>) -> Self {
+        self.with("group.id", id.into())
     }
 
     /// Sets `request.timeout.ms`.

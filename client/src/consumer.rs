@@ -1,44 +1,38 @@
-//! The consumer of given partitions: a task fetches ahead, the user takes batches.
+//! The consumer: a task fetches ahead, the user takes batches, another task plays the member of the group.
 
+mod assignor;
 mod batch;
 mod buffer;
 mod cursor;
 mod fetch;
+mod group;
+mod listener;
+mod membership;
+mod offsets;
+mod progress;
+mod shared;
 mod start;
+mod subscription;
 mod upgrade;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
-
 use crate::client::Core;
 use crate::{Error, ErrorKind, Position, Result, TopicPartition};
-use batch::Trouble;
 use buffer::{Buffer, Next};
-use fetch::{Fetcher, Settings};
+use fetch::Fetcher;
+use group::{Group, Task, Topics};
+use progress::Progress;
+use shared::Shared;
 
+pub use assignor::{Assignor, Member, TopicPartitions};
 pub use batch::{Batch, Iter};
 pub(crate) use fetch::VERSION_MAX;
-
-/// Which partitions a consumer reads, and where it begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    topics: Vec<(Arc<str>, Position)>,
-    partitions: Vec<(TopicPartition, Position)>,
-}
-
-impl Assignment {
-    /// All partitions these topics have now.
-    pub fn topics(names: impl IntoIterator<Item = impl Into<Arc<str>>>, from: Position) -> Self {
-        let topics = names.into_iter().map(|name| (name.into(), from)).collect();
-        Self { topics, partitions: Vec::new() }
-    }
-
-    /// These partitions.
-    pub fn partitions(partitions: impl IntoIterator<Item = (TopicPartition, Position)>) -> Self {
-        Self { topics: Vec::new(), partitions: partitions.into_iter().collect() }
-    }
-}
+pub use group::OffsetAndMetadata;
+pub(crate) use group::{COMMIT_VERSION_MAX, FETCH_VERSION_MAX};
+pub(crate) use listener::Listener;
+pub use listener::RebalanceListener;
+pub use subscription::{Assignment, Subscription};
 
 /// Where the first record lies that is as young as was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,15 +43,32 @@ pub struct OffsetAndTimestamp {
     pub timestamp: i64,
 }
 
-/// Reads records of given partitions. A clone is another handle of the same consumer; it may be used from any thread.
+/// Who this consumer is in its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMetadata {
+    /// `group.id`.
+    pub group_id: String,
+    /// The id that the coordinator gave; empty while this is no member.
+    pub member_id: String,
+    /// The generation, counted by rebalances; -1 while this is no member.
+    pub generation: i32,
+}
+
+/// Reads records: of partitions that its group gives it, or of given ones. A clone is another handle of the same consumer;
+/// it may be used from any thread.
 ///
-/// A task fetches ahead of the user, up to 64 MiB. Leaders that move are followed.
+/// A task fetches ahead of the user, up to 64 MiB; another one keeps up the membership. Leaders and coordinators that move
+/// are followed.
+///
+/// Records are handled at least once: with `enable.auto.commit` what is done is committed, and a batch is done when the same
+/// handle asks for the next one, or by [`Batch::done`]. Tasks that share the work take a clone each. In a rebalance nothing
+/// more is handed out of the partitions that go; what was may be finished, for half of `max.poll.interval.ms` and at most
+/// 30 s, and is committed before another member goes on.
 ///
 /// ```no_run
-/// # async fn run(client: kinglet::Client) -> kinglet::Result<()> {
-/// use kinglet::{Assignment, Position};
-///
-/// let consumer = client.consumer(Assignment::topics(["orders"], Position::Beginning)).await?;
+/// # async fn run(config: kinglet::Config) -> kinglet::Result<()> {
+/// let client = kinglet::Client::connect(config.set("group.id", "billing")?).await?;
+/// let consumer = client.consumer(["orders"]).await?;
 /// while let Some(batch) = consumer.recv().await? {
 ///     for record in batch.iter() {
 ///         println!("{}-{} @{}: {:?}", batch.topic(), batch.partition(), record.offset, record.value);
@@ -66,9 +77,11 @@ pub struct OffsetAndTimestamp {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Consumer {
     handle: Arc<ConsumerHandle>,
+    /// The batch that this handle gave out last.
+    last: Mutex<Option<Handed>>,
 }
 
 /// Dropped with the last handle.
@@ -77,45 +90,48 @@ struct ConsumerHandle {
     shared: Arc<Shared>,
 }
 
-/// What the handles and the fetching task have in common.
+/// A batch in the user's hands.
 #[derive(Debug)]
-struct Shared {
-    core: Arc<Core>,
-    settings: Settings,
-    /// Its connections are its own: a fetch waits.
-    lane: u64,
-    buffer: Mutex<Buffer>,
-    trouble: Trouble,
-    /// Wakes the fetching task.
-    wake: Notify,
-    /// Wakes the user.
-    ready: Notify,
+struct Handed {
+    progress: Arc<Progress>,
+    next_offset: i64,
+    leader_epoch: i32,
 }
 
 impl Consumer {
-    pub(crate) async fn start(core: Arc<Core>, assignment: Assignment) -> Result<Self> {
-        let work = start::begin(&core, assignment);
+    pub(crate) async fn start(core: Arc<Core>, subscription: Subscription) -> Result<Self> {
+        let topics = Topics::new(&subscription)?;
+        let group = Group::new(&core, topics.is_some())?;
+        let assignment = match subscription {
+            Subscription::Assignment(assignment) => assignment,
+            Subscription::Topics(_) | Subscription::Pattern(_) => Assignment::default(),
+        };
+        let work = start::begin(&core, group.as_deref(), assignment);
         let cursors = core.within_api_timeout("finding the positions", work).await?;
-        let shared = Arc::new(Shared {
-            settings: start::settings(&core.config),
-            lane: core.lane(),
-            buffer: Mutex::new(Buffer::new(cursors, BUFFER_MAX)),
-            trouble: Trouble::default(),
-            wake: Notify::new(),
-            ready: Notify::new(),
-            core,
-        });
-        // It ends when the consumer is closed, which dropping the last handle does too: nobody can await it then.
+        let shared = Arc::new(Shared::new(core, Buffer::new(cursors, BUFFER_MAX), group.clone()));
+        // Both end when the consumer is closed, which dropping the last handle does too: nobody can await them then.
         tokio::spawn(Fetcher::new(shared.clone()).run());
-        Ok(Self { handle: Arc::new(ConsumerHandle { shared }) })
+        if let Some(group) = group {
+            tokio::spawn(Task::new(group, shared.clone(), topics).run());
+        }
+        let handle = Arc::new(ConsumerHandle { shared });
+        handle.shared.held_by(&handle);
+        Ok(Self::of(handle))
     }
 
-    /// The next records, of one partition; `None` after [`close`](Self::close).
+    fn of(handle: Arc<ConsumerHandle>) -> Self {
+        Self { handle, last: Mutex::default() }
+    }
+
+    /// The next records, of one partition; `None` after [`close`](Self::close). The batch before it is done, unless the user
+    /// marks batches itself.
     ///
     /// Cancel safe: dropped before it is ready, nothing is lost. After an error it may be called again: passing
     /// trouble is not reported, and what is lasting comes again.
     pub async fn recv(&self) -> Result<Option<Batch>> {
+        self.finish_last();
         let shared = self.shared();
+        let _waiting = shared.wait();
         loop {
             let ready = shared.ready.notified();
             tokio::pin!(ready);
@@ -131,6 +147,8 @@ impl Consumer {
 
     /// The next records if there are any right now. Never waits; verifies and decompresses on this thread.
     pub fn try_recv(&self) -> Result<Option<Batch>> {
+        self.finish_last();
+        self.shared().act();
         self.next()
     }
 
@@ -158,31 +176,6 @@ impl Consumer {
         })
     }
 
-    /// Goes on elsewhere in a partition. What was fetched of it is dropped.
-    pub async fn seek(&self, at: &TopicPartition, to: Position) -> Result<()> {
-        let shared = self.shared();
-        let offset = match to {
-            Position::Offset(offset) => offset,
-            Position::Beginning | Position::End | Position::Timestamp(_) => {
-                let wanted = [(at.clone(), to)];
-                let found = shared.core.list_offsets(&wanted);
-                let found = shared.core.within_api_timeout("ListOffsets", found).await?;
-                let (_, info) = found.into_iter().next().ok_or_else(|| not_assigned(at))?;
-                match info?.offset {
-                    -1 => {
-                        self.end_offsets(std::slice::from_ref(at)).await?.first().map_or(0, |(_, end)| *end)
-                    }
-                    offset => offset,
-                }
-            }
-        };
-        if !shared.with(|buffer| buffer.move_to(at, offset)) {
-            return Err(not_assigned(at));
-        }
-        shared.wake.notify_one();
-        Ok(())
-    }
-
     /// Stops reading these partitions; their positions stay.
     pub fn pause(&self, partitions: &[TopicPartition]) {
         self.set_paused(partitions, true);
@@ -193,38 +186,16 @@ impl Consumer {
         self.set_paused(partitions, false);
     }
 
-    /// Where these partitions end: the offset the next record will get.
-    pub async fn end_offsets(&self, partitions: &[TopicPartition]) -> Result<Vec<(TopicPartition, i64)>> {
-        self.offsets(partitions, Position::End).await
-    }
-
-    /// Where these partitions begin: the offset of the oldest record.
-    pub async fn beginning_offsets(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<Vec<(TopicPartition, i64)>> {
-        self.offsets(partitions, Position::Beginning).await
-    }
-
-    /// The first record of each partition that is as young as its timestamp (ms since 1970) or younger.
-    pub async fn offsets_for_times(
-        &self,
-        times: &[(TopicPartition, i64)],
-    ) -> Result<Vec<(TopicPartition, Option<OffsetAndTimestamp>)>> {
-        let wanted: Vec<_> = times.iter().map(|(at, ms)| (at.clone(), Position::Timestamp(*ms))).collect();
-        let core = &self.shared().core;
-        let found = core.within_api_timeout("ListOffsets", core.list_offsets(&wanted)).await?;
-        let place = |(at, info): (_, Result<crate::admin::OffsetInfo>)| {
-            let info = info?;
-            let place = OffsetAndTimestamp { offset: info.offset, timestamp: info.timestamp };
-            Ok((at, (info.offset >= 0).then_some(place)))
-        };
-        found.into_iter().map(place).collect()
-    }
-
-    /// Stops fetching. Whoever waits in [`recv`](Self::recv) gets `None`.
+    /// Stops. What is done is committed, and so is the batch this handle got last unless the user marks batches itself; then
+    /// the group is left. Whoever waits in [`recv`](Self::recv) gets `None`.
     pub async fn close(&self) {
-        self.handle.shared.close();
+        self.finish_last();
+        let shared = self.shared();
+        if let Some(group) = &shared.group {
+            group.close();
+            group.ended().await;
+        }
+        shared.close();
     }
 
     fn shared(&self) -> &Shared {
@@ -241,88 +212,61 @@ impl Consumer {
         shared.wake.notify_one();
     }
 
-    async fn offsets(
-        &self,
-        partitions: &[TopicPartition],
-        to: Position,
-    ) -> Result<Vec<(TopicPartition, i64)>> {
-        let wanted: Vec<_> = partitions.iter().map(|at| (at.clone(), to)).collect();
-        let core = &self.shared().core;
-        let found = core.within_api_timeout("ListOffsets", core.list_offsets(&wanted)).await?;
-        found.into_iter().map(|(at, info)| Ok((at, info?.offset))).collect()
+    fn take_last(&self) -> Option<Handed> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The user asks for more, so the batch before is done, unless that is the user's to say.
+    fn finish_last(&self) {
+        if let Some(last) = self.take_last() {
+            if self.shared().marks_done() {
+                last.progress.done(last.next_offset, last.leader_epoch);
+            }
+            last.progress.give_back();
+        }
     }
 
     fn next(&self) -> Result<Option<Batch>> {
-        let shared = self.shared();
-        if let Some(error) = shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-            return Err(error);
-        }
-        loop {
-            let (next, wake) = shared.lock().take();
-            if wake {
-                shared.wake.notify_one();
-            }
-            let (share, index, generation) = match next {
-                Next::Share { share, index, generation } => (share, index, generation),
-                Next::Failed(error) => return Err(error),
-                Next::Nothing | Next::Closed => return Ok(None),
+        let batch = self.shared().next()?;
+        if let Some(batch) = &batch {
+            let handed = Handed {
+                progress: batch.progress().clone(),
+                next_offset: batch.next_offset(),
+                leader_epoch: batch.leader_epoch().unwrap_or(-1),
             };
-            let (first, end) = (share.first_offset, share.next_offset);
-            match share.open(shared.settings.check_crcs, &shared.trouble) {
-                Ok(Some(batch)) => {
-                    if batch.next_offset() < end {
-                        // Damage lies behind it; asked for again, it comes first and is told.
-                        shared.with(|buffer| buffer.on_damage(index, generation, batch.next_offset()));
-                        shared.wake.notify_one();
-                    }
-                    return Ok(Some(batch));
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    // The position stays in front of the damage, so that nothing is skipped in silence.
-                    shared.with(|buffer| buffer.on_damage(index, generation, first));
-                    shared.wake.notify_one();
-                    return Err(error);
-                }
-            }
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(handed);
+        }
+        Ok(batch)
+    }
+}
+
+impl Clone for Consumer {
+    fn clone(&self) -> Self {
+        Self::of(self.handle.clone())
+    }
+}
+
+impl Drop for Consumer {
+    /// Nobody works on the batch any more; whether it is done is not known.
+    fn drop(&mut self) {
+        if let Some(last) = self.take_last() {
+            last.progress.give_back();
         }
     }
 }
 
 impl Drop for ConsumerHandle {
     fn drop(&mut self) {
-        self.shared.close();
-    }
-}
-
-impl Shared {
-    /// A poisoned lock means that a holder panicked; the buffer's own steps do not.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Buffer> {
-        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Works on the buffer, then wakes the user if there is something to take.
-    fn with<T>(&self, work: impl FnOnce(&mut Buffer) -> T) -> T {
-        let mut buffer = self.lock();
-        let before = buffer.is_ready();
-        let value = work(&mut buffer);
-        let news = buffer.is_ready() && !before;
-        drop(buffer);
-        if news {
-            self.ready.notify_waiters();
+        if let Some(group) = &self.shared.group {
+            group.close();
         }
-        value
-    }
-
-    fn close(&self) {
-        self.with(|buffer| buffer.closed = true);
-        self.ready.notify_waiters();
-        self.wake.notify_one();
+        self.shared.close();
     }
 }
 
 /// Bytes fetched ahead, as they are on the wire.
 const BUFFER_MAX: usize = 64 * 1024 * 1024;
+
 fn not_assigned(at: &TopicPartition) -> Error {
     Error::new(ErrorKind::UnknownPartition, format!("partition {at} is not assigned to this consumer"))
 }

@@ -42,7 +42,9 @@ mod uses;
 pub use admin::Admin;
 pub use client::{Client, Target};
 pub use config::{Acks, Config, UnknownKey, parse_properties};
-pub use consumer::{Assignment, Batch, Consumer};
+pub use consumer::{
+    Assignment, Assignor, Batch, Consumer, GroupMetadata, OffsetAndMetadata, RebalanceListener, Subscription,
+};
 pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
 pub use kinglet_protocol as protocol;
 pub use producer::{

@@ -34,6 +34,8 @@ pub enum Position {
     Beginning,
     /// Behind the newest record.
     End,
+    /// Where the group left off; without a committed offset as `auto.offset.reset` says.
+    Committed,
     /// The first record whose timestamp is this one or later, in ms since 1970.
     Timestamp(i64),
 }

@@ -85,6 +85,16 @@ pub(super) const KEYS: &[Key] = keys! {
     "partitioner.ignore.keys" Kind::Bool, "false", "spread records with keys like those without";
     "partitioner.adaptive.partitioning.enable" Kind::Bool, "true", "batches without keys go where least waits to be sent";
     "statistics.interval.ms" MS, "10000", "how often a busy producer logs what it measured, at level debug; 0: never";
+    "group.id" Kind::Text, "", "the group whose members share partitions, and that offsets are committed for";
+    "group.instance.id" Kind::Text, "", "a static member: restarted within session.timeout.ms it goes on without a rebalance (KIP-345)";
+    "session.timeout.ms" MS, "45000", "a member that was silent for so long is dead";
+    "heartbeat.interval.ms" MS, "3000", "how often a member says that it is alive";
+    "max.poll.interval.ms" MS, "300000", "a member whose user gets nothing done for so long makes way; also how long a rebalance waits for members";
+    "partition.assignment.strategy" Kind::Text, "range,cooperative-sticky", "how partitions are shared: range, roundrobin, sticky, cooperative-sticky, or Java's class names; several: the first that all members have";
+    "enable.auto.commit" Kind::Bool, "true", "whether what is done is committed by itself";
+    "auto.commit.interval.ms" MS, "5000", "how often";
+    "exclude.internal.topics" Kind::Bool, "true", "whether a pattern leaves out internal topics";
+    "client.rack" Kind::Text, "", "where this client is: told to the group, for assignors that know racks";
     "auto.offset.reset" Kind::OneOf(&["earliest", "latest", "none"]), "latest", "where to go on when a position is outside of its partition";
     "isolation.level" Kind::OneOf(&["read_uncommitted", "read_committed"]), "read_uncommitted", "whether records of aborted transactions are seen";
     "fetch.min.bytes" BYTES, "1", "the broker waits until it has this much";
@@ -97,7 +107,6 @@ pub(super) const KEYS: &[Key] = keys! {
 /// Keys of Kafka's clients that are accepted and do nothing here, so that existing files can be used.
 pub(super) const WITHOUT_EFFECT: &[Key] = keys! {
     "client.dns.lookup" Kind::Text, "", "every address of a name is tried";
-    "client.rack" Kind::Text, "", "";
     "connections.max.idle.ms" ANY_INT, "", "";
     "send.buffer.bytes" ANY_INT, "", "the operating system sizes socket buffers";
     "receive.buffer.bytes" ANY_INT, "", "the operating system sizes socket buffers";
@@ -119,18 +128,9 @@ pub(super) const WITHOUT_EFFECT: &[Key] = keys! {
     "partitioner.availability.timeout.ms" ANY_INT, "", "";
     "transactional.id" Kind::Text, "", "";
     "transaction.timeout.ms" MS, "", "";
-    "group.id" Kind::Text, "", "consumers are given their partitions";
-    "group.instance.id" Kind::Text, "", "";
     "group.protocol" Kind::Text, "", "";
     "group.remote.assignor" Kind::Text, "", "";
-    "enable.auto.commit" Kind::Bool, "", "";
-    "auto.commit.interval.ms" MS, "", "";
-    "heartbeat.interval.ms" MS, "", "";
-    "session.timeout.ms" MS, "", "";
-    "max.poll.interval.ms" MS, "", "";
     "max.poll.records" ANY_INT, "", "the consumer hands out batches";
-    "partition.assignment.strategy" Kind::Text, "", "";
-    "exclude.internal.topics" Kind::Bool, "", "";
 };
 
 /// Other clients' names for the same thing.

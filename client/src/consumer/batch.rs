@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::progress::Progress;
 use crate::protocol::messages::fetch::AbortedTransaction;
 use crate::protocol::records::control::{ControlRecord, ControlType};
 use crate::protocol::records::{
@@ -40,6 +41,7 @@ struct Inner {
     trouble: Trouble,
     /// A malformed record is in `trouble`, or was.
     told: AtomicBool,
+    progress: Arc<Progress>,
 }
 
 impl Batch {
@@ -87,6 +89,24 @@ impl Batch {
     /// The epoch of the leader that wrote the last of them, if known.
     pub fn leader_epoch(&self) -> Option<i32> {
         (self.inner.leader_epoch >= 0).then_some(self.inner.leader_epoch)
+    }
+
+    /// The user is done with all of it: it may be committed. [`Consumer::recv`](crate::Consumer::recv) says so of the batch
+    /// before by itself, unless this is called, which makes it the user's business from then on.
+    pub fn done(&self) {
+        self.inner.progress.done_by_hand(self.inner.next_offset, self.inner.leader_epoch);
+    }
+
+    /// As [`done`](Self::done), of the records up to this offset, itself included.
+    pub fn done_through(&self, offset: i64) {
+        let next = offset.saturating_add(1).min(self.inner.next_offset);
+        if next > self.inner.first_offset {
+            self.inner.progress.done_by_hand(next, self.inner.leader_epoch);
+        }
+    }
+
+    pub(super) fn progress(&self) -> &Arc<Progress> {
+        &self.inner.progress
     }
 
     /// Whose clock the timestamps are.
@@ -155,6 +175,7 @@ pub(super) struct Chunk {
     high_watermark: i64,
     bytes: Bytes,
     transactions: Option<Aborted>,
+    progress: Arc<Progress>,
 }
 
 /// Which transactions of a chunk were aborted.
@@ -219,6 +240,7 @@ impl Chunk {
         bytes: Bytes,
         high_watermark: i64,
         transactions: Option<Aborted>,
+        progress: Arc<Progress>,
     ) -> Self {
         Self {
             index: ask.index,
@@ -229,6 +251,7 @@ impl Chunk {
             high_watermark,
             bytes,
             transactions,
+            progress,
         }
     }
 
@@ -263,6 +286,7 @@ impl Chunk {
             next_offset: self.first_offset,
             high_watermark: self.high_watermark,
             size,
+            progress: self.progress.clone(),
         }))
     }
 
@@ -288,9 +312,15 @@ pub(super) struct Share {
     pub(super) next_offset: i64,
     high_watermark: i64,
     pub(super) size: usize,
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Share {
+    /// Whether there is nothing in it for the user.
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
     /// Verifies and decompresses: on the thread that wants the records. `None`: there is no record for the user.
     /// A damaged batch ends it early, which [`Batch::next_offset`] shows; at the very beginning it is an error.
     pub(super) fn open(self, check_crcs: bool, trouble: &Trouble) -> Result<Option<Batch>, Error> {
@@ -324,6 +354,7 @@ impl Share {
             timestamp_type,
             trouble: trouble.clone(),
             told: AtomicBool::new(false),
+            progress: self.progress,
         };
         Ok(Some(Batch { inner: Arc::new(inner) }))
     }
@@ -363,7 +394,7 @@ pub(super) mod tests {
         let at = TopicPartition::new("t", 0);
         let ask =
             Ask { index: 0, generation: 0, at, offset: from, leader_epoch: 0, max_bytes: 0, grown: false };
-        let mut chunk = Chunk::new(&ask, bytes, 100, aborted);
+        let mut chunk = Chunk::new(&ask, bytes, 100, aborted, Progress::new(Arc::default()));
         let (mut offsets, mut next) = (Vec::new(), from);
         while let Some(share) = chunk.take_share().expect("it is sound") {
             next = share.next_offset;
@@ -413,7 +444,7 @@ pub(super) mod tests {
     fn chunk(log: &[BytesMut], aborted: Option<Aborted>) -> Chunk {
         let at = TopicPartition::new("t", 0);
         let ask = Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: 0, max_bytes: 0, grown: false };
-        Chunk::new(&ask, Bytes::from(log.concat()), 100, aborted)
+        Chunk::new(&ask, Bytes::from(log.concat()), 100, aborted, Progress::new(Arc::default()))
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What is fetched and not handed out yet, with the cursors it belongs to. Plain data behind the consumer's lock.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::{Chunk, Share};
 use super::cursor::{Cursor, Cursors};
+use super::progress::Progress;
 use crate::{Error, TopicPartition};
 
 #[derive(Debug)]
@@ -77,6 +79,11 @@ impl Buffer {
                     Ok(Some(share)) => {
                         cursor.position = Some(share.next_offset);
                         self.size -= share.size;
+                        if share.is_empty() {
+                            cursor.progress.skip(share.first_offset, share.next_offset);
+                            continue;
+                        }
+                        cursor.progress.hand_out(share.next_offset);
                         share
                     }
                     Ok(None) => {
@@ -119,6 +126,36 @@ impl Buffer {
         let Some(index) = self.cursors.find(at) else { return false };
         self.restart(index, offset);
         true
+    }
+
+    /// As [`move_to`](Self::move_to), by the user's wish.
+    pub(super) fn seek(&mut self, at: &TopicPartition, offset: i64) -> bool {
+        let Some(index) = self.cursors.find(at) else { return false };
+        self.cursors.seek(index, offset);
+        self.drop_stale();
+        true
+    }
+
+    /// Takes partitions away: what is buffered of them is never handed out. Of those that were there, how far the user is.
+    pub(super) fn take_away(&mut self, partitions: &[TopicPartition]) -> Vec<(TopicPartition, Arc<Progress>)> {
+        let cursors = &mut self.cursors;
+        let taken = partitions.iter().filter_map(|at| Some((at.clone(), cursors.remove(at)?))).collect();
+        self.drop_stale();
+        taken
+    }
+
+    /// There is no place to read a partition at: the user is to say one.
+    pub(super) fn lost_way(&mut self, at: &TopicPartition, error: Error, now: Instant) {
+        if let Some(index) = self.cursors.find(at) {
+            self.cursors.forget_position(index);
+            let generation = self.cursors.get(index).map_or(0, |cursor| cursor.generation);
+            self.fail(index, generation, error, now, 0.5);
+        }
+    }
+
+    /// Whether something waits to be taken by the user.
+    pub(super) fn has_records(&self) -> bool {
+        !self.chunks.is_empty()
     }
 
     /// Goes back to what turned out to be damaged, unless the user went elsewhere meanwhile.
@@ -210,7 +247,8 @@ mod tests {
         let ask =
             Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: -1, max_bytes: 1000, grown: false };
         buffer.cursors.current(0, 0).unwrap().on_answer(1, Some(1));
-        buffer.add(Chunk::new(&ask, one(0, -1, None).freeze(), 1, None));
+        let progress = buffer.cursors.get(0).unwrap().progress.clone();
+        buffer.add(Chunk::new(&ask, one(0, -1, None).freeze(), 1, None, progress));
         buffer.fail(0, 0, refused(), now, 0.5);
         assert!(matches!(buffer.take().0, Next::Share { .. }));
         assert!(matches!(buffer.take().0, Next::Failed(_)));
@@ -228,7 +266,8 @@ mod tests {
             let ask =
                 Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000, grown: false };
             buffer.cursors.current(0, 0).unwrap().on_answer(2, Some(offset + 1));
-            buffer.add(Chunk::new(&ask, bytes.freeze(), 2, None));
+            let progress = buffer.cursors.get(0).unwrap().progress.clone();
+            buffer.add(Chunk::new(&ask, bytes.freeze(), 2, None, progress));
         }
         assert!(matches!(buffer.take(), (Next::Failed(_), true)));
         assert!(matches!(buffer.take().0, Next::Nothing));

@@ -1,8 +1,10 @@
 //! Where each partition is read, and which of them can be asked for now. Time and answers come in; it knows no socket.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::progress::{Progress, Watch};
 use crate::metadata::Cluster;
 use crate::net::Backoff;
 use crate::{Error, Position, TopicPartition};
@@ -15,12 +17,16 @@ pub(super) struct Cursors {
     retry: Backoff,
     /// Trouble that lasts this long is told to the user.
     patience: Duration,
+    watch: Arc<Watch>,
 }
 
 /// One partition.
 #[derive(Debug)]
 pub(super) struct Cursor {
     pub(super) at: TopicPartition,
+    /// It is this consumer's to read at present.
+    assigned: bool,
+    pub(super) progress: Arc<Progress>,
     /// The next offset the user gets.
     pub(super) position: Option<i64>,
     /// The next offset to ask for: ahead of `position` by what is buffered.
@@ -71,7 +77,7 @@ pub(super) struct Asks {
 
 impl Cursors {
     pub(super) fn new(retry: Backoff, patience: Duration) -> Self {
-        Self { list: Vec::new(), index: HashMap::new(), retry, patience }
+        Self { list: Vec::new(), index: HashMap::new(), retry, patience, watch: Arc::default() }
     }
 
     /// Adds a partition. `Err`: it is there already.
@@ -81,16 +87,20 @@ impl Cursors {
         from: Result<i64, Position>,
         max_bytes: i32,
     ) -> Result<(), TopicPartition> {
-        if self.index.contains_key(&at) {
-            return Err(at);
-        }
-        self.index.insert(at.clone(), self.list.len());
-        self.list.push(Cursor {
-            at,
+        let progress = Progress::new(self.watch.clone());
+        let generation = match self.index.get(&at).and_then(|index| self.list.get(*index)) {
+            Some(known) if known.assigned => return Err(at),
+            Some(known) => known.generation + 1,
+            None => 0,
+        };
+        let cursor = Cursor {
+            at: at.clone(),
+            assigned: true,
+            progress,
             position: from.ok(),
             fetch_offset: from.ok(),
             lookup: from.err(),
-            generation: 0,
+            generation,
             high_watermark: None,
             max_bytes,
             grown: false,
@@ -102,16 +112,45 @@ impl Cursors {
             failures: 0,
             failing_since: None,
             untold: false,
-        });
+        };
+        match self.index.get(&at).and_then(|index| self.list.get_mut(*index)) {
+            Some(place) => *place = cursor,
+            None => {
+                self.index.insert(at, self.list.len());
+                self.list.push(cursor);
+            }
+        }
         Ok(())
     }
 
+    /// Takes a partition away. Its place stays, for when it comes back.
+    pub(super) fn remove(&mut self, at: &TopicPartition) -> Option<Arc<Progress>> {
+        let index = self.find(at)?;
+        self.forget_position(index);
+        let cursor = self.list.get_mut(index)?;
+        cursor.assigned = false;
+        Some(cursor.progress.clone())
+    }
+
+    pub(super) fn forget_position(&mut self, index: usize) {
+        if let Some(cursor) = self.list.get_mut(index) {
+            cursor.renew();
+            (cursor.position, cursor.fetch_offset, cursor.lookup) = (None, None, None);
+        }
+    }
+
+    /// The partitions that are assigned.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Cursor> {
-        self.list.iter()
+        self.list.iter().filter(|cursor| cursor.assigned)
+    }
+
+    /// Tells whoever waits until the user is done.
+    pub(super) fn watch(&self) -> &Arc<Watch> {
+        &self.watch
     }
 
     pub(super) fn find(&self, at: &TopicPartition) -> Option<usize> {
-        self.index.get(at).copied()
+        self.index.get(at).copied().filter(|index| self.list.get(*index).is_some_and(|cursor| cursor.assigned))
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Cursor> {
@@ -127,7 +166,7 @@ impl Cursors {
     pub(super) fn asks(&mut self, now: Instant, cluster: &Cluster, busy: impl Fn(i32) -> bool) -> Asks {
         let mut asks = Asks::default();
         let list = self.list.iter_mut().enumerate();
-        for (index, cursor) in list.filter(|(_, cursor)| !cursor.paused && !cursor.untold) {
+        for (index, cursor) in list.filter(|(_, cursor)| cursor.assigned && !cursor.paused && !cursor.untold) {
             if let Some(at) = cursor.not_before.filter(|at| now < *at) {
                 asks.deadline = Some(asks.deadline.map_or(at, |deadline| deadline.min(at)));
                 continue;
@@ -172,7 +211,8 @@ impl Cursors {
     pub(super) fn without_leader(&self, now: Instant) -> Vec<(usize, u32, TopicPartition)> {
         let waits = |c: &Cursor| {
             let due = c.not_before.is_none_or(|at| at <= now);
-            c.leader.is_none()
+            c.assigned
+                && c.leader.is_none()
                 && !c.paused
                 && !c.untold
                 && c.lookup.is_none()
@@ -208,9 +248,17 @@ impl Cursors {
         Some(error.around(|c| c.topic_partition = Some(cursor.at.clone())))
     }
 
+    /// The user goes on at this offset: that is what will be committed, whatever was done elsewhere.
+    pub(super) fn seek(&mut self, index: usize, offset: i64) {
+        self.move_to(index, offset);
+        if let Some(cursor) = self.list.get_mut(index) {
+            cursor.progress = Progress::at(offset, self.watch.clone());
+        }
+    }
+
     /// Goes on at this offset, and drops what is on its way.
     pub(super) fn move_to(&mut self, index: usize, offset: i64) {
-        if let Some(cursor) = self.list.get_mut(index) {
+        if let Some(cursor) = self.list.get_mut(index).filter(|cursor| cursor.assigned) {
             cursor.renew();
             (cursor.position, cursor.fetch_offset) = (Some(offset), Some(offset));
             (cursor.lookup, cursor.not_before) = (None, None);

@@ -40,6 +40,13 @@ pub(super) struct Settings {
     pub(super) check_crcs: bool,
 }
 
+impl Settings {
+    /// Where to go on when a position is outside of its partition, or there is none.
+    pub(super) fn reset(&self) -> Option<Position> {
+        self.reset
+    }
+}
+
 pub(super) struct Fetcher {
     shared: Arc<Shared>,
     events: JoinSet<Event>,
@@ -257,7 +264,7 @@ fn on_partition(
             return Ok(());
         }
         ErrorCode::OFFSET_OUT_OF_RANGE => {
-            let Some(to) = settings.reset else {
+            let Some(to) = settings.reset() else {
                 return Err(Error::broker(
                     data.error_code,
                     format_args!("{} at offset {}", ask.at, ask.offset),
@@ -299,7 +306,8 @@ fn on_partition(
     bytes.truncate(end);
     let committed = settings.isolation == 1;
     let aborted = committed.then(|| Aborted::new(data.aborted_transactions.clone().unwrap_or_default()));
-    buffer.add(Chunk::new(ask, bytes, data.high_watermark, aborted));
+    let progress = cursor.progress.clone();
+    buffer.add(Chunk::new(ask, bytes, data.high_watermark, aborted, progress));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Assignment;
 use super::cursor::Cursors;
 use super::fetch::Settings;
+use super::group::Group;
 use crate::admin::offsets::isolation;
 use crate::client::{Core, unknown_partition};
 use crate::metadata::Wanted;
@@ -31,8 +32,15 @@ pub(super) fn settings(config: &Config) -> Settings {
     }
 }
 
+/// What one answer may bring of a partition, when so many are read.
+pub(super) fn partition_bytes(config: &Config, count: usize) -> i32 {
+    let share = ANSWER / i64::try_from(count.max(1)).unwrap_or(ANSWER);
+    let share = i32::try_from(share.clamp(PARTITION_MIN, PARTITION_MAX)).unwrap_or(i32::MAX);
+    config.int32("max.partition.fetch.bytes").unwrap_or(share)
+}
+
 /// Finds the partitions and the offsets to begin at.
-pub(super) async fn begin(core: &Core, assignment: Assignment) -> Result<Cursors> {
+pub(super) async fn begin(core: &Core, group: Option<&Group>, assignment: Assignment) -> Result<Cursors> {
     let mut wanted = assignment.partitions;
     let mut known: Vec<(Arc<str>, Arc<crate::metadata::Topic>)> = Vec::new();
     for (name, from) in assignment.topics {
@@ -54,17 +62,46 @@ pub(super) async fn begin(core: &Core, assignment: Assignment) -> Result<Cursors
             return Err(unknown_partition(at, topic));
         }
     }
-    let share = ANSWER / i64::try_from(wanted.len().max(1)).unwrap_or(ANSWER);
-    let share = i32::try_from(share.clamp(PARTITION_MIN, PARTITION_MAX)).unwrap_or(i32::MAX);
-    let max_bytes = core.config.int32("max.partition.fetch.bytes").unwrap_or(share);
+    let max_bytes = partition_bytes(&core.config, wanted.len());
     let patience = core.config.duration("default.api.timeout.ms");
     let mut cursors = Cursors::new(core.retry, patience);
+    recall(core, group, &mut wanted).await?;
     for (at, from) in locate(core, wanted).await? {
         cursors
             .add(at, from, max_bytes)
             .map_err(|at| Error::new(ErrorKind::Config, format!("partition {at} is assigned twice")))?;
     }
     Ok(cursors)
+}
+
+/// Where the group left off, for positions that say so.
+async fn recall(
+    core: &Core,
+    group: Option<&Group>,
+    wanted: &mut [(TopicPartition, Position)],
+) -> Result<()> {
+    let asked: Vec<_> =
+        wanted.iter().filter(|(_, from)| *from == Position::Committed).map(|(at, _)| at.clone()).collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let Some(group) = group else {
+        return Err(Error::new(ErrorKind::Config, "there is no committed offset without a group.id")
+            .hinted("set group.id, or begin elsewhere"));
+    };
+    let committed = group.committed_offsets(&asked).await?;
+    let reset = settings(&core.config).reset();
+    for (at, from) in wanted.iter_mut().filter(|(_, from)| *from == Position::Committed) {
+        *from = match (committed.get(at), reset) {
+            (Some(committed), _) => Position::Offset(committed.offset),
+            (None, Some(reset)) => reset,
+            (None, None) => {
+                let message = format!("no committed offset in {at}, and auto.offset.reset is none");
+                return Err(Error::new(ErrorKind::OffsetOutOfRange, message));
+            }
+        };
+    }
+    Ok(())
 }
 
 /// The offset of each position; a position again where only time can tell.

@@ -20,6 +20,8 @@ pub(crate) enum Lane {
     Produce,
     /// Fetch, of the consumer with this number.
     Fetch(u64),
+    /// Membership in a group, of the consumer with this number: joining waits for all members.
+    Group(u64),
 }
 
 /// All connections of a client.

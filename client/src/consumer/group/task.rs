@@ -1,0 +1,348 @@
+//! The group's task: does what the membership says, and looks after the subscription and the commits.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::Group;
+use super::lookup::Topics;
+use crate::consumer::Shared;
+use crate::consumer::assignor::TopicPartitions;
+use crate::consumer::group::rebalance::to_commit;
+use crate::consumer::membership::{Action, Identity, Membership};
+use crate::coordinator::Coordinated;
+use crate::net::Lane;
+use crate::protocol::decode_response;
+use crate::protocol::messages::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupResponse, LeaveGroupRequest, SyncGroupResponse,
+};
+use crate::protocol::Request;
+use crate::{Result, TopicPartition, clock, rng};
+
+/// What a coordinator may take besides, as Java allows.
+const JOIN_SLACK: Duration = Duration::from_secs(5);
+/// Leaving is a courtesy: nobody waits long for it.
+const LEAVE_MAX: Duration = Duration::from_millis(500);
+/// The oldest version of LeaveGroup that lists members.
+const LEAVE_LISTS_FROM: i16 = 3;
+
+pub(in crate::consumer) struct Task {
+    group: Arc<Group>,
+    shared: Arc<Shared>,
+    /// `None`: the partitions are given, and only commits are looked after.
+    topics: Option<Topics>,
+    events: JoinSet<Event>,
+    refreshing: bool,
+    refresh_due: Instant,
+    /// What there was to share out when this leader last did.
+    shared_out: TopicPartitions,
+    committing: bool,
+    commit_due: Option<Instant>,
+    /// What the user was seen to do last, and when.
+    activity: (u64, Instant),
+    warned: bool,
+}
+
+enum Event {
+    Topics(Result<Vec<Arc<str>>>),
+    Found(Result<i32>),
+    Joined(u64, Result<JoinGroupResponse>),
+    Looked(u64, Result<TopicPartitions>),
+    Synced(u64, Result<SyncGroupResponse>),
+    Beat(Identity, Result<HeartbeatResponse>),
+    Revoked(u64),
+    Committed(Result<()>),
+    /// Nothing hangs on it.
+    Done,
+}
+
+impl Task {
+    pub(in crate::consumer) fn new(group: Arc<Group>, shared: Arc<Shared>, topics: Option<Topics>) -> Self {
+        let now = clock::now();
+        Self {
+            commit_due: group.auto_commit.map(|interval| now + interval),
+            group,
+            shared,
+            topics,
+            events: JoinSet::new(),
+            refreshing: false,
+            refresh_due: now,
+            shared_out: TopicPartitions::default(),
+            committing: false,
+            activity: (0, now),
+            warned: false,
+        }
+    }
+
+    /// Runs until the consumer is closed, or its last handle dropped.
+    pub(in crate::consumer) async fn run(mut self) {
+        while !self.group.lock().closing {
+            let now = clock::now();
+            let looks_again = self.look_after(now);
+            while let Some(action) = self.with(|membership| membership.next(now)).flatten() {
+                self.act(action);
+            }
+            let deadline = self.with(|membership| membership.deadline()).flatten();
+            self.wait(deadline.map_or(looks_again, |at| at.min(looks_again))).await;
+        }
+        self.finish().await;
+        self.group.core.pool.release(self.lane());
+        self.group.ended.send_replace(true);
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Membership) -> T) -> Option<T> {
+        self.group.lock().membership.as_mut().map(work)
+    }
+
+    fn lane(&self) -> Lane {
+        Lane::Group(self.shared.lane)
+    }
+
+    async fn wait(&mut self, deadline: Instant) {
+        tokio::select! {
+            Some(event) = self.events.join_next() => match event {
+                Ok(event) => self.on_event(event),
+                Err(e) => warn!(error = %e, "a task of the consumer's group failed"),
+            },
+            () = self.group.wake.notified() => {}
+            () = tokio::time::sleep_until(deadline.into()) => {}
+        }
+    }
+
+    /// What is due besides the membership; the answer is when to look again.
+    fn look_after(&mut self, now: Instant) -> Instant {
+        let config = &self.group.core.config;
+        let mut next = now + config.duration("heartbeat.interval.ms");
+        if let Some(topics) = self.topics.clone() {
+            if now >= self.refresh_due && !self.refreshing {
+                self.refreshing = true;
+                let group = self.group.clone();
+                self.events.spawn(async move { Event::Topics(group.topics(&topics).await) });
+            }
+            if !self.refreshing {
+                next = next.min(self.refresh_due);
+            }
+            self.look_for_life(now);
+        }
+        if let Some((due, interval)) = self.commit_due.zip(self.group.auto_commit) {
+            if now >= due && !self.committing {
+                self.commit_due = Some(now + interval);
+                let commits = to_commit(self.shared.progress());
+                if !commits.is_empty() {
+                    self.committing = true;
+                    let group = self.group.clone();
+                    self.events.spawn(async move { Event::Committed(group.commit_done(&commits).await) });
+                }
+            }
+            next = next.min(self.commit_due.unwrap_or(next));
+        }
+        next
+    }
+
+    /// Whoever holds partitions and does nothing with them makes way for others.
+    fn look_for_life(&mut self, now: Instant) {
+        let limit = self.group.core.config.duration("max.poll.interval.ms");
+        let seen = self.shared.activity();
+        if seen != self.activity.0 || !self.shared.owes() {
+            if seen != self.activity.0 {
+                self.with(Membership::on_progress);
+            }
+            self.activity = (seen, now);
+            self.warned = false;
+            return;
+        }
+        let idle = now.saturating_duration_since(self.activity.1);
+        if idle >= limit {
+            if self.group.identity().generation >= 0 {
+                warn!(group = self.group.id, ?idle, "nothing was done with the records: leaving the group until something is. max.poll.interval.ms is {limit:?}");
+            }
+            self.with(Membership::on_stalled);
+        } else if idle >= limit / 2 && !self.warned {
+            self.warned = true;
+            warn!(group = self.group.id, ?idle, partitions = ?self.shared.owing(), "the user is slow: after max.poll.interval.ms the partitions go to others");
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        let group = self.group.clone();
+        let lane = self.lane();
+        match action {
+            Action::Find => {
+                self.events.spawn(async move {
+                    let find = group.core.coordinator(Coordinated::Group, &group.id);
+                    Event::Found(group.core.within_api_timeout("finding the group's coordinator", find).await)
+                });
+            }
+            Action::Join(era, request) => {
+                let settings = self.with(|membership| membership.settings().rebalance_timeout);
+                let limit = settings.unwrap_or_default() + JOIN_SLACK;
+                debug!(group = group.id, member = request.member_id, "joining");
+                self.events.spawn(async move { Event::Joined(era, group.call(&request, lane, limit).await) });
+            }
+            Action::Look(era, topics) => {
+                self.events.spawn(async move { Event::Looked(era, group.partitions(&topics).await) });
+            }
+            Action::Sync(era, request) => {
+                let settings = self.with(|membership| membership.settings().rebalance_timeout);
+                let limit = settings.unwrap_or_default() + JOIN_SLACK;
+                self.events.spawn(async move { Event::Synced(era, group.call(&request, lane, limit).await) });
+            }
+            Action::Heartbeat(request) => self.beat(request),
+            Action::Revoke { era, partitions, lost } => {
+                let shared = self.shared.clone();
+                self.events.spawn(async move {
+                    group.revoke(&shared, partitions, lost).await;
+                    Event::Revoked(era)
+                });
+            }
+            Action::Assign { partitions } => self.assign(partitions),
+            Action::Leave(request) => {
+                self.events.spawn(async move {
+                    group.leave(request).await;
+                    Event::Done
+                });
+            }
+            Action::Tell { error, lasting } => {
+                if lasting {
+                    self.shared.fail(error);
+                } else {
+                    self.shared.tell(error);
+                }
+            }
+        }
+    }
+
+    fn beat(&mut self, request: HeartbeatRequest) {
+        let (group, lane) = (self.group.clone(), self.lane());
+        let session = self.with(|membership| membership.settings().session_timeout).unwrap_or_default();
+        let limit = (session / 3).min(group.core.config.duration("request.timeout.ms"));
+        let of = Identity { member_id: request.member_id.clone(), generation: request.generation_id };
+        self.events.spawn(async move { Event::Beat(of, group.call(&request, lane, limit).await) });
+    }
+
+    fn assign(&mut self, partitions: Vec<TopicPartition>) {
+        let generation = self.group.identity().generation;
+        info!(group = self.group.id, generation, ?partitions, "joined");
+        if let Some(topics) = self.with(|membership| membership.topics().to_vec()) {
+            self.shared_out = self.group.known_partitions(&topics);
+        }
+        self.shared.assigned();
+        if partitions.is_empty() {
+            return;
+        }
+        self.group.expect(&partitions);
+        let (group, shared) = (self.group.clone(), self.shared.clone());
+        self.events.spawn(async move {
+            group.locate(&shared, partitions).await;
+            Event::Done
+        });
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let (now, unit) = (clock::now(), rng::unit());
+        match event {
+            Event::Topics(result) => self.on_topics(result, now),
+            Event::Committed(result) => {
+                self.committing = false;
+                if let Err(error) = result {
+                    warn!(group = self.group.id, %error, "what is done is not committed");
+                }
+            }
+            Event::Done => {}
+            event => {
+                self.with(|m| match event {
+                    Event::Found(result) => m.on_found(result, now, unit),
+                    Event::Joined(era, result) => m.on_joined(era, result, now, unit),
+                    Event::Looked(era, result) => m.on_topics(era, result, now, unit),
+                    Event::Synced(era, result) => m.on_synced(era, result, now, unit),
+                    Event::Beat(of, result) => m.on_heartbeat(&of, result, now, unit),
+                    Event::Revoked(era) => m.on_revoked(era),
+                    Event::Topics(_) | Event::Committed(_) | Event::Done => {}
+                });
+            }
+        }
+    }
+
+    fn on_topics(&mut self, result: Result<Vec<Arc<str>>>, now: Instant) {
+        self.refreshing = false;
+        match result {
+            Ok(topics) => {
+                self.refresh_due = now + self.group.core.config.duration("metadata.max.age.ms");
+                let partitions = self.group.known_partitions(&topics);
+                let grown = partitions != self.shared_out;
+                self.with(|membership| {
+                    membership.subscribe(topics);
+                    if grown && membership.is_leader() {
+                        membership.rejoin("the topics' partitions changed");
+                    }
+                });
+            }
+            Err(error) => {
+                warn!(group = self.group.id, %error, "the subscription's topics are not known");
+                self.refresh_due = now + self.group.core.retry.max;
+                if !error.is_retriable() {
+                    self.shared.tell(error);
+                }
+            }
+        }
+    }
+
+    /// Gives up what there is, commits, leaves.
+    async fn finish(&mut self) {
+        let owned = self.with(Membership::end);
+        // What is under way is of no use any more, and must not come between.
+        self.events.shutdown().await;
+        match owned {
+            Some(owned) if !owned.is_empty() => self.group.revoke(&self.shared, owned, false).await,
+            Some(_) => {}
+            None if self.group.auto_commit.is_some() => {
+                let commits = to_commit(self.shared.progress());
+                if let Err(error) = self.group.commit_done(&commits).await {
+                    warn!(group = self.group.id, %error, "what is done is not committed");
+                }
+            }
+            None => {}
+        }
+        let farewell = self.with(|membership| membership.farewell("the consumer is closed")).flatten();
+        if let Some(request) = farewell {
+            self.group.leave(request).await;
+        }
+    }
+}
+
+impl Group {
+    /// Asks the coordinator on the members' own connection.
+    async fn call<R: Request>(&self, request: &R, lane: Lane, limit: Duration) -> Result<R::Response> {
+        let Some(broker) = self.coordinator() else {
+            return Err(crate::Error::new(crate::ErrorKind::Disconnected, "the group's coordinator is not known"));
+        };
+        let connection = self.core.broker(broker, lane).await?;
+        let version = connection.version::<R>(i16::MAX)?;
+        let asked = connection.start(request, version)?;
+        let frame = connection.finish::<R>(asked, limit).await?;
+        Ok(decode_response::<R>(frame, version)?.1)
+    }
+
+    /// Not on the members' connection, where a request to join may wait for all others.
+    async fn leave(&self, mut request: LeaveGroupRequest) {
+        let leaving = async {
+            let Some(broker) = self.coordinator() else { return Ok(()) };
+            let connection = self.core.broker(broker, Lane::General).await?;
+            let version = connection.version::<LeaveGroupRequest>(i16::MAX)?;
+            if version < LEAVE_LISTS_FROM {
+                request.members.clear();
+            } else {
+                request.member_id.clear();
+            }
+            connection.call_version(&request, version, Duration::ZERO).await.map(drop)
+        };
+        match timeout(LEAVE_MAX, leaving).await {
+            Ok(Ok(())) => debug!(group = self.id, "left"),
+            Ok(Err(error)) => debug!(group = self.id, %error, "left without a word: the session will end"),
+            Err(_) => debug!(group = self.id, "left without an answer"),
+        }
+    }
+}
