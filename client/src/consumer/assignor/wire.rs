@@ -1,0 +1,141 @@
+//! What members and leader tell each other by way of the broker, which does not read it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Member;
+use crate::protocol::messages::embedded::{
+    ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicPartition as Owned,
+    TopicPartitionConsumerProtocolAssignment as Assigned,
+};
+use crate::protocol::wire::{DecodeErrorKind, Reader, Wire, Writer};
+use crate::protocol::{Data, DecodeError};
+use crate::{Error, ErrorKind, Result, TopicPartition};
+
+/// A `ConsumerProtocolSubscription` in its latest version, which older members read as far as they know it.
+pub(crate) fn encode_subscription(
+    topics: &[Arc<str>],
+    owned: &[TopicPartition],
+    generation: i32,
+    rack: Option<&str>,
+    user_data: Option<Bytes>,
+) -> Result<Bytes> {
+    let mut topics: Vec<_> = topics.iter().map(|topic| topic.to_string()).collect();
+    topics.sort();
+    let owned = by_topic(owned).into_iter();
+    let subscription = ConsumerProtocolSubscription {
+        topics,
+        user_data,
+        owned_partitions: owned.map(|(topic, partitions)| Owned { topic, partitions }).collect(),
+        generation_id: generation,
+        rack_id: rack.map(str::to_owned),
+    };
+    Ok(subscription.encode_versioned(ConsumerProtocolSubscription::VERSIONS.last)?)
+}
+
+/// What a member subscribes to, in any version.
+///
+/// # Errors
+///
+/// Of the kind `Protocol` when the bytes are no subscription.
+pub(crate) fn decode_subscription(
+    member_id: String,
+    instance_id: Option<String>,
+    bytes: Bytes,
+) -> Result<Member> {
+    let subscription: ConsumerProtocolSubscription = decode(bytes).map_err(|error| {
+        Error::new(ErrorKind::Protocol, format!("the subscription of member {member_id} cannot be read"))
+            .because(error.to_string())
+    })?;
+    let owned = subscription.owned_partitions.into_iter().map(|owned| (owned.topic, owned.partitions));
+    Ok(Member {
+        id: member_id,
+        instance_id,
+        rack: subscription.rack_id,
+        topics: subscription.topics.into_iter().map(Arc::from).collect(),
+        owned: flat(owned),
+        // Java takes every negative number for "not said".
+        generation: subscription.generation_id.max(-1),
+        user_data: subscription.user_data,
+    })
+}
+
+/// A `ConsumerProtocolAssignment` in its latest version.
+pub(crate) fn encode_assignment(partitions: &[TopicPartition], user_data: Option<Bytes>) -> Result<Bytes> {
+    let assignment = ConsumerProtocolAssignment { assigned_partitions: assigned(partitions), user_data };
+    Ok(assignment.encode_versioned(ConsumerProtocolAssignment::VERSIONS.last)?)
+}
+
+/// What the leader gave this member. No bytes are no partitions: brokers answer so to members without a share.
+///
+/// # Errors
+///
+/// Of the kind `Protocol` when the bytes are no assignment.
+pub(crate) fn decode_assignment(bytes: Bytes) -> Result<Vec<TopicPartition>> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let assignment: ConsumerProtocolAssignment = decode(bytes).map_err(|error| {
+        Error::new(ErrorKind::Protocol, "the assignment cannot be read").because(error.to_string())
+    })?;
+    Ok(unassigned(assignment.assigned_partitions))
+}
+
+/// Java's `StickyAssignorUserData`, version 1: what the member was given last, and in which generation.
+pub(super) fn encode_previous(owned: &[TopicPartition], generation: i32) -> Option<Bytes> {
+    let mut w = Writer::new(1, false);
+    // A name that is too long for the wire is no topic's name, and without user data a member is one that owns nothing.
+    assigned(owned).encode(&mut w).ok()?;
+    generation.encode(&mut w).ok()?;
+    Some(w.into_bytes())
+}
+
+/// Reads [`encode_previous`], and version 0, which has no generation. What cannot be read is nothing, as in Java.
+pub(super) fn decode_previous(bytes: &Bytes) -> (Vec<TopicPartition>, i32) {
+    let mut r = Reader::new(bytes, 1, false);
+    let Ok(previous) = Vec::<Assigned>::decode(&mut r) else { return (Vec::new(), -1) };
+    (unassigned(previous), i32::decode(&mut r).unwrap_or(-1))
+}
+
+/// A newer version than we know begins with what we know: Kafka only appends to these messages.
+fn decode<M: Data>(bytes: Bytes) -> Result<M, DecodeError> {
+    let mut r = Reader::new(&bytes, 0, false);
+    let version = i16::decode(&mut r).map_err(|kind| r.fail(kind))?.min(M::VERSIONS.last);
+    if version < M::VERSIONS.first {
+        return Err(r.fail(DecodeErrorKind::Version(version)));
+    }
+    let fields = r.rest();
+    let mut r = Reader::new(&fields, version, version >= M::FLEXIBLE_FROM);
+    M::decode(&mut r).map_err(|kind| r.fail(kind))
+}
+
+fn assigned(partitions: &[TopicPartition]) -> Vec<Assigned> {
+    let topics = by_topic(partitions).into_iter();
+    topics.map(|(topic, partitions)| Assigned { topic, partitions }).collect()
+}
+
+fn unassigned(topics: Vec<Assigned>) -> Vec<TopicPartition> {
+    flat(topics.into_iter().map(|assigned| (assigned.topic, assigned.partitions)))
+}
+
+/// Sorted by topic and partition.
+fn by_topic(partitions: &[TopicPartition]) -> Vec<(String, Vec<i32>)> {
+    let mut sorted: Vec<_> = partitions.iter().collect();
+    sorted.sort();
+    let topics = sorted.chunk_by(|one, other| one.topic == other.topic);
+    topics
+        .filter_map(|list| {
+            let topic = list.first()?.topic.to_string();
+            Some((topic, list.iter().map(|partition| partition.partition).collect()))
+        })
+        .collect()
+}
+
+fn flat(topics: impl Iterator<Item = (String, Vec<i32>)>) -> Vec<TopicPartition> {
+    let each = |(topic, partitions): (String, Vec<i32>)| {
+        let topic: Arc<str> = topic.into();
+        partitions.into_iter().map(move |partition| TopicPartition { topic: Arc::clone(&topic), partition })
+    };
+    topics.flat_map(each).collect()
+}
