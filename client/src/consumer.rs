@@ -18,8 +18,8 @@ mod upgrade;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::client::Core;
-use crate::{Error, ErrorKind, Position, Result, TopicPartition};
-use buffer::{Buffer, Next};
+use crate::{Error, ErrorKind, Result, TopicPartition};
+use buffer::Buffer;
 use fetch::Fetcher;
 use group::{Group, Task, Topics};
 use progress::Progress;

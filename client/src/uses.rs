@@ -10,6 +10,12 @@ pub fn api_versions() -> Vec<(ApiKey, VersionRange)> {
     vec![
         up_to::<m::ProduceRequest>(producer::VERSION_MAX),
         up_to::<m::FetchRequest>(consumer::VERSION_MAX),
+        up_to::<m::OffsetCommitRequest>(consumer::COMMIT_VERSION_MAX),
+        up_to::<m::OffsetFetchRequest>(consumer::FETCH_VERSION_MAX),
+        all::<m::JoinGroupRequest>(),
+        all::<m::SyncGroupRequest>(),
+        all::<m::HeartbeatRequest>(),
+        all::<m::LeaveGroupRequest>(),
         all::<m::ListOffsetsRequest>(),
         all::<m::MetadataRequest>(),
         all::<m::FindCoordinatorRequest>(),

@@ -50,6 +50,10 @@ impl Core {
             Position::Offset(offset) => {
                 Some(Ok(OffsetInfo { offset: *offset, timestamp: -1, leader_epoch: None }))
             }
+            Position::Committed => {
+                let error = Error::new(ErrorKind::Config, "a committed offset is a group's, not a partition's");
+                Some(Err(error))
+            }
             Position::Beginning | Position::End | Position::Timestamp(_) => None,
         };
         let mut results: Vec<Option<Result<OffsetInfo>>> = positions.iter().map(plain).collect();
@@ -201,7 +205,7 @@ fn outcome(at: &TopicPartition, answer: &ListOffsetsPartitionResponse) -> Result
 fn timestamp(position: Position) -> i64 {
     match position {
         Position::Beginning => -2,
-        Position::End | Position::Offset(_) => -1,
+        Position::End | Position::Offset(_) | Position::Committed => -1,
         Position::Timestamp(ms) => ms,
     }
 }

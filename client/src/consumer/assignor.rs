@@ -19,7 +19,6 @@ use range::Range;
 use round_robin::RoundRobin;
 use sticky::{CooperativeSticky, Sticky};
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "consumers of groups use them"))]
 pub(crate) use wire::{decode_assignment, decode_subscription, encode_assignment, encode_subscription};
 
 /// How partitions are shared among the members of a group.
@@ -48,12 +47,12 @@ pub trait Assignor: Send + Sync + Debug + 'static {
 }
 
 /// The partitions of the topics that members subscribe to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicPartitions {
     topics: BTreeMap<Arc<str>, Partitions>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Partitions {
     count: i32,
     /// The racks of the replicas, by partition; empty where they are not known.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::debug;
+
 use super::Group;
 use crate::consumer::membership::Identity;
 use crate::coordinator::Coordinated;
@@ -24,8 +26,6 @@ pub(crate) const COMMIT_VERSION_MAX: i16 = 9;
 pub(crate) const FETCH_VERSION_MAX: i16 = 9;
 /// The oldest version that asks for several groups (KIP-709).
 const GROUPS_FROM: i16 = 8;
-/// Version 0 of both kept offsets in ZooKeeper.
-const IN_KAFKA_FROM: i16 = 1;
 
 /// Where a group goes on in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,22 +63,36 @@ impl Group {
         }
         let _order = self.gate.lock().await;
         let first = self.identity();
-        let attempts = self.again(async || {
-            let identity = self.identity();
-            // In another generation somebody else may own a partition, and be further.
-            let same = identity == first;
-            let offsets: Vec<_> = offsets.iter().filter(|(at, _)| same || self.owns(at)).collect();
-            if offsets.is_empty() {
-                return Err(self.too_late());
+        let attempts = async {
+            let mut failures = 0;
+            loop {
+                match self.commit_once(&first, offsets).await {
+                    Err(error) if error.is_retriable() => self.pause(&mut failures, &error).await,
+                    result => return result,
+                }
             }
-            let (connection, broker) = self.reach().await?;
-            let version = connection.version::<OffsetCommitRequest>(COMMIT_VERSION_MAX)?;
-            let request = self.commit_request(&identity, &offsets);
-            let response = connection.call_version(&request, version, Duration::ZERO).await;
-            let response = response.inspect_err(|_| self.coordinator_lost(broker))?;
-            self.committed(&response, &identity, broker)
-        });
+        };
         self.core.within_api_timeout("OffsetCommit", attempts).await
+    }
+
+    async fn commit_once(
+        &self,
+        first: &Identity,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Result<()> {
+        let identity = self.identity();
+        // In another generation somebody else may own a partition, and be further.
+        let same = identity == *first;
+        let offsets: Vec<_> = offsets.iter().filter(|(at, _)| same || self.owns(at)).collect();
+        if offsets.is_empty() {
+            return Err(self.too_late());
+        }
+        let (connection, broker) = self.reach().await?;
+        let version = connection.version::<OffsetCommitRequest>(COMMIT_VERSION_MAX)?;
+        let request = self.commit_request(&identity, &offsets);
+        let response = connection.call_version(&request, version, Duration::ZERO).await;
+        let response = response.inspect_err(|_| self.coordinator_lost(broker))?;
+        self.on_committed(&response, &identity, broker)
     }
 
     /// Where the group goes on; what was never committed is left out.
@@ -89,36 +103,34 @@ impl Group {
         if partitions.is_empty() {
             return Ok(HashMap::new());
         }
-        let attempts = self.again(async || {
-            let (connection, broker) = self.reach().await?;
-            let version = connection.version::<OffsetFetchRequest>(FETCH_VERSION_MAX)?;
-            if version < IN_KAFKA_FROM {
-                return Err(connection.too_old("committed offsets", crate::protocol::releases::Origin {
-                    release: crate::protocol::releases::Release::V0_9_0,
-                    kip: None,
-                }));
+        let attempts = async {
+            let mut failures = 0;
+            loop {
+                match self.fetch_once(partitions).await {
+                    Err(error) if error.is_retriable() => self.pause(&mut failures, &error).await,
+                    result => return result,
+                }
             }
-            let request = self.fetch_request(partitions, version);
-            let response = connection.call_version(&request, version, Duration::ZERO).await;
-            let response = response.inspect_err(|_| self.coordinator_lost(broker))?;
-            self.found(response, broker)
-        });
+        };
         self.core.within_api_timeout("OffsetFetch", attempts).await
     }
 
-    /// Tries until it succeeds or fails for good.
-    async fn again<T>(&self, attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
-        let mut failures = 0;
-        loop {
-            match attempt().await {
-                Err(error) if error.is_retriable() => {
-                    failures += 1;
-                    tracing::debug!(group = self.id, failures, %error, "asking the coordinator again");
-                    tokio::time::sleep(self.core.retry.delay(failures, rng::unit())).await;
-                }
-                result => return result,
-            }
-        }
+    async fn fetch_once(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, OffsetAndMetadata>> {
+        let (connection, broker) = self.reach().await?;
+        let version = connection.version::<OffsetFetchRequest>(FETCH_VERSION_MAX)?;
+        let request = self.fetch_request(partitions, version);
+        let response = connection.call_version(&request, version, Duration::ZERO).await;
+        let response = response.inspect_err(|_| self.coordinator_lost(broker))?;
+        self.found(response, broker)
+    }
+
+    async fn pause(&self, failures: &mut u32, error: &Error) {
+        *failures += 1;
+        debug!(group = self.id, failures, %error, "asking the coordinator again");
+        tokio::time::sleep(self.core.retry.delay(*failures, rng::unit())).await;
     }
 
     fn too_late(&self) -> Error {
@@ -171,7 +183,7 @@ impl Group {
         }
     }
 
-    fn committed(&self, response: &OffsetCommitResponse, identity: &Identity, broker: i32) -> Result<()> {
+    fn on_committed(&self, response: &OffsetCommitResponse, identity: &Identity, broker: i32) -> Result<()> {
         let mut again = None;
         for topic in &response.topics {
             for partition in &topic.partitions {

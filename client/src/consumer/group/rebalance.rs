@@ -19,6 +19,14 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// What is done of a partition, and where that is noted once it is committed.
 pub(in crate::consumer) type Commits = Vec<(TopicPartition, Arc<Progress>, OffsetAndMetadata)>;
 
+/// What a listener hears.
+#[derive(Clone, Copy, Debug)]
+enum News {
+    Assigned,
+    Revoked,
+    Lost,
+}
+
 impl Group {
     /// Takes partitions from the user. Nothing of them is handed out from now on; what was, the user may finish within
     /// the window.
@@ -29,7 +37,7 @@ impl Group {
         let deadline = clock::now() + window;
         if lost {
             warn!(group = self.id, ?partitions, "partitions are lost: another member may have them already");
-            self.hear(shared, window, async |listener, consumer| listener.lost(consumer, &partitions).await).await;
+            self.hear(shared, window, &partitions, News::Lost).await;
             return;
         }
         self.lock().revoking.extend(taken.iter().cloned());
@@ -45,8 +53,7 @@ impl Group {
         }
         watch.stop();
         let left = deadline.saturating_duration_since(clock::now());
-        self.hear(shared, left, async |listener, consumer| listener.revoked(consumer, &partitions, left).await)
-            .await;
+        self.hear(shared, left, &partitions, News::Revoked).await;
         if self.auto_commit.is_some() {
             let commits = to_commit(taken);
             // As long as the window, and a little for one that is used up.
@@ -122,7 +129,7 @@ impl Group {
         });
         if heard {
             let limit = self.core.config.duration("max.poll.interval.ms");
-            self.hear(shared, limit, async |listener, consumer| listener.assigned(consumer, &names).await).await;
+            self.hear(shared, limit, &names, News::Assigned).await;
             shared.with(|buffer| names.iter().for_each(|at| buffer.set_paused(at, false)));
         }
         shared.wake.notify_one();
@@ -133,10 +140,18 @@ impl Group {
         &self,
         shared: &Arc<Shared>,
         limit: Duration,
-        tell: impl AsyncFnOnce(&super::super::listener::Listener, &crate::Consumer),
+        partitions: &[TopicPartition],
+        news: News,
     ) {
         let (Some(listener), Some(consumer)) = (&self.core.config.listener, shared.consumer()) else { return };
-        if timeout(limit, tell(listener, &consumer)).await.is_err() {
+        let telling = async {
+            match news {
+                News::Assigned => listener.assigned(&consumer, partitions).await,
+                News::Revoked => listener.revoked(&consumer, partitions, limit).await,
+                News::Lost => listener.lost(&consumer, partitions).await,
+            }
+        };
+        if timeout(limit, telling).await.is_err() {
             warn!(group = self.id, ?limit, "the rebalance listener took longer than there was time");
         }
     }

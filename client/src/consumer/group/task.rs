@@ -229,7 +229,6 @@ impl Task {
         if let Some(topics) = self.with(|membership| membership.topics().to_vec()) {
             self.shared_out = self.group.known_partitions(&topics);
         }
-        self.shared.assigned();
         if partitions.is_empty() {
             return;
         }

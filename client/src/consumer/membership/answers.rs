@@ -290,7 +290,7 @@ impl Membership {
 /// One whose subscription cannot be read gets nothing, and the others their share.
 fn member(member: JoinGroupResponseMember) -> Member {
     let id = member.member_id;
-    decode_subscription(&id, member.group_instance_id.as_deref(), member.metadata).unwrap_or_else(|error| {
+    decode_subscription(id.clone(), member.group_instance_id.clone(), member.metadata).unwrap_or_else(|error| {
         warn!(member = id, %error, "a member's subscription cannot be read");
         Member {
             id: id.clone(),
