@@ -18,6 +18,7 @@ mod banner;
 mod clock;
 pub mod config;
 mod convert;
+mod group;
 pub mod limits;
 mod listen;
 pub mod log;
@@ -54,7 +55,9 @@ pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
     pub(crate) meta: meta::Handle,
     pub(crate) shards: Arc<Shards>,
+    pub(crate) storage: Arc<Storage>,
     pub(crate) conversions: Arc<convert::Conversions>,
+    pub(crate) groups: Arc<group::Coordinators>,
     pub(crate) node_id: i32,
     pub(crate) cluster_id: String,
     /// Becomes true when the broker stops.
@@ -122,6 +125,7 @@ impl Broker {
         let Parts { meta, meta_thread, storage, opened, cluster_id } =
             opened.map_err(|error| StartError::Log(format!("start failed: {error}")))??;
         let (stop, stopping) = watch::channel(false);
+        let groups = group::Coordinators::new(&config, meta.clone(), Arc::clone(&storage.shards));
         let mut handle = Handle {
             addrs: bound.iter().map(|bound| bound.addr).collect(),
             bootstrap: String::new(),
@@ -133,9 +137,11 @@ impl Broker {
             meta_thread: Some(meta_thread),
             storage: Arc::new(storage),
             conversions: Arc::new(convert::Conversions::new()),
+            groups: Arc::new(groups),
             stop,
             tasks: JoinSet::new(),
         };
+        handle.tasks.spawn(Arc::clone(&handle.groups).run(stopping.clone()));
         for bound in bound {
             handle.serve(bound, stopping.clone());
         }
@@ -184,6 +190,7 @@ pub struct Handle {
     meta_thread: Option<std::thread::JoinHandle<()>>,
     storage: Arc<Storage>,
     conversions: Arc<convert::Conversions>,
+    groups: Arc<group::Coordinators>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -202,7 +209,9 @@ impl Handle {
             config: Arc::clone(&self.config),
             meta: self.meta.clone(),
             shards: Arc::clone(&self.storage.shards),
+            storage: Arc::clone(&self.storage),
             conversions: Arc::clone(&self.conversions),
+            groups: Arc::clone(&self.groups),
             node_id: self.config.node_id,
             cluster_id: self.cluster_id.clone(),
             stop,

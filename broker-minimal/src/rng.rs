@@ -12,3 +12,12 @@ pub(crate) fn uuid() -> Uuid {
         }
     }
 }
+
+/// A random version 4 UUID in its usual spelling, for ids of members.
+pub(crate) fn suffix() -> String {
+    let bytes: u128 = rand::rng().random();
+    let bits = (bytes & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default());
+    parts.join("-")
+}

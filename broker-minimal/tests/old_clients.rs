@@ -13,7 +13,7 @@ use kinglet_protocol::messages::offset_fetch::OffsetFetchRequestTopic;
 use kinglet_protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use kinglet_protocol::messages::{
     CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest,
-    JoinGroupRequest, ListOffsetsRequest, MetadataRequest, OffsetFetchRequest, ProduceRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetFetchRequest, ProduceRequest,
 };
 use kinglet_protocol::records::legacy::{Message, MessageFormat, MessageSet, Tail, from_batches};
 use kinglet_protocol::records::{Batch, BatchBuilder, Compression, Seal, TimestampType};
@@ -338,7 +338,7 @@ async fn topics_are_made_described_and_deleted_by_the_first_versions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_coordinator_is_found_for_consumers_that_want_one_for_nothing() {
+async fn the_first_consumers_find_their_coordinator() {
     let broker = start("").await;
     let mut wire = Wire::to(&broker);
     let mut find = |version: i16, key_type: i8| {
@@ -352,13 +352,14 @@ async fn a_coordinator_is_found_for_consumers_that_want_one_for_nothing() {
         assert_eq!(found.node_id, broker.node_id());
     }
     assert_eq!(find(1, 1).error_code, ErrorCode::UNSUPPORTED_VERSION, "transactions have none");
-    assert_eq!(find(2, 0).error_code, ErrorCode::UNSUPPORTED_VERSION, "and groups of today");
     broker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_for_committed_offsets_is_told_that_there_are_none() {
     let (broker, mut wire) = broker_with(&[]).await;
+    let request = FindCoordinatorRequest { key: "g".to_owned(), ..Default::default() };
+    assert_eq!(wire.call(&request, 0).error_code, ErrorCode::NONE);
     for version in 0..=3 {
         let topic = OffsetFetchRequestTopic { name: "t".to_owned(), partition_indexes: vec![0, 7] };
         let request =
@@ -371,16 +372,5 @@ async fn who_asks_for_committed_offsets_is_told_that_there_are_none() {
     }
     let all = OffsetFetchRequest { group_id: "g".to_owned(), topics: None, ..Default::default() };
     assert!(wire.call(&all, 3).topics.is_empty());
-    broker.shutdown().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_old_consumer_that_joins_a_group_is_refused_at_once() {
-    let broker = start("").await;
-    let mut wire = Wire::to(&broker);
-    for version in 0..=2 {
-        let request = JoinGroupRequest { group_id: "g".to_owned(), ..Default::default() };
-        assert_eq!(wire.call(&request, version).error_code, ErrorCode::UNSUPPORTED_VERSION);
-    }
     broker.shutdown().await.unwrap();
 }

@@ -1,8 +1,7 @@
-//! FindCoordinator, versions 0 to 4: nobody coordinates groups or transactions here yet.
+//! FindCoordinator, versions 0 to 6: the broker that leads the group's partition of `__consumer_offsets`.
 //!
-//! The answer is an error that clients do not retry, so that a consumer in a group fails at once instead of waiting.
-//! Versions 0 and 1 name this broker for a group: the consumers of Kafka 0.9 and 0.10 look for a coordinator in each poll,
-//! also when their partitions are assigned and they never ask it for anything.
+//! The first group that looks for its coordinator makes the topic. Version 4 asks for several keys. Transactions and share groups
+//! have none here: the answer is an error that clients do not retry, so that a producer fails at once instead of waiting.
 
 use std::sync::Arc;
 
@@ -12,9 +11,8 @@ use kinglet_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse
 
 use crate::Context;
 
-/// The last version of clients that want a coordinator for nothing.
-const ALWAYS_FOUND_UPTO: i16 = 1;
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 /// The first version that asks for several keys.
 const BATCHED_FROM: i16 = 4;
 
@@ -23,36 +21,40 @@ pub(crate) async fn handle(
     version: i16,
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
-    if version <= ALWAYS_FOUND_UPTO && request.key_type == GROUP {
-        let (host, port) = ctx.endpoint();
-        return FindCoordinatorResponse {
-            node_id: ctx.node_id,
-            host: host.to_owned(),
-            port: i32::from(port),
-            ..Default::default()
-        };
+    let FindCoordinatorRequest { key, key_type, coordinator_keys, .. } = request;
+    if version >= BATCHED_FROM {
+        let mut coordinators = Vec::with_capacity(coordinator_keys.len());
+        for key in coordinator_keys {
+            coordinators.push(find(ctx, key_type, key).await);
+        }
+        return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
-    let error_code = ErrorCode::UNSUPPORTED_VERSION;
-    let why = match request.key_type {
-        GROUP => "this broker does not serve consumer groups yet: assign partitions instead",
-        _ => "this broker does not serve transactions yet",
-    };
-    let error_message = Some(why.to_owned());
-    if version < BATCHED_FROM {
-        return FindCoordinatorResponse {
-            error_code,
-            error_message,
-            node_id: -1,
-            port: -1,
-            ..Default::default()
-        };
+    let Coordinator { node_id, host, port, error_code, error_message, .. } = find(ctx, key_type, key).await;
+    FindCoordinatorResponse { node_id, host, port, error_code, error_message, ..Default::default() }
+}
+
+async fn find(ctx: &Context, key_type: i8, key: String) -> Coordinator {
+    match found(ctx, key_type, &key).await {
+        Ok(node_id) => {
+            let (host, port) = ctx.endpoint();
+            Coordinator { key, node_id, host: host.to_owned(), port: i32::from(port), ..Default::default() }
+        }
+        Err((error_code, why)) => {
+            let error_message = Some(why.to_owned());
+            Coordinator { key, node_id: -1, port: -1, error_code, error_message, ..Default::default() }
+        }
     }
-    let refuse = |key: String| {
-        let error_message = error_message.clone();
-        Coordinator { key, node_id: -1, port: -1, error_code, error_message, ..Default::default() }
-    };
-    FindCoordinatorResponse {
-        coordinators: request.coordinator_keys.into_iter().map(refuse).collect(),
-        ..Default::default()
+}
+
+async fn found(ctx: &Context, key_type: i8, key: &str) -> Result<i32, (ErrorCode, &'static str)> {
+    match key_type {
+        GROUP => {}
+        TRANSACTION => {
+            return Err((ErrorCode::UNSUPPORTED_VERSION, "this broker does not serve transactions yet"));
+        }
+        _ => return Err((ErrorCode::INVALID_REQUEST, "only groups have a coordinator here")),
     }
+    let missing = (ErrorCode::COORDINATOR_NOT_AVAILABLE, "the group's partition has no leader");
+    ctx.groups.ensure_topic().await.map_err(|code| (code, "the topic of groups could not be created"))?;
+    ctx.groups.node_of(key).filter(|node| *node == ctx.node_id).ok_or(missing)
 }

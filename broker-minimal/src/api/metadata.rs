@@ -15,6 +15,7 @@ use kinglet_protocol::messages::{MetadataRequest, MetadataResponse};
 use kinglet_protocol::{ErrorCode, Uuid};
 
 use crate::Context;
+use crate::group::topic;
 use crate::meta::image::{Image, Topic};
 use crate::meta::{Mode, Refusal, name, operations};
 
@@ -90,11 +91,14 @@ async fn look_up(
 
 /// Creates what is missing and says what could not be.
 async fn create(ctx: &Context, names: &[&str]) -> HashMap<String, ErrorCode> {
-    let with_defaults = |name: &&str| CreatableTopic {
-        name: (*name).to_owned(),
-        num_partitions: -1,
-        replication_factor: -1,
-        ..Default::default()
+    let with_defaults = |name: &&str| match *name {
+        topic::NAME => topic::creatable(&ctx.config, 1),
+        name => CreatableTopic {
+            name: name.to_owned(),
+            num_partitions: -1,
+            replication_factor: -1,
+            ..Default::default()
+        },
     };
     let made = ctx.meta.create_topics(names.iter().map(with_defaults).collect(), Mode::Apply).await;
     let failure = |(name, made): (&&str, Result<_, Refusal>)| match made {

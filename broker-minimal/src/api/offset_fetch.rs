@@ -1,36 +1,98 @@
-//! OffsetFetch, versions 0 to 3: no group has committed an offset here, and that is the answer.
+//! OffsetFetch, versions 0 to 9.
 //!
-//! Nothing can be committed yet. The question is answered because consumers of Kafka 0.9 and 0.10 ask it whenever
-//! partitions are assigned to them, even when they seek. Later versions are for clients that find no coordinator here.
+//! Null asks for all offsets of a group, from version 2 on. Up to version 1 an error of the group is told for each partition; from
+//! 8 on several groups are asked for at once. `require_stable` (version 7) asks to wait for open transactions: there are none.
 
 use std::sync::Arc;
 
+use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::offset_fetch::{
-    OffsetFetchRequestTopic, OffsetFetchResponsePartition, OffsetFetchResponseTopic,
+    OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kinglet_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
 
 use crate::Context;
+use crate::group::{Reply, Request};
 
+const BATCHED_FROM: i16 = 8;
+const GROUP_ERROR_FROM: i16 = 2;
 /// What stands for an offset that nobody committed.
 const NO_OFFSET: i64 = -1;
 
-pub(crate) async fn handle(_: &Arc<Context>, _: i16, request: OffsetFetchRequest) -> OffsetFetchResponse {
-    // Null asks for all offsets of the group: none.
-    let topics = request.topics.unwrap_or_default();
-    OffsetFetchResponse { topics: topics.into_iter().map(nothing_committed).collect(), ..Default::default() }
+pub(crate) async fn handle(
+    ctx: &Arc<Context>,
+    version: i16,
+    request: OffsetFetchRequest,
+) -> OffsetFetchResponse {
+    if version >= BATCHED_FROM {
+        let mut groups = Vec::with_capacity(request.groups.len());
+        for group in request.groups {
+            let (error_code, topics) = match fetch(ctx, &group.group_id, group.topics).await {
+                Ok(topics) => (ErrorCode::NONE, topics),
+                Err(code) => (code, Vec::new()),
+            };
+            groups.push(OffsetFetchResponseGroup { group_id: group.group_id, topics, error_code });
+        }
+        return OffsetFetchResponse { groups, ..Default::default() };
+    }
+    let asked = request.topics.clone();
+    match fetch(ctx, &request.group_id, request.topics.map(named)).await {
+        Ok(topics) => {
+            OffsetFetchResponse { topics: topics.into_iter().map(single).collect(), ..Default::default() }
+        }
+        Err(error_code) if version >= GROUP_ERROR_FROM => {
+            OffsetFetchResponse { error_code, ..Default::default() }
+        }
+        Err(error_code) => {
+            let topics = asked.unwrap_or_default().into_iter();
+            OffsetFetchResponse {
+                topics: topics.map(|t| refused(t, error_code)).collect(),
+                ..Default::default()
+            }
+        }
+    }
 }
 
-fn nothing_committed(asked: OffsetFetchRequestTopic) -> OffsetFetchResponseTopic {
-    let partition = |partition_index| OffsetFetchResponsePartition {
-        partition_index,
-        committed_offset: NO_OFFSET,
-        // Null would end in a null pointer in old Java clients.
-        metadata: Some(String::new()),
+async fn fetch(
+    ctx: &Context,
+    group: &str,
+    topics: Option<Vec<OffsetFetchRequestTopics>>,
+) -> Result<Vec<OffsetFetchResponseTopics>, ErrorCode> {
+    match ctx.groups.ask(group, Request::Fetch { group: group.to_owned(), topics }).await? {
+        Reply::Fetch(topics) => Ok(topics),
+        _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+    }
+}
+
+fn named(topics: Vec<OffsetFetchRequestTopic>) -> Vec<OffsetFetchRequestTopics> {
+    let topic = |topic: OffsetFetchRequestTopic| OffsetFetchRequestTopics {
+        name: topic.name,
+        partition_indexes: topic.partition_indexes,
         ..Default::default()
     };
-    OffsetFetchResponseTopic {
-        name: asked.name,
-        partitions: asked.partition_indexes.into_iter().map(partition).collect(),
-    }
+    topics.into_iter().map(topic).collect()
+}
+
+fn single(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {
+    let partitions = topic.partitions.into_iter().map(|partition| OffsetFetchResponsePartition {
+        partition_index: partition.partition_index,
+        committed_offset: partition.committed_offset,
+        committed_leader_epoch: partition.committed_leader_epoch,
+        metadata: partition.metadata,
+        error_code: partition.error_code,
+    });
+    OffsetFetchResponseTopic { name: topic.name, partitions: partitions.collect() }
+}
+
+fn refused(topic: OffsetFetchRequestTopic, error_code: ErrorCode) -> OffsetFetchResponseTopic {
+    let partitions =
+        topic.partition_indexes.into_iter().map(|partition_index| OffsetFetchResponsePartition {
+            partition_index,
+            committed_offset: NO_OFFSET,
+            metadata: Some(String::new()),
+            error_code,
+            ..Default::default()
+        });
+    OffsetFetchResponseTopic { name: topic.name, partitions: partitions.collect() }
 }

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use crate::convert::ConvertError;
 use crate::log::{AppendError, Appended};
 use crate::meta::image::Topic;
+use crate::meta::name;
 use crate::server::Response;
 use crate::shard::command::{Append, AppendFailure};
 use crate::shard::{Command, PartitionId};
@@ -35,6 +36,9 @@ const BATCHES_FROM: i16 = 3;
 const STORAGE_ERROR_FROM: i16 = 4;
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
+
+/// The only client that may write to the topics of the protocol itself, as with Kafka.
+const ADMIN_CLIENT: &str = "__admin_client";
 
 /// A produce whose records were handed to their shards.
 pub(crate) struct Pending {
@@ -115,6 +119,10 @@ async fn check(
         return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
     }
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    if name::is_internal(&topic.name) && request.header.client_id.as_deref() != Some(ADMIN_CLIENT) {
+        let why = format!("Cannot append to internal topic {}", topic.name);
+        return Err(Refused { code: ErrorCode::INVALID_TOPIC_EXCEPTION, why: Some(why) });
+    }
     let known = usize::try_from(data.index).is_ok_and(|index| index < topic.partitions.len());
     if !known {
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into());

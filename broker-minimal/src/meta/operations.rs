@@ -17,3 +17,6 @@ const CLUSTER_ACTION: i32 = 1 << 9;
 const IDEMPOTENT_WRITE: i32 = 1 << 12;
 /// Everything that can be done to the cluster.
 pub(crate) const CLUSTER: i32 = COMMON | CLUSTER_ACTION | IDEMPOTENT_WRITE;
+
+/// Everything that can be done to a group.
+pub(crate) const GROUP: i32 = READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;

@@ -84,6 +84,11 @@ impl Handle {
         Arc::clone(&self.image.borrow())
     }
 
+    /// The cluster as it is and becomes.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Image>> {
+        self.image.clone()
+    }
+
     /// Creates topics; the answers are in the order of the topics.
     pub(crate) async fn create_topics(
         &self,

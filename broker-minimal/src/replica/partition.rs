@@ -40,6 +40,16 @@ impl Partition {
         Some(Effect::Progress)
     }
 
+    /// Up to where records may be deleted for a client that wants to delete everything before `offset`; -1 stands for all that is
+    /// committed.
+    pub(crate) fn delete_before(&self, offset: i64) -> Result<i64, ErrorCode> {
+        match offset {
+            -1 => Ok(self.high_watermark),
+            offset if (0..=self.high_watermark).contains(&offset) => Ok(offset),
+            _ => Err(ErrorCode::OFFSET_OUT_OF_RANGE),
+        }
+    }
+
     /// Compares the epoch a request was made with to ours (KIP-320); -1 asks for no check.
     pub(crate) fn check_epoch(&self, current_leader_epoch: i32) -> Result<(), ErrorCode> {
         if current_leader_epoch < 0 || current_leader_epoch == self.leader_epoch {
@@ -62,6 +72,16 @@ mod tests {
         assert_eq!(partition.on_append(12), Some(Effect::Progress));
         assert_eq!(partition.on_append(12), None);
         assert_eq!(partition.high_watermark(), 12);
+    }
+
+    #[test]
+    fn only_what_is_committed_can_be_deleted() {
+        let partition = Partition::leader(3, 10);
+        assert_eq!(partition.delete_before(-1), Ok(10));
+        assert_eq!(partition.delete_before(0), Ok(0));
+        assert_eq!(partition.delete_before(10), Ok(10));
+        assert_eq!(partition.delete_before(11), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
+        assert_eq!(partition.delete_before(-2), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
     }
 
     #[test]

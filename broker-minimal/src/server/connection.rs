@@ -42,7 +42,7 @@ enum Ended {
 /// Serves the connection until the peer leaves, breaks the protocol or the broker stops.
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, ctx: Arc<Context>) {
     let (queue, answers) = mpsc::channel(PIPELINE);
-    let reading = read(&stream, queue, &ctx);
+    let reading = read(&stream, peer, queue, &ctx);
     let writing = write(&stream, answers, ctx.config.idle);
     tokio::pin!(reading, writing);
     let ended = tokio::select! {
@@ -65,7 +65,12 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, ctx: Arc<Context>
     }
 }
 
-async fn read(stream: &TcpStream, queue: mpsc::Sender<Answer>, ctx: &Arc<Context>) -> Result<(), Ended> {
+async fn read(
+    stream: &TcpStream,
+    peer: SocketAddr,
+    queue: mpsc::Sender<Answer>,
+    ctx: &Arc<Context>,
+) -> Result<(), Ended> {
     let mut frames = Frames::new(stream, ctx.config.request_max_bytes);
     let idle = ctx.config.idle;
     let mut stop = ctx.stop.clone();
@@ -75,12 +80,13 @@ async fn read(stream: &TcpStream, queue: mpsc::Sender<Answer>, ctx: &Arc<Context
             () = stopped(&mut stop) => return Ok(()),
         };
         let Some(frame) = frame else { return Ok(()) };
-        // A fetch may wait for long; a peer that has left must not keep it waiting. Anything else is answered, also to a peer
-        // that has closed its side after its last request.
-        let may_wait = frames::key(&frame) == Some(ApiKey::FETCH);
+        // A fetch may wait for long, and so may a member for the others; a peer that has left must not keep them waiting. Anything
+        // else is answered, also to a peer that has closed its side after its last request.
+        let key = frames::key(&frame);
+        let may_wait = matches!(key, Some(ApiKey::FETCH | ApiKey::JOIN_GROUP | ApiKey::SYNC_GROUP));
         let answer = tokio::select! {
             biased;
-            answer = dispatch::dispatch(ctx, frame) => answer?,
+            answer = dispatch::dispatch(ctx, peer, frame) => answer?,
             () = frames::closed(stream), if may_wait => return Ok(()),
         };
         if queue.send(answer).await.is_err() {

@@ -1,5 +1,6 @@
 //! Key and version to handler. What ApiVersions advertises is made from this table.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -52,26 +53,36 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::FETCH, 0, 12),
     served(ApiKey::LIST_OFFSETS, 0, 7),
     served(ApiKey::METADATA, 0, 12),
-    served(ApiKey::OFFSET_FETCH, 0, 3),
+    // 10 knows topics by id only.
+    served(ApiKey::OFFSET_COMMIT, 0, 9),
+    served(ApiKey::OFFSET_FETCH, 0, 9),
     // librdkafka compresses with lz4 only where it sees this API.
-    served(ApiKey::FIND_COORDINATOR, 0, 4),
-    // Refused with a code: without an answer old consumers would ask for ever.
-    served(ApiKey::JOIN_GROUP, 0, 2),
+    served(ApiKey::FIND_COORDINATOR, 0, 6),
+    // librdkafka switches GSSAPI off when the minimum is above 0 (KAFKA-19444).
+    served(ApiKey::JOIN_GROUP, 0, 9),
+    served(ApiKey::HEARTBEAT, 0, 4),
+    served(ApiKey::LEAVE_GROUP, 0, 5),
+    served(ApiKey::SYNC_GROUP, 0, 5),
+    served(ApiKey::DESCRIBE_GROUPS, 0, 6),
+    served(ApiKey::LIST_GROUPS, 0, 5),
     served(ApiKey::API_VERSIONS, 0, 4),
     served(ApiKey::CREATE_TOPICS, 0, 7),
     served(ApiKey::DELETE_TOPICS, 0, 6),
+    served(ApiKey::DELETE_RECORDS, 0, 2),
     served(ApiKey::INIT_PRODUCER_ID, 0, 4),
     // librdkafka asks for exactly version 2.
     served(ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
     served(ApiKey::DESCRIBE_CONFIGS, 0, 4),
     served(ApiKey::CREATE_PARTITIONS, 0, 3),
+    served(ApiKey::DELETE_GROUPS, 0, 2),
     served(ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
+    served(ApiKey::OFFSET_DELETE, 0, 0),
     served(ApiKey::DESCRIBE_CLUSTER, 0, 1),
     served(ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
 ];
 
 /// Handles one frame.
-pub(crate) async fn dispatch(ctx: &Arc<Context>, frame: Bytes) -> Result<Answer, Refusal> {
+pub(crate) async fn dispatch(ctx: &Arc<Context>, peer: SocketAddr, frame: Bytes) -> Result<Answer, Refusal> {
     let head = RequestHead::decode(frame)?;
     let RequestHeader { key, version, correlation_id, .. } = head.header;
     tracing::trace!(api = %key, version, correlation = correlation_id, "request");
@@ -107,7 +118,20 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, frame: Bytes) -> Result<Answer,
         ApiKey::METADATA => call!(m::MetadataRequest, api::metadata::handle),
         ApiKey::OFFSET_FETCH => call!(m::OffsetFetchRequest, api::offset_fetch::handle),
         ApiKey::FIND_COORDINATOR => call!(m::FindCoordinatorRequest, api::find_coordinator::handle),
-        ApiKey::JOIN_GROUP => call!(m::JoinGroupRequest, api::join_group::handle),
+        ApiKey::OFFSET_COMMIT => call!(m::OffsetCommitRequest, api::offset_commit::handle),
+        ApiKey::JOIN_GROUP => {
+            let (header, request) = head.body::<m::JoinGroupRequest>()?;
+            let response = api::join_group::handle(ctx, peer.ip(), header, request).await;
+            ready::<m::JoinGroupRequest>(&response, version, correlation_id)
+        }
+        ApiKey::SYNC_GROUP => call!(m::SyncGroupRequest, api::sync_group::handle),
+        ApiKey::HEARTBEAT => call!(m::HeartbeatRequest, api::heartbeat::handle),
+        ApiKey::LEAVE_GROUP => call!(m::LeaveGroupRequest, api::leave_group::handle),
+        ApiKey::DESCRIBE_GROUPS => call!(m::DescribeGroupsRequest, api::describe_groups::handle),
+        ApiKey::LIST_GROUPS => call!(m::ListGroupsRequest, api::list_groups::handle),
+        ApiKey::DELETE_GROUPS => call!(m::DeleteGroupsRequest, api::delete_groups::handle),
+        ApiKey::OFFSET_DELETE => call!(m::OffsetDeleteRequest, api::offset_delete::handle),
+        ApiKey::DELETE_RECORDS => call!(m::DeleteRecordsRequest, api::delete_records::handle),
         ApiKey::API_VERSIONS => call!(m::ApiVersionsRequest, api::api_versions::handle),
         ApiKey::CREATE_TOPICS => call!(m::CreateTopicsRequest, api::create_topics::handle),
         ApiKey::DELETE_TOPICS => call!(m::DeleteTopicsRequest, api::delete_topics::handle),

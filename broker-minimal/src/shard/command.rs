@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Offset(FindOffset),
     Starts(FindStarts),
     EpochEnd(FindEpochEnd),
+    DeleteRecords(DeleteRecords),
     Open(Box<Open>),
     Configure {
         id: PartitionId,
@@ -151,6 +152,16 @@ pub(crate) struct FindEpochEnd {
     pub(crate) epoch: i32,
     pub(crate) current_leader_epoch: i32,
     pub(crate) reply: oneshot::Sender<Result<(i32, i64), ErrorCode>>,
+}
+
+/// Lets a partition start later.
+pub(crate) struct DeleteRecords {
+    pub(crate) id: PartitionId,
+    /// The new start; -1 is the high watermark.
+    pub(crate) before: i64,
+    pub(crate) now_ms: i64,
+    /// Where it starts now.
+    pub(crate) reply: oneshot::Sender<Result<i64, ErrorCode>>,
 }
 
 /// Takes a partition on.

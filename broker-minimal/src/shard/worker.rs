@@ -7,8 +7,8 @@ use kinglet_protocol::ErrorCode;
 use tokio::sync::{Notify, mpsc};
 
 use super::command::{
-    Append, AppendFailure, Checkpoint, Command, FindEpochEnd, FindOffset, FoundOffset, NewReplica, OffsetAt,
-    Open, PartitionId, Read, ReadAt, ReadRecords, ReadReply,
+    Append, AppendFailure, Checkpoint, Command, DeleteRecords, FindEpochEnd, FindOffset, FoundOffset,
+    NewReplica, OffsetAt, Open, PartitionId, Read, ReadAt, ReadRecords, ReadReply,
 };
 use super::flusher::{Flusher, Task};
 use crate::log::{
@@ -69,6 +69,10 @@ impl Worker {
             Command::EpochEnd(find) => {
                 let found = self.find_epoch_end(&find);
                 let _gone = find.reply.send(found);
+            }
+            Command::DeleteRecords(delete) => {
+                let start = self.delete_records(&delete);
+                let _gone = delete.reply.send(start);
             }
             Command::Open(open) => self.open(*open),
             Command::Configure { id, config } => {
@@ -183,6 +187,15 @@ impl Worker {
             return Ok((find.epoch, replica.log.end_offset()));
         }
         Ok(replica.log.epoch_end_offset(find.epoch))
+    }
+
+    fn delete_records(&mut self, delete: &DeleteRecords) -> Result<i64, ErrorCode> {
+        let replica = self.replicas.get_mut(&delete.id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        if !replica.log.config().delete {
+            return Err(ErrorCode::POLICY_VIOLATION);
+        }
+        let before = replica.core.delete_before(delete.before)?;
+        replica.log.delete_records_before(before, delete.now_ms).map_err(|e| e.code())
     }
 
     fn open(&mut self, open: Open) {

@@ -1,0 +1,323 @@
+//! The task that owns the groups of one partition of `__consumer_offsets`.
+//!
+//! Load, then: take requests, ask the core, append its records, and send its replies when the log has them. Appends overlap, but
+//! a reply waits for all that went before it, also if it needs none itself. A failed append drops everything and loads again.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kinglet_protocol::ErrorCode;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::core::Core;
+use super::effects::{Effects, Now, Reply, ReplyId, Request, Unknown};
+use super::settings::Settings;
+use super::{load, write};
+use crate::log::Appended;
+use crate::meta::image::Image;
+use crate::shard::command::{Append, AppendFailure};
+use crate::shard::{Command, PartitionId, Shards};
+use crate::{clock, stopped};
+
+/// Requests whose records go into one append.
+const BATCH: usize = 64;
+/// Appends under way; requests wait in their queue then.
+const APPENDS_MAX: usize = 16;
+/// The pause before a partition is loaded again.
+const RETRY: Duration = Duration::from_millis(200);
+/// How long appends may take to end when the broker stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// What a handler waits for.
+pub(super) type Answer = Result<Reply, ErrorCode>;
+
+/// A request on its way to its coordinator.
+pub(super) struct Ask {
+    pub(super) request: Request,
+    pub(super) reply: oneshot::Sender<Answer>,
+}
+
+/// What the task needs.
+pub(super) struct Coordinator {
+    pub(super) id: PartitionId,
+    pub(super) settings: Settings,
+    pub(super) shards: Arc<Shards>,
+    pub(super) image: watch::Receiver<Arc<Image>>,
+    pub(super) asks: mpsc::Receiver<Ask>,
+    pub(super) loaded: watch::Sender<bool>,
+    /// The broker stops, or leads this partition no longer.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// Why serving ended.
+enum Ended {
+    Stopped,
+    /// The log did not take what the memory holds already.
+    Failed,
+}
+
+/// Replies that leave when an append is done.
+struct Appending {
+    done: oneshot::Receiver<Result<Appended, AppendFailure>>,
+    replies: Vec<(oneshot::Sender<Answer>, Reply)>,
+}
+
+/// A loaded partition.
+struct Serving {
+    core: Core,
+    image: Arc<Image>,
+    next_id: ReplyId,
+    waiting: HashMap<ReplyId, oneshot::Sender<Answer>>,
+    appends: VecDeque<Appending>,
+}
+
+impl Coordinator {
+    pub(super) async fn run(mut self) {
+        while let Some(core) = self.load().await {
+            let image = Arc::clone(&self.image.borrow_and_update());
+            let mut serving =
+                Serving { core, image, next_id: 0, waiting: HashMap::new(), appends: VecDeque::new() };
+            self.loaded.send_replace(true);
+            let ended = self.serve(&mut serving).await;
+            self.loaded.send_replace(false);
+            match ended {
+                Ended::Stopped => return serving.drain().await,
+                Ended::Failed => serving.give_up().await,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                () = stopped(&mut self.stop) => return,
+            }
+        }
+    }
+
+    /// `None`: the broker stops.
+    async fn load(&mut self) -> Option<Core> {
+        loop {
+            let mut loading = std::pin::pin!(load::load(&self.shards, self.id, self.settings.clone()));
+            let loaded = loop {
+                tokio::select! {
+                    loaded = &mut loading => break loaded,
+                    Some(ask) = self.asks.recv() => {
+                        let _left = ask.reply.send(Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+                    }
+                    () = stopped(&mut self.stop) => return None,
+                }
+            };
+            match loaded {
+                Ok(mut core) => {
+                    core.on_loaded(now());
+                    return Some(core);
+                }
+                Err(error) => tracing::warn!(partition = self.id.index, %error, "groups not loaded yet"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                () = stopped(&mut self.stop) => return None,
+            }
+        }
+    }
+
+    async fn serve(&mut self, serving: &mut Serving) -> Ended {
+        let mut checks = tokio::time::interval(self.settings.offsets_check_interval);
+        checks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Topics may have gone while nobody looked.
+        let mut effects = Effects::default();
+        serving.forget_missing(&mut effects);
+        if !self.append(serving, effects).await {
+            return Ended::Failed;
+        }
+        loop {
+            let deadline = serving.core.deadline();
+            let mut effects = Effects::default();
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.stop) => return Ended::Stopped,
+                done = serving.first_append(), if !serving.appends.is_empty() => {
+                    if let Err(error) = done {
+                        tracing::warn!(partition = self.id.index, error, "groups not written, loading again");
+                        return Ended::Failed;
+                    }
+                    continue;
+                }
+                () = sleep_until(deadline), if deadline.is_some() => serving.core.on_deadline(now(), &mut effects),
+                changed = self.image.changed() => {
+                    if changed.is_err() {
+                        return Ended::Stopped;
+                    }
+                    let image = Arc::clone(&self.image.borrow_and_update());
+                    serving.on_image(image, &mut effects);
+                }
+                _ = checks.tick() => serving.core.expire(now(), &mut effects),
+                ask = self.asks.recv(), if serving.appends.len() < APPENDS_MAX => {
+                    let Some(ask) = ask else { return Ended::Stopped };
+                    serving.on_ask(ask, &mut effects);
+                    for _ in 1..BATCH {
+                        let Ok(ask) = self.asks.try_recv() else { break };
+                        serving.on_ask(ask, &mut effects);
+                    }
+                }
+            }
+            if !self.append(serving, effects).await {
+                return Ended::Failed;
+            }
+        }
+    }
+
+    /// Sends records to the log; their replies follow them.
+    async fn append(&self, serving: &mut Serving, effects: Effects) -> bool {
+        let replies = effects.replies.into_iter();
+        let replies: Vec<_> =
+            replies.filter_map(|(id, reply)| Some((serving.waiting.remove(&id)?, reply))).collect();
+        if effects.records.is_empty() {
+            match serving.appends.back_mut() {
+                Some(last) => last.replies.extend(replies),
+                None => send_all(replies),
+            }
+            return true;
+        }
+        let now_ms = clock::now_ms();
+        let batches = match write::batches(&effects.records, now_ms) {
+            Ok(batches) => batches,
+            Err(error) => {
+                tracing::error!(partition = self.id.index, %error, "records that the log cannot have");
+                return false;
+            }
+        };
+        let (reply, done) = oneshot::channel();
+        let append = Append { id: self.id, batches, now_ms, reply };
+        serving.appends.push_back(Appending { done, replies });
+        self.shards.send(self.id, Command::Append(append)).await.is_ok()
+    }
+}
+
+impl Serving {
+    fn on_ask(&mut self, ask: Ask, effects: &mut Effects) {
+        let Ask { mut request, reply } = ask;
+        self.mark_unknown(&mut request);
+        let id = self.next_id;
+        self.next_id += 1;
+        self.waiting.insert(id, reply);
+        self.core.on_request(now(), id, request, effects);
+    }
+
+    /// Partitions that do not exist: nobody would ever clean up what is said about them.
+    fn mark_unknown(&self, request: &mut Request) {
+        let is_known = |topic: &str, partition: i32| {
+            let count = self.image.topic(topic).map_or(0, |topic| topic.partitions.len());
+            usize::try_from(partition).is_ok_and(|partition| partition < count)
+        };
+        let mark = |unknown: &mut Unknown, topic: &str, partition: i32| {
+            if !is_known(topic, partition) {
+                unknown.insert((topic.to_owned(), partition));
+            }
+        };
+        match request {
+            Request::Commit { request, unknown, .. } => {
+                for topic in &request.topics {
+                    topic.partitions.iter().for_each(|p| mark(unknown, &topic.name, p.partition_index));
+                }
+            }
+            Request::DeleteOffsets { request, unknown } => {
+                for topic in &request.topics {
+                    topic.partitions.iter().for_each(|p| mark(unknown, &topic.name, p.partition_index));
+                }
+            }
+            Request::Join(..)
+            | Request::Sync(_)
+            | Request::Heartbeat(_)
+            | Request::Leave(_)
+            | Request::Fetch { .. }
+            | Request::DeleteGroup(_)
+            | Request::Describe(_)
+            | Request::List => {}
+        }
+    }
+
+    /// Topics that went, also if others of their name have come, take their offsets along.
+    fn on_image(&mut self, image: Arc<Image>, effects: &mut Effects) {
+        let before = std::mem::replace(&mut self.image, image);
+        let is_gone = |id| self.image.topic_by_id(id).is_none();
+        let gone = before.topics.values().filter(|topic| is_gone(topic.id)).map(|topic| topic.name.clone());
+        let gone: HashSet<String> = gone.collect();
+        if !gone.is_empty() {
+            self.core.forget_topics(now(), &gone, effects);
+        }
+    }
+
+    fn forget_missing(&mut self, effects: &mut Effects) {
+        let mut missing = self.core.topics();
+        missing.retain(|topic| self.image.topic(topic).is_none());
+        if !missing.is_empty() {
+            self.core.forget_topics(now(), &missing, effects);
+        }
+    }
+
+    /// Waits for the oldest append and sends its replies. Cancel safe.
+    async fn first_append(&mut self) -> Result<(), String> {
+        let Some(first) = self.appends.front_mut() else { return Ok(()) };
+        let done = (&mut first.done).await;
+        let Some(Appending { replies, .. }) = self.appends.pop_front() else { return Ok(()) };
+        match done {
+            Ok(Ok(_)) => {
+                send_all(replies);
+                Ok(())
+            }
+            Ok(Err(failure)) => {
+                refuse(replies.into_iter().map(|(reply, _)| reply), ErrorCode::COORDINATOR_NOT_AVAILABLE);
+                Err(format!("{failure:?}"))
+            }
+            Err(_) => {
+                refuse(replies.into_iter().map(|(reply, _)| reply), ErrorCode::NOT_COORDINATOR);
+                Err("the shard has stopped".to_owned())
+            }
+        }
+    }
+
+    /// Whether what is under way was written decides the next load; nobody is told that it was.
+    async fn give_up(&mut self) {
+        for Appending { done, replies } in self.appends.drain(..) {
+            let _either_way = done.await;
+            refuse(replies.into_iter().map(|(reply, _)| reply), ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        }
+        refuse(self.waiting.drain().map(|(_, reply)| reply), ErrorCode::COORDINATOR_NOT_AVAILABLE);
+    }
+
+    /// The broker stops: what was written is still told, for a while; who waits for others looks for another coordinator.
+    async fn drain(&mut self) {
+        let appends = async {
+            while !self.appends.is_empty() {
+                let _told = self.first_append().await;
+            }
+        };
+        let _late = tokio::time::timeout(DRAIN, appends).await;
+        let left = self.appends.drain(..).flat_map(|append| append.replies).map(|(reply, _)| reply);
+        refuse(left, ErrorCode::NOT_COORDINATOR);
+        refuse(self.waiting.drain().map(|(_, reply)| reply), ErrorCode::NOT_COORDINATOR);
+    }
+}
+
+fn now() -> Now {
+    Now { at: clock::now(), ms: clock::now_ms() }
+}
+
+async fn sleep_until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A receiver that is gone is a client that has left.
+fn send_all(replies: Vec<(oneshot::Sender<Answer>, Reply)>) {
+    for (sender, reply) in replies {
+        let _left = sender.send(Ok(reply));
+    }
+}
+
+fn refuse(senders: impl Iterator<Item = oneshot::Sender<Answer>>, code: ErrorCode) {
+    for sender in senders {
+        let _left = sender.send(Err(code));
+    }
+}
