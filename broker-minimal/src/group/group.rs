@@ -230,8 +230,8 @@ impl Group {
         let mut before = std::mem::take(&mut self.members);
         for stored in &value.members {
             let known = before.remove(&stored.member_id);
-            let mut member = known.unwrap_or_else(|| Member::stored(stored, &protocol));
-            member.replay(stored);
+            let mut member = known.unwrap_or_else(|| Member::stored(stored));
+            member.replay(stored, &protocol);
             self.members.insert(member.id.clone(), member);
         }
         let instance = |member: &Member| Some((member.instance_id.clone()?, member.id.clone()));

@@ -55,20 +55,18 @@ impl Member {
     }
 
     /// A member as the log tells it.
-    pub(super) fn stored(stored: &MemberMetadata, protocol: &str) -> Self {
-        let joiner = Joiner {
-            client_id: stored.client_id.clone(),
-            client_host: stored.client_host.clone(),
-            ..Default::default()
-        };
-        let mut member = Self::new(stored.member_id.clone(), stored.group_instance_id.clone(), &joiner);
-        member.is_new = false;
-        member.protocols = vec![(protocol.to_owned(), stored.subscription.clone())];
-        member
+    pub(super) fn stored(stored: &MemberMetadata) -> Self {
+        let (id, instance) = (stored.member_id.clone(), stored.group_instance_id.clone());
+        Self { is_new: false, ..Self::new(id, instance, &Joiner::default()) }
     }
 
-    /// Takes over what the log says of it.
-    pub(super) fn replay(&mut self, stored: &MemberMetadata) {
+    /// Takes over what the log says of it. Who joined here keeps all its protocols; of the others one is known.
+    pub(super) fn replay(&mut self, stored: &MemberMetadata, protocol: &str) {
+        if self.metadata(protocol).as_ref() != Some(&stored.subscription) {
+            self.protocols = vec![(protocol.to_owned(), stored.subscription.clone())];
+        }
+        self.client_id.clone_from(&stored.client_id);
+        self.client_host.clone_from(&stored.client_host);
         self.session_timeout_ms = stored.session_timeout;
         self.rebalance_timeout_ms =
             if stored.rebalance_timeout < 0 { stored.session_timeout } else { stored.rebalance_timeout };

@@ -11,12 +11,16 @@ mod group;
 mod join;
 mod load;
 mod member;
+#[cfg(test)]
+mod model;
 mod offsets;
 mod rebalance;
 mod records;
 mod routing;
 mod settings;
 mod sync;
+#[cfg(test)]
+mod tests;
 pub(crate) mod topic;
 mod write;
 

@@ -227,6 +227,11 @@ impl Log {
         if self.is_offline {
             return Err(LogError::Offline);
         }
+        if self.end == 0 {
+            // Nothing was ever written: whatever of these files a power cut takes is made again, and a broker with many such
+            // partitions would wait for the disk several times for each.
+            return Ok(self.end);
+        }
         self.active_mut().seal();
         self.write_snapshot();
         self.unflushed.names = true;

@@ -71,7 +71,9 @@ impl Log {
         let mut report = RecoveryReport::default();
         if !(recovery.clean && has_epochs && log.open_clean()?) {
             log.open_unclean(recovery, has_epochs, &mut report)?;
-            log.unflushed.on_append(report.scanned_bytes, 0, now_ms);
+            if log.end > 0 {
+                log.unflushed.on_append(report.scanned_bytes, 0, now_ms);
+            }
         }
         let known_start = recovery.log_start.max(log.segments.first().map_or(0, Segment::base));
         if known_start > log.end {

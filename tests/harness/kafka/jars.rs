@@ -114,6 +114,10 @@ pub enum Tool {
     ConsumerPerf,
     /// `kafka-broker-api-versions.sh`
     ApiVersions,
+    /// `kafka-consumer-groups.sh`
+    ConsumerGroups,
+    /// `kafka-delete-records.sh`
+    DeleteRecords,
 }
 
 /// How the Java virtual machine of a tool is set up.
@@ -226,6 +230,8 @@ impl Tool {
             Self::GetOffsets if is_scala => "kafka.tools.GetOffsetShell",
             Self::DumpLog if is_scala => "kafka.tools.DumpLogSegments",
             Self::ApiVersions if is_scala => "kafka.admin.BrokerApiVersionsCommand",
+            Self::ConsumerGroups if is_scala => "kafka.admin.ConsumerGroupCommand",
+            Self::DeleteRecords if is_scala => "kafka.admin.DeleteRecordsCommand",
             Self::Topics => "org.apache.kafka.tools.TopicCommand",
             Self::ConsoleProducer => "org.apache.kafka.tools.ConsoleProducer",
             Self::ConsoleConsumer => "org.apache.kafka.tools.consumer.ConsoleConsumer",
@@ -235,6 +241,8 @@ impl Tool {
             Self::ProducerPerf => "org.apache.kafka.tools.ProducerPerformance",
             Self::ConsumerPerf => "org.apache.kafka.tools.ConsumerPerformance",
             Self::ApiVersions => "org.apache.kafka.tools.BrokerApiVersionsCommand",
+            Self::ConsumerGroups => "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+            Self::DeleteRecords => "org.apache.kafka.tools.DeleteRecordsCommand",
         }
     }
 }
