@@ -3,7 +3,7 @@
 //! `cargo run --example group [BOOTSTRAP] [TOPIC] [COUNT]`: a running `kbroker`, or any Apache Kafka. It ends after COUNT
 //! records (default 10), which it first sends.
 
-use kinglet::{Client, Config, Consumer, Record, RebalanceListener, TopicPartition};
+use kinglet::{Client, Config, Consumer, RebalanceListener, Record, TopicPartition};
 
 /// Says what it hears.
 struct Loud;

@@ -51,7 +51,8 @@ impl Core {
                 Some(Ok(OffsetInfo { offset: *offset, timestamp: -1, leader_epoch: None }))
             }
             Position::Committed => {
-                let error = Error::new(ErrorKind::Config, "a committed offset is a group's, not a partition's");
+                let error =
+                    Error::new(ErrorKind::Config, "a committed offset is a group's, not a partition's");
                 Some(Err(error))
             }
             Position::Beginning | Position::End | Position::Timestamp(_) => None,

@@ -137,7 +137,10 @@ impl Buffer {
     }
 
     /// Takes partitions away: what is buffered of them is never handed out. Of those that were there, how far the user is.
-    pub(super) fn take_away(&mut self, partitions: &[TopicPartition]) -> Vec<(TopicPartition, Arc<Progress>)> {
+    pub(super) fn take_away(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Vec<(TopicPartition, Arc<Progress>)> {
         let cursors = &mut self.cursors;
         let taken = partitions.iter().filter_map(|at| Some((at.clone(), cursors.remove(at)?))).collect();
         self.drop_stale();

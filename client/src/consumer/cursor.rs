@@ -150,7 +150,10 @@ impl Cursors {
     }
 
     pub(super) fn find(&self, at: &TopicPartition) -> Option<usize> {
-        self.index.get(at).copied().filter(|index| self.list.get(*index).is_some_and(|cursor| cursor.assigned))
+        self.index
+            .get(at)
+            .copied()
+            .filter(|index| self.list.get(*index).is_some_and(|cursor| cursor.assigned))
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Cursor> {
@@ -166,7 +169,8 @@ impl Cursors {
     pub(super) fn asks(&mut self, now: Instant, cluster: &Cluster, busy: impl Fn(i32) -> bool) -> Asks {
         let mut asks = Asks::default();
         let list = self.list.iter_mut().enumerate();
-        for (index, cursor) in list.filter(|(_, cursor)| cursor.assigned && !cursor.paused && !cursor.untold) {
+        for (index, cursor) in list.filter(|(_, cursor)| cursor.assigned && !cursor.paused && !cursor.untold)
+        {
             if let Some(at) = cursor.not_before.filter(|at| now < *at) {
                 asks.deadline = Some(asks.deadline.map_or(at, |deadline| deadline.min(at)));
                 continue;

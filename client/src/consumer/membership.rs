@@ -16,9 +16,7 @@ use crate::net::Backoff;
 use crate::protocol::messages::join_group::JoinGroupRequestProtocol;
 use crate::protocol::messages::leave_group::MemberIdentity;
 use crate::protocol::messages::sync_group::SyncGroupRequestAssignment;
-use crate::protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
-};
+use crate::protocol::messages::{HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest};
 use crate::{Error, Result, TopicPartition};
 
 /// The kind of group that consumers form.
@@ -300,7 +298,8 @@ impl Membership {
     }
 
     fn may_beat(&self) -> bool {
-        let is_member = matches!(self.state, State::Stable | State::Syncing | State::Looking | State::Revoking);
+        let is_member =
+            matches!(self.state, State::Stable | State::Syncing | State::Looking | State::Revoking);
         is_member && self.identity.generation >= 0 && !self.heartbeat_out
     }
 

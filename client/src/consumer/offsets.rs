@@ -1,7 +1,7 @@
 //! What a consumer asks of offsets: seeking, looking up, committing.
 
 use super::group::{Commits, to_commit};
-use super::{Consumer, GroupMetadata, Group, OffsetAndMetadata, OffsetAndTimestamp, not_assigned};
+use super::{Consumer, Group, GroupMetadata, OffsetAndMetadata, OffsetAndTimestamp, not_assigned};
 use crate::{Error, ErrorKind, Position, Result, TopicPartition};
 
 impl Consumer {
@@ -13,7 +13,10 @@ impl Consumer {
             Position::Committed => match self.committed(std::slice::from_ref(at)).await?.pop() {
                 Some((_, Some(committed))) => committed.offset,
                 Some((_, None)) | None => {
-                    return Err(Error::new(ErrorKind::OffsetOutOfRange, format!("no committed offset in {at}")));
+                    return Err(Error::new(
+                        ErrorKind::OffsetOutOfRange,
+                        format!("no committed offset in {at}"),
+                    ));
                 }
             },
             Position::Beginning | Position::End | Position::Timestamp(_) => {

@@ -75,11 +75,7 @@ pub(super) async fn begin(core: &Core, group: Option<&Group>, assignment: Assign
 }
 
 /// Where the group left off, for positions that say so.
-async fn recall(
-    core: &Core,
-    group: Option<&Group>,
-    wanted: &mut [(TopicPartition, Position)],
-) -> Result<()> {
+async fn recall(core: &Core, group: Option<&Group>, wanted: &mut [(TopicPartition, Position)]) -> Result<()> {
     let asked: Vec<_> =
         wanted.iter().filter(|(_, from)| *from == Position::Committed).map(|(at, _)| at.clone()).collect();
     if asked.is_empty() {

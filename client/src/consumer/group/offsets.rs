@@ -191,7 +191,9 @@ impl Group {
                 let at = TopicPartition::new(&*topic.name, partition.partition_index);
                 if matches!(
                     code,
-                    ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION | ErrorCode::FENCED_INSTANCE_ID
+                    ErrorCode::UNKNOWN_MEMBER_ID
+                        | ErrorCode::ILLEGAL_GENERATION
+                        | ErrorCode::FENCED_INSTANCE_ID
                 ) {
                     self.refused(code, identity);
                 }
@@ -266,7 +268,9 @@ impl Group {
         let error = Error::broker(code, format_args!("group {}{what}", self.id))
             .around(|c| c.broker = Some(broker.to_string()));
         match code {
-            ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE | ErrorCode::REQUEST_TIMED_OUT => {
+            ErrorCode::NOT_COORDINATOR
+            | ErrorCode::COORDINATOR_NOT_AVAILABLE
+            | ErrorCode::REQUEST_TIMED_OUT => {
                 self.coordinator_lost(broker);
                 Verdict::Again(error)
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{timeout, timeout_at};
 use tracing::{info, warn};
 
-use super::offsets::OffsetAndMetadata;
 use super::Group;
+use super::offsets::OffsetAndMetadata;
 use crate::consumer::progress::Progress;
 use crate::consumer::{Shared, start};
 use crate::{Error, ErrorKind, Position, Result, TopicPartition, clock};
@@ -49,7 +49,11 @@ impl Group {
             }
         };
         if timeout_at(deadline.into(), drained).await.is_err() {
-            warn!(group = self.id, ?window, "the user is not done with partitions that are given up: others may repeat records");
+            warn!(
+                group = self.id,
+                ?window,
+                "the user is not done with partitions that are given up: others may repeat records"
+            );
         }
         watch.stop();
         let left = deadline.saturating_duration_since(clock::now());
@@ -136,14 +140,10 @@ impl Group {
     }
 
     /// Lets the user's listener hear, if there is one and the consumer is still held by somebody.
-    async fn hear(
-        &self,
-        shared: &Arc<Shared>,
-        limit: Duration,
-        partitions: &[TopicPartition],
-        news: News,
-    ) {
-        let (Some(listener), Some(consumer)) = (&self.core.config.listener, shared.consumer()) else { return };
+    async fn hear(&self, shared: &Arc<Shared>, limit: Duration, partitions: &[TopicPartition], news: News) {
+        let (Some(listener), Some(consumer)) = (&self.core.config.listener, shared.consumer()) else {
+            return;
+        };
         let telling = async {
             match news {
                 News::Assigned => listener.assigned(&consumer, partitions).await,
@@ -178,5 +178,6 @@ pub(in crate::consumer) fn to_commit(partitions: Vec<(TopicPartition, Arc<Progre
 
 fn nowhere(group: &str, at: &TopicPartition) -> Error {
     let message = format!("group {group} has no committed offset in {at}, and auto.offset.reset is none");
-    Error::new(ErrorKind::OffsetOutOfRange, message).hinted("seek, commit an offset, or set auto.offset.reset")
+    Error::new(ErrorKind::OffsetOutOfRange, message)
+        .hinted("seek, commit an offset, or set auto.offset.reset")
 }

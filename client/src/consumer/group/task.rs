@@ -15,11 +15,11 @@ use crate::consumer::group::rebalance::to_commit;
 use crate::consumer::membership::{Action, Identity, Membership};
 use crate::coordinator::Coordinated;
 use crate::net::Lane;
+use crate::protocol::Request;
 use crate::protocol::decode_response;
 use crate::protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupResponse, LeaveGroupRequest, SyncGroupResponse,
 };
-use crate::protocol::Request;
 use crate::{Result, TopicPartition, clock, rng};
 
 /// What a coordinator may take besides, as Java allows.
@@ -157,7 +157,11 @@ impl Task {
         let idle = now.saturating_duration_since(self.activity.1);
         if idle >= limit {
             if self.group.identity().generation >= 0 {
-                warn!(group = self.group.id, ?idle, "nothing was done with the records: leaving the group until something is. max.poll.interval.ms is {limit:?}");
+                warn!(
+                    group = self.group.id,
+                    ?idle,
+                    "nothing was done with the records: leaving the group until something is. max.poll.interval.ms is {limit:?}"
+                );
             }
             self.with(Membership::on_stalled);
         } else if idle >= limit / 2 && !self.warned {
@@ -316,7 +320,10 @@ impl Group {
     /// Asks the coordinator on the members' own connection.
     async fn call<R: Request>(&self, request: &R, lane: Lane, limit: Duration) -> Result<R::Response> {
         let Some(broker) = self.coordinator() else {
-            return Err(crate::Error::new(crate::ErrorKind::Disconnected, "the group's coordinator is not known"));
+            return Err(crate::Error::new(
+                crate::ErrorKind::Disconnected,
+                "the group's coordinator is not known",
+            ));
         };
         let connection = self.core.broker(broker, lane).await?;
         let version = connection.version::<R>(i16::MAX)?;

@@ -62,7 +62,9 @@ impl Membership {
         if answer.protocol_type.as_deref().is_some_and(|kind| kind != PROTOCOL_TYPE) || assignor.is_none() {
             let message = format!("group {} chose the protocol {chosen:?}", self.settings.group_id);
             let error = Error::new(ErrorKind::Protocol, message);
-            return self.end_with(error.hinted("all members need an entry of partition.assignment.strategy in common"));
+            return self.end_with(
+                error.hinted("all members need an entry of partition.assignment.strategy in common"),
+            );
         }
         self.assignor = assignor;
         self.is_leader = answer.leader == self.identity.member_id;
@@ -157,7 +159,8 @@ impl Membership {
         if era != self.era || self.state != State::Revoking {
             return;
         }
-        self.state = if self.identity.generation >= 0 && self.rejoin.is_none() { State::Stable } else { State::Out };
+        self.state =
+            if self.identity.generation >= 0 && self.rejoin.is_none() { State::Stable } else { State::Out };
     }
 
     pub(in crate::consumer) fn on_heartbeat(
@@ -201,9 +204,7 @@ impl Membership {
 
     /// A broker's refusal of whatever it was.
     fn refused(&mut self, code: ErrorCode, what: &str, now: Instant, unit: f64) {
-        let error = || {
-            Error::broker(code, format_args!("group {}: {what}", self.settings.group_id))
-        };
+        let error = || Error::broker(code, format_args!("group {}: {what}", self.settings.group_id));
         match code {
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 let error = error();
@@ -290,16 +291,18 @@ impl Membership {
 /// One whose subscription cannot be read gets nothing, and the others their share.
 fn member(member: JoinGroupResponseMember) -> Member {
     let id = member.member_id;
-    decode_subscription(id.clone(), member.group_instance_id.clone(), member.metadata).unwrap_or_else(|error| {
-        warn!(member = id, %error, "a member's subscription cannot be read");
-        Member {
-            id: id.clone(),
-            instance_id: member.group_instance_id,
-            rack: None,
-            topics: Vec::new(),
-            owned: Vec::new(),
-            generation: -1,
-            user_data: None,
-        }
-    })
+    decode_subscription(id.clone(), member.group_instance_id.clone(), member.metadata).unwrap_or_else(
+        |error| {
+            warn!(member = id, %error, "a member's subscription cannot be read");
+            Member {
+                id: id.clone(),
+                instance_id: member.group_instance_id,
+                rack: None,
+                topics: Vec::new(),
+                owned: Vec::new(),
+                generation: -1,
+                user_data: None,
+            }
+        },
+    )
 }
