@@ -3,9 +3,13 @@
 //! Members and topics come in, the share of each member goes out. Joining and leaving is not done here.
 
 mod balance;
+#[cfg(test)]
+mod model;
 mod range;
 mod round_robin;
 mod sticky;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,6 +1,7 @@
 //! The sticky assignors' core: equal shares by few moves. Members and partitions are indices here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Partitions that the same members may have.
 #[derive(Debug)]
@@ -9,12 +10,15 @@ pub(super) struct Class {
     pub(super) partitions: Vec<usize>,
 }
 
-/// Who gets which partition, by partition. Afterwards no member has two partitions more than another that could take one of them.
+/// Who gets which partition, by partition. Shares are as equal as subscriptions allow: there is no member with two partitions
+/// more than another to which it could pass one on, by way of third ones or not.
 ///
 /// What has an owner stays where it is as far as that allows. What has none goes to whoever has least; then what is not with its
-/// owner is passed on, which costs nothing, and only then what is.
+/// owner is passed on, which costs nothing, and only then what is. As this ends in the most equal shares there are, a
+/// cooperative group comes to rest in its second rebalance: what owners gave up in between finds its place without any
+/// further move.
 ///
-/// Every pass takes time in the number of partitions and members; members with equal subscriptions need one.
+/// A pass takes time in the number of partitions and members; a group whose subscriptions are equal needs one or two.
 pub(super) fn balance(
     classes: &[Class],
     owners: &[Option<usize>],
@@ -29,7 +33,9 @@ pub(super) fn balance(
     }
     for movable in [Movable::Away, Movable::All] {
         // Each move lowers the sum of the squares of the counts: this ends.
-        while classes.iter().fold(false, |moved, class| plan.level(class, movable) || moved) {}
+        while classes.iter().filter(|class| plan.level(class, movable)).count() > 0 {}
+        // Within a single class everything is equal by now.
+        while classes.len() > 1 && plan.pass_along(classes, movable) {}
     }
     plan.holders
 }
@@ -139,4 +145,71 @@ impl Plan<'_> {
         }
         held
     }
+
+    /// Looks for a chain of members in which each can pass one on to the next and the first has two more than the last, and
+    /// lets them do it. Says whether there was one; from its first member it is the shortest.
+    fn pass_along(&mut self, classes: &[Class], movable: Movable) -> bool {
+        let gifts = self.gifts(classes, movable);
+        let mut givers: Vec<_> = (0..self.counts.len()).collect();
+        givers.sort_by_key(|member| Reverse(self.count(*member)));
+        let mut seen = vec![false; self.counts.len()];
+        let mut seen_classes = vec![false; classes.len()];
+        // From whom a member would get what.
+        let mut gets: Vec<Option<(usize, usize)>> = vec![None; self.counts.len()];
+        for giver in givers {
+            // Whoever a larger giver reached has no less than that one, but for one partition: there is no use in going on.
+            if mark(&mut seen, giver) {
+                continue;
+            }
+            let mut queue = VecDeque::from([giver]);
+            while let Some(from) = queue.pop_front() {
+                for (at, partition) in gifts.get(from).into_iter().flatten() {
+                    let Some(class) = classes.get(*at).filter(|_| !mark(&mut seen_classes, *at)) else {
+                        continue;
+                    };
+                    for taker in &class.members {
+                        if mark(&mut seen, *taker) {
+                            continue;
+                        }
+                        if let Some(gets) = gets.get_mut(*taker) {
+                            *gets = Some((from, *partition));
+                        }
+                        if self.count(*taker) + 2 <= self.count(giver) {
+                            self.hand_along(&gets, *taker);
+                            return true;
+                        }
+                        queue.push_back(*taker);
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// What each member would give of which class, by member.
+    fn gifts(&self, classes: &[Class], movable: Movable) -> Vec<Vec<(usize, usize)>> {
+        let mut gifts = vec![Vec::new(); self.counts.len()];
+        for (at, class) in classes.iter().enumerate() {
+            for (member, partitions) in self.held(class, movable) {
+                if let (Some(gifts), Some(partition)) = (gifts.get_mut(member), partitions.last()) {
+                    gifts.push((at, *partition));
+                }
+            }
+        }
+        gifts
+    }
+
+    /// Follows the chain back from its end.
+    fn hand_along(&mut self, gets: &[Option<(usize, usize)>], end: usize) {
+        let mut taker = end;
+        while let Some((from, partition)) = gets.get(taker).copied().flatten() {
+            self.hand_to(partition, taker);
+            taker = from;
+        }
+    }
+}
+
+/// Whether it was marked before.
+fn mark(marks: &mut [bool], at: usize) -> bool {
+    marks.get_mut(at).is_none_or(|mark| std::mem::replace(mark, true))
 }

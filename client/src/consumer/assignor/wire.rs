@@ -139,3 +139,96 @@ fn flat(topics: impl Iterator<Item = (String, Vec<i32>)>) -> Vec<TopicPartition>
     };
     topics.flat_map(each).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Kafka 4.3.1 writes for topics "b" and "a", user data 00000007, owned b-1, a-2 and a-0, generation 7, rack "r1".
+    const SUBSCRIPTIONS: [&str; 4] = [
+        "0000000000020001610001620000000400000007",
+        "0001000000020001610001620000000400000007000000020001610000000200000000000000020001620000000100000001",
+        "000200000002000161000162000000040000000700000002000161000000020000000000000002000162000000010000000100000007",
+        "00030000000200016100016200000004000000070000000200016100000002000000000000000200016200000001000000010000000700027231",
+    ];
+    const ASSIGNMENT: &str = "0003000000020001610000000200000000000000020001620000000100000001ffffffff";
+    const PREVIOUS: &str = "0000000100016100000002000000000000000200000007";
+
+    fn bytes(hex: &str) -> Bytes {
+        let digits = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        (0..hex.len()).step_by(2).map(digits).collect()
+    }
+
+    fn at(list: &[(&str, i32)]) -> Vec<TopicPartition> {
+        list.iter().map(|(topic, partition)| TopicPartition::new(*topic, *partition)).collect()
+    }
+
+    fn read(data: Bytes) -> Result<Member> {
+        decode_subscription("m".into(), Some("i".into()), data)
+    }
+
+    #[test]
+    fn subscriptions_are_written_as_java_writes_them() {
+        let owned = at(&[("b", 1), ("a", 2), ("a", 0)]);
+        let data = Some(bytes("00000007"));
+        let written = encode_subscription(&["b".into(), "a".into()], &owned, 7, Some("r1"), data).unwrap();
+        assert_eq!(written, bytes(SUBSCRIPTIONS[3]));
+        let least = encode_subscription(&["a".into()], &[], -1, None, None).unwrap();
+        assert_eq!(least, bytes("000300000001000161ffffffff00000000ffffffffffff"));
+    }
+
+    #[test]
+    fn subscriptions_of_every_version_are_read() {
+        for (version, hex) in SUBSCRIPTIONS.iter().enumerate() {
+            let member = read(bytes(hex)).unwrap();
+            assert_eq!((&*member.id, member.instance_id.as_deref()), ("m", Some("i")));
+            assert_eq!(member.topics, ["a", "b"].map(Arc::from));
+            assert_eq!(member.user_data, Some(bytes("00000007")));
+            let owned = if version >= 1 { at(&[("a", 0), ("a", 2), ("b", 1)]) } else { Vec::new() };
+            assert_eq!(member.owned, owned, "version {version}");
+            assert_eq!(member.generation, if version >= 2 { 7 } else { -1 });
+            assert_eq!(member.rack.as_deref(), (version >= 3).then_some("r1"));
+        }
+        let newer = ["0009", &SUBSCRIPTIONS[3][4..], "0badc0de"].concat();
+        assert_eq!(read(bytes(&newer)).unwrap().rack.as_deref(), Some("r1"));
+    }
+
+    #[test]
+    fn assignments_are_those_of_java() {
+        let list = at(&[("a", 0), ("a", 2), ("b", 1)]);
+        assert_eq!(encode_assignment(&list, None).unwrap(), bytes(ASSIGNMENT));
+        assert_eq!(decode_assignment(bytes(ASSIGNMENT)).unwrap(), list);
+        assert_eq!(decode_assignment(Bytes::new()).unwrap(), []);
+        let newer = ["0004", &ASSIGNMENT[4..], "00"].concat();
+        assert_eq!(decode_assignment(bytes(&newer)).unwrap(), list);
+    }
+
+    #[test]
+    fn the_user_data_of_sticky_members_are_those_of_java() {
+        let list = at(&[("a", 0), ("a", 2)]);
+        assert_eq!(encode_previous(&list, 7), Some(bytes(PREVIOUS)));
+        assert_eq!(decode_previous(&bytes(PREVIOUS)), (list.clone(), 7));
+        let version_0 = &PREVIOUS[..PREVIOUS.len() - 8];
+        assert_eq!(decode_previous(&bytes(version_0)), (list, -1));
+        assert_eq!(decode_previous(&bytes("0000000100")), (Vec::new(), -1));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_never_a_panic() {
+        for hex in SUBSCRIPTIONS {
+            let whole = bytes(hex);
+            for len in 0..whole.len() {
+                let error = read(whole.slice(..len)).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+            }
+        }
+        let whole = bytes(ASSIGNMENT);
+        for len in 1..whole.len() {
+            assert_eq!(decode_assignment(whole.slice(..len)).unwrap_err().kind(), ErrorKind::Protocol);
+        }
+        for hex in ["ffff00000000ffffffff", "00037fffffff", "0003ffffffff", "000000000001ffff"] {
+            assert!(read(bytes(hex)).is_err(), "{hex}");
+            assert!(decode_assignment(bytes(hex)).is_err(), "{hex}");
+        }
+    }
+}
