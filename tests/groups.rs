@@ -19,17 +19,26 @@ async fn two_members_share_three_partitions_and_read_every_record_once() {
     let first = site.member("g", &[]).await.consumer(["t"]).await.expect("it joins");
     soon("the first has all", || first.assignment().len() == 3).await;
     let second = site.member("g", &[]).await.consumer(["t"]).await.expect("it joins");
-    // The first gives up when it asks for more: that is when it is done with what it has.
-    let both = async { tokio::join!(read(&first, 1), read(&second, 1)) };
-    site.send("t", 0..600).await;
-    let (mut got, more) = tokio::time::timeout(LIMIT, both).await.expect("both have a share");
-    got.extend(more);
-    let assigned = (first.assignment(), second.assignment());
-    assert_eq!(assigned.0.len() + assigned.1.len(), 3, "{assigned:?}");
-    let rest = async { tokio::join!(fixture::drain(&first), fixture::drain(&second)) };
-    let (rest_of_first, rest_of_second) = rest.await;
-    got.extend(rest_of_first);
-    got.extend(rest_of_second);
+    let got = Mutex::new(Vec::new());
+    let reading = async |consumer: &Consumer| loop {
+        // The first gives up when it asks for more: that is when it is done with what it has.
+        let more = read(consumer, 1).await;
+        got.lock().expect("no test panics while it writes").extend(more);
+    };
+    let sending = async {
+        for number in 0..600 {
+            site.send("t", number..number + 1).await;
+        }
+        soon("both have a share", || first.assignment().len() + second.assignment().len() == 3).await;
+        soon("all have come", || got.lock().expect("no test panics while it writes").len() >= 600).await;
+    };
+    tokio::select! {
+        () = reading(&first) => {}
+        () = reading(&second) => {}
+        () = sending => {}
+    }
+    assert!(!first.assignment().is_empty() && !second.assignment().is_empty());
+    let mut got = got.into_inner().expect("no test panics while it writes");
     got.sort_unstable();
     assert_eq!(got, (0..600).collect::<Vec<_>>());
 }
@@ -111,29 +120,25 @@ async fn what_a_member_leaves_goes_to_the_others_at_once_and_what_a_dead_one_lea
     for how in ["closed", "dropped", "dead"] {
         // In a runtime of its own, whose end is the end of a process as far as the group can see.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-        let client = site.config("g", &[]);
+        let config = site.config("g", &[]);
         let goes = runtime.spawn(async move {
-            let client = kinglet::Client::connect(client).await.expect("kbroker is there");
+            let client = kinglet::Client::connect(config).await.expect("kbroker is there");
             client.consumer(["t"]).await.expect("it joins")
         });
         let goes = goes.await.expect("it runs");
-        let shared = async {
-            while stays.assignment().len() != 2 || goes.assignment().len() != 2 {
-                // Asking is what lets partitions go.
-                let _ = tokio::time::timeout(Duration::from_millis(10), stays.recv()).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, shared).await.expect("they share");
+        let share = || stays.assignment().len() == 2 && goes.assignment().len() == 2;
+        soon("they share", share).await;
         match how {
-            "closed" => {
-                runtime.spawn(async move { goes.close().await }).await.expect("it closes");
-            }
+            "closed" => runtime.spawn(async move { goes.close().await }).await.expect("it closes"),
             "dropped" => drop(goes),
             _ => {
                 runtime.shutdown_background();
+                soon(how, || stays.assignment().len() == 4).await;
+                return;
             }
         }
         soon(how, || stays.assignment().len() == 4).await;
+        runtime.shutdown_background();
     }
 }
 

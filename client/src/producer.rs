@@ -30,7 +30,7 @@ use shared::{Shared, SystemClock};
 
 pub use delivery::{Ack, Delivery};
 pub(crate) use interceptor::Interceptors;
-pub use interceptor::{Acknowledgement, Outgoing, ProducerInterceptor};
+pub use interceptor::{Acknowledgement, Outgoing, OutgoingHeader, ProducerInterceptor};
 pub use metrics::ProducerMetrics;
 pub(crate) use partitioner::Custom;
 pub use partitioner::{Partitioner, TopicView};

@@ -109,15 +109,6 @@ pub(crate) async fn read_until(consumer: &Consumer, count: usize) -> BTreeSet<u3
     got.into_iter().collect()
 }
 
-/// What there is, until nothing has come for a while.
-pub(crate) async fn drain(consumer: &Consumer) -> Vec<u32> {
-    let mut got = Vec::new();
-    while let Ok(more) = tokio::time::timeout(Duration::from_millis(1500), read(consumer, 1)).await {
-        got.extend(more);
-    }
-    got
-}
-
 /// Waits until it is so.
 pub(crate) async fn soon(what: &str, is_so: impl Fn() -> bool) {
     let wait = async {

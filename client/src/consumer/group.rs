@@ -93,10 +93,6 @@ impl Group {
         self.lock().membership.as_ref().map_or_else(nobody, Membership::identity)
     }
 
-    pub(super) fn is_member(&self) -> bool {
-        self.lock().membership.is_some()
-    }
-
     /// The consumer ends: partitions are given up, what is done is committed, the group is left.
     pub(super) fn close(&self) {
         self.lock().closing = true;

@@ -168,7 +168,7 @@ impl Shared {
 
     /// Whether asking for more says that the batch before is done.
     pub(super) fn marks_done(&self) -> bool {
-        self.group.as_ref().is_some_and(|group| group.auto_commit.is_some()) && !self.is_explicit()
+        self.group.is_some() && !self.is_explicit()
     }
 
     /// The user marks batches as done by itself.

@@ -49,9 +49,12 @@ pub struct Outgoing<'a> {
     pub partition: Option<i32>,
     pub key: Option<Cow<'a, [u8]>>,
     pub value: Option<Cow<'a, [u8]>>,
-    pub headers: Vec<(Cow<'a, str>, Option<Cow<'a, [u8]>>)>,
+    pub headers: Vec<OutgoingHeader<'a>>,
     pub timestamp_ms: Option<i64>,
 }
+
+/// Key and value of a header.
+pub type OutgoingHeader<'a> = (Cow<'a, str>, Option<Cow<'a, [u8]>>);
 
 /// What became of records that went to a partition together.
 #[derive(Clone, Debug)]

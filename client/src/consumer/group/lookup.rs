@@ -64,8 +64,25 @@ impl Group {
         let core = &self.core;
         let names: Vec<&str> = topics.iter().map(|name| &**name).collect();
         let asked = core.metadata.refresh(&core.pool, Wanted::Existing(&names));
-        core.within_api_timeout("asking for partitions", asked).await?;
-        Ok(self.known_partitions(topics))
+        let response = core.within_api_timeout("asking for partitions", asked).await?;
+        if core.config.text("client.rack").is_empty() {
+            return Ok(self.known_partitions(topics));
+        }
+        let rack_of = |node: &i32| {
+            let broker = response.brokers.iter().find(|broker| broker.node_id == *node)?;
+            broker.rack.clone()
+        };
+        let mut all = TopicPartitions::default();
+        for topic in &response.topics {
+            let Some(name) = topic.name.as_deref().filter(|_| topic.error_code.ok().is_ok()) else {
+                continue;
+            };
+            let mut partitions: Vec<_> = topic.partitions.iter().collect();
+            partitions.sort_by_key(|partition| partition.partition_index);
+            let racks = partitions.iter().map(|p| p.replica_nodes.iter().filter_map(rack_of).collect());
+            all.insert_with_racks(Arc::from(name), racks.collect());
+        }
+        Ok(all)
     }
 
     /// As [`partitions`](Self::partitions), as far as it is known without asking.
