@@ -152,6 +152,11 @@ impl Consumer {
         self.next()
     }
 
+    /// From now on only [`Batch::done`] says what is done; asking for the next batch does not.
+    pub fn mark_by_hand(&self) {
+        self.shared().be_explicit();
+    }
+
     /// The partitions it reads.
     pub fn assignment(&self) -> Vec<TopicPartition> {
         self.shared().with(|buffer| buffer.cursors.iter().map(|cursor| cursor.at.clone()).collect())

@@ -15,9 +15,10 @@ use crate::settings::Settings;
     name = "kconsume",
     display_name = "kinglet",
     version,
-    after_help = "Without a group all partitions are read, from their end unless --from-beginning or --offset say otherwise.\n\n\
+    after_help = "Without a group all partitions are read, from their end unless --from-beginning or --offset say otherwise; nobody else notices.\n\
+                  In a group only what was written to stdout is committed.\n\n\
                   Examples:\n  kconsume demo --from-beginning -e\n  kconsume --topic demo --partition 0 --offset 100 --max-messages 5\n  \
-                  kconsume --topic demo --property print.key=true --property print.timestamp=true\n  kconsume demo -o json | jq .value"
+                  kconsume --topic demo --property print.key=true --property print.timestamp=true\n  kconsume demo --group g --from-beginning\n  kconsume demo -o json | jq .value"
 )]
 pub struct ConsumeArgs {
     /// The topic, as --topic
@@ -38,8 +39,8 @@ pub struct ConsumeArgs {
     /// Begin with the first record there is
     #[arg(long)]
     pub from_beginning: bool,
-    /// Not available yet
-    #[arg(long, value_name = "GROUP", hide_short_help = true)]
+    /// Share the partitions with the other members of this group, and go on where it left off
+    #[arg(short, long, value_name = "GROUP")]
     pub group: Option<String>,
     /// read_uncommitted (default) or read_committed
     #[arg(long, value_name = "LEVEL")]
@@ -131,10 +132,7 @@ impl ConsumeArgs {
     /// Checks of the line that need no server.
     pub fn check(&self) -> Result<(), Failure> {
         self.source()?;
-        if self.group.is_some() || self.common.properties()?.value("group.id").is_some() {
-            return Err(Failure::usage("consumer groups are not available yet")
-                .hint("leave --group out: all partitions are read, and no offset is committed"));
-        }
+        self.check_group()?;
         if self.blacklist.is_some() {
             return Err(
                 Failure::usage("--blacklist is not available").hint("--include takes a regular expression")
@@ -148,6 +146,23 @@ impl ConsumeArgs {
                 .cause("The topic is required when partition is specified."));
         }
         self.start()?;
+        Ok(())
+    }
+
+    fn check_group(&self) -> Result<(), Failure> {
+        let properties = self.common.properties()?;
+        let property = properties.value("group.id");
+        if let (Some(option), Some(property)) = (self.group.as_deref(), property)
+            && option != property
+        {
+            return Err(Failure::usage(format!("--group {option} and group.id={property} are two groups"))
+                .cause("The group ids provided in different places (directly using '--group', via '--consumer-property', or via '--consumer.config') do not match."));
+        }
+        if self.group.is_some() && self.partition.is_some() {
+            return Err(Failure::usage("a member of a group gets its partitions from the group")
+                .cause("Options group and partition cannot be specified together.")
+                .hint("leave --group or --partition out"));
+        }
         Ok(())
     }
 
@@ -211,6 +226,7 @@ impl ConsumeArgs {
     pub fn consumer_settings(&self, start: Start) -> Settings {
         let mut settings = Settings::default();
         settings.set_given("isolation.level", self.isolation_level.as_deref());
+        settings.set_given("group.id", self.group.as_deref());
         // An offset that is gone continues where a reader without one would begin.
         settings.set("auto.offset.reset", if start == Start::Earliest { "earliest" } else { "latest" });
         settings
@@ -263,6 +279,7 @@ mod tests {
             "--bootstrap-server b:1 --topic t --partition 0 --offset 5 --max-messages -1 --timeout-ms -1",
             "--topic t --offset latest --partition 1 --isolation-level read_committed --skip-message-on-error",
             "--whitelist a.* --formatter kafka.tools.DefaultMessageFormatter --enable-systest-events",
+            "--topic t --group g --consumer-property group.id=g",
             "--include a.* --formatter-property print.value=false --formatter-config f --command-property a=b --command-config f",
             "--topic t --key-deserializer LongDeserializer --value-deserializer StringDeserializer --consumer-property a=b",
         ] {
@@ -285,8 +302,8 @@ mod tests {
     fn lines_that_contradict_themselves_are_usage_errors() {
         for line in [
             "",
-            "t --group g",
-            "t --consumer-property group.id=g",
+            "t --group g --consumer-property group.id=h",
+            "t --group g --partition 0",
             "t --offset 5",
             "t --partition 0 --offset -5",
             "t --partition 0 --offset x",

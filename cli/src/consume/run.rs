@@ -4,26 +4,27 @@ use std::io::{IsTerminal, stderr};
 use std::mem;
 use std::time::Duration;
 
-use kinglet::{Assignment, Batch, Client, Config, Consumer, ErrorKind, Position, TopicPartition};
+use kinglet::{Batch, Consumer, ErrorKind, TopicPartition};
 use tokio::time::{Instant, timeout};
 
-use super::args::{ConsumeArgs, Source, Start};
+use super::args::{ConsumeArgs, Start};
 use super::ends::Ends;
 use super::format::{self, BytesShown, Formatter, Place};
+use super::group::Unwritten;
 use super::json;
+use super::open::{END_CHECKED_EVERY, Opened, joining, open};
 use super::pipe::{Pipe, WriteError};
-use crate::connect::{self, ToolSettings, failure_of, first_failure, read_file};
+use crate::connect::{self, ToolSettings, failure_of, read_file};
 use crate::error::{Exit, Failure, Manner, nearest};
 use crate::output::{Shape, Stdout};
 use crate::settings::Settings;
 use crate::signals::StopRequest;
 use crate::tool::{say, warn, warn_without_effect};
-use crate::topics::filter::TopicFilter;
 
-/// How often the end is looked for when a partition's last batch holds nothing to print.
-const END_CHECKED_EVERY: Duration = Duration::from_millis(20);
 /// How long the first answer may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long the last commit and leaving the group may take.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// Does what the line says.
 pub fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
@@ -38,9 +39,7 @@ pub fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
     defaults.set("default.api.timeout.ms", patience.as_millis().max(1));
     let tool = ToolSettings { defaults, flags: args.consumer_settings(start) };
     let config = connect::config(&args.common, &tool, &mut warn)?;
-    if config.get("group.id").is_some() {
-        warn("group.id is not used yet: all partitions are read, and no offset is committed");
-    }
+    let config = joining(config, args, start)?;
     // This thread prints, the other fetches: a full pipe must not stop the fetching, nor the signals.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;
@@ -54,7 +53,7 @@ pub fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
         };
         consume(args, printer, opened, &mut stop).await
     });
-    // Nothing is left to save: no group to leave, no offset to commit.
+    // What was written is committed and the group is left.
     runtime.shutdown_background();
     result
 }
@@ -100,65 +99,6 @@ fn printer(args: &ConsumeArgs) -> Result<Printer, Failure> {
     Ok(Printer::Text(formatter.map_err(|error| Failure::usage("unknown deserializer").cause(error))?))
 }
 
-/// What is needed before the first record can be printed.
-struct Opened {
-    consumer: Consumer,
-    /// With `--exit-at-end`.
-    ends: Option<Ends>,
-    /// Held so that it is closed only after the consumer.
-    _client: Client,
-}
-
-async fn open(config: Config, args: &ConsumeArgs, start: Start) -> Result<Opened, Failure> {
-    let client = connect::connect(config).await?;
-    let consumer = consumer(&client, args, start).await?;
-    let ends = if args.exit_at_end { Some(ask_ends(&consumer).await?) } else { None };
-    Ok(Opened { consumer, ends, _client: client })
-}
-
-async fn consumer(client: &Client, args: &ConsumeArgs, start: Start) -> Result<Consumer, Failure> {
-    let position = match start {
-        Start::Earliest => Position::Beginning,
-        Start::Latest => Position::End,
-        Start::Offset(offset) => Position::Offset(offset),
-    };
-    let (assignment, name) = match (args.source()?, args.partition) {
-        (Source::Topic(topic), Some(partition)) => {
-            (Assignment::partitions([(TopicPartition::new(topic, partition), position)]), topic)
-        }
-        (Source::Topic(topic), None) => (Assignment::topics([topic], position), topic),
-        (Source::Matching(pattern), _) => {
-            (Assignment::topics(matching(client, pattern).await?, position), pattern)
-        }
-    };
-    match client.consumer(assignment).await {
-        Ok(consumer) => Ok(consumer),
-        Err(error) if error.kind() == ErrorKind::UnknownTopic => {
-            Err(connect::unknown_topic(client, name, "ktopics --create makes one").await.cause(error))
-        }
-        Err(error) => Err(first_failure(&error, format!("cannot read topic '{name}'"))),
-    }
-}
-
-async fn matching(client: &Client, pattern: &str) -> Result<Vec<String>, Failure> {
-    let filter = TopicFilter::new(pattern)?;
-    let topics =
-        client.admin().list_topics().await.map_err(|error| failure_of(&error, "cannot list the topics"))?;
-    let all: Vec<String> = topics.into_iter().map(|topic| topic.name).collect();
-    let names: Vec<String> =
-        filter.select(all.iter().map(String::as_str)).into_iter().map(str::to_owned).collect();
-    if names.is_empty() {
-        return Err(Failure::new(Exit::NotFound, format!("no topic matches '{pattern}'"))
-            .hint("ktopics --list shows what there is"));
-    }
-    Ok(names)
-}
-
-async fn ask_ends(consumer: &Consumer) -> Result<Ends, Failure> {
-    let ends = consumer.end_offsets(&consumer.assignment()).await;
-    Ok(Ends::new(ends.map_err(|error| failure_of(&error, "cannot ask for the end of the partitions"))?))
-}
-
 /// Why printing stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
@@ -182,13 +122,15 @@ async fn consume(
     let no_stdout = |error| Failure::new(Exit::Failed, "cannot write to stdout").cause(error);
     let pipe = Pipe::of_stdout().map_err(no_stdout)?;
     let reader = pipe.reader().map_err(no_stdout)?;
-    let mut run = Run { args, printer, consumer: &consumer, ends, pipe, count: 0, in_outage: false };
+    let unwritten = Unwritten::default();
+    let mut run =
+        Run { args, printer, consumer: &consumer, ends, pipe, count: 0, in_outage: false, unwritten };
     let ended = tokio::select! {
         ended = run.print_all() => ended,
         _ = stop.received() => Ok(Ended::Stopped),
         () = reader.gone() => Ok(Ended::ReaderGone),
     };
-    let ended = match (ended, run.pipe.flush()) {
+    let ended = match (ended, run.flush()) {
         (Err(failure), _) => Err(failure),
         (Ok(_), Err(WriteError::ReaderGone)) => Ok(Ended::ReaderGone),
         (Ok(_), Err(WriteError::Output(error))) => {
@@ -196,6 +138,8 @@ async fn consume(
         }
         (Ok(ended), Ok(())) => Ok(ended),
     };
+    // Of what is lost meanwhile the group hears by itself.
+    let _ = timeout(CLOSE_MAX, consumer.close()).await;
     if !args.quiet && !matches!(ended, Ok(Ended::ReaderGone)) {
         say(format_args!("Processed a total of {} messages\n", run.count));
     }
@@ -215,6 +159,7 @@ struct Run<'a> {
     count: u64,
     /// Passing trouble was told, and no record came since.
     in_outage: bool,
+    unwritten: Unwritten,
 }
 
 impl Run<'_> {
@@ -241,7 +186,7 @@ impl Run<'_> {
 
     /// Nothing is ready: what is formatted goes out, then the next batch is awaited.
     async fn wait(&mut self) -> Result<Waited, Failure> {
-        if let Some(ended) = written(self.pipe.flush())? {
+        if let Some(ended) = written(self.flush())? {
             return Ok(Waited::Ended(ended));
         }
         // A time limit that no clock reaches is none.
@@ -250,7 +195,13 @@ impl Run<'_> {
             let mut step =
                 deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
             if let Some(ends) = &mut self.ends {
-                if ends.all_reached_at(|place| self.consumer.position(place)) {
+                // A partition that went to another member is that one's to read.
+                let assigned = self.consumer.assignment();
+                let position = |place: &TopicPartition| match assigned.contains(place) {
+                    true => self.consumer.position(place),
+                    false => Some(i64::MAX),
+                };
+                if ends.all_reached_at(position) {
                     // What arrived since the last look is still to be printed.
                     return Ok(match self.next_ready()? {
                         Some(batch) => Waited::Batch(batch),
@@ -299,10 +250,12 @@ impl Run<'_> {
             timestamp_type: batch.timestamp_type(),
         };
         let end = self.ends.as_ref().map_or(i64::MAX, |ends| ends.of(place.topic, place.partition));
+        let mut through = None;
         for record in batch.iter() {
             if record.offset >= end || self.count >= limit {
                 break;
             }
+            through = Some(record.offset);
             let out = self.pipe.buffer();
             let before = out.len();
             match &self.printer {
@@ -317,12 +270,14 @@ impl Run<'_> {
                 Printer::Nothing => {}
             }
             self.count += 1;
-            if self.pipe.is_full()
-                && let Some(ended) = written(self.pipe.flush())?
-            {
-                return Ok(Some(ended));
+            if self.pipe.is_full() {
+                self.unwritten.add(batch, record.offset);
+                if let Some(ended) = written(self.flush())? {
+                    return Ok(Some(ended));
+                }
             }
         }
+        through.into_iter().for_each(|offset| self.unwritten.add(batch, offset));
         if let Some(ends) = &mut self.ends {
             ends.advance(place.topic, place.partition, batch.next_offset());
             if ends.all_reached() {
@@ -333,6 +288,12 @@ impl Run<'_> {
             }
         }
         Ok(None)
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        self.pipe.flush()?;
+        self.unwritten.written();
+        Ok(())
     }
 
     fn unprintable(

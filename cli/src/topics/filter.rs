@@ -28,12 +28,17 @@ impl TopicFilter {
         if is_plain_name(text) {
             return Ok(Self { text: text.to_owned(), regex: None });
         }
-        let pattern = text.trim().replace(' ', "").replace(',', "|");
-        let pattern = pattern.trim_matches(['"', '\'']);
+        let pattern = Self::pattern(text);
         let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
             Failure::usage(format!("--topic '{text}' is not a regular expression")).cause(error)
         })?;
         Ok(Self { text: text.to_owned(), regex: Some(regex) })
+    }
+
+    /// The regular expression that a text means.
+    pub fn pattern(text: &str) -> String {
+        let pattern = text.trim().replace(' ', "").replace(',', "|");
+        pattern.trim_matches(['"', '\'']).to_owned()
     }
 
     /// The one name this can match, if it is no pattern: then the others need not be asked for.

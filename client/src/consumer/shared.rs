@@ -171,6 +171,11 @@ impl Shared {
         self.group.is_some() && !self.is_explicit()
     }
 
+    /// From now on the user marks batches as done by itself.
+    pub(super) fn be_explicit(&self) {
+        self.watch.be_explicit();
+    }
+
     /// The user marks batches as done by itself.
     pub(super) fn is_explicit(&self) -> bool {
         self.watch.is_explicit()

@@ -1,0 +1,54 @@
+//! Reading as a member of a group: what is said about it, and what may be committed.
+
+use std::collections::HashMap;
+
+use kinglet::{Batch, Consumer, RebalanceListener, TopicPartition};
+
+use crate::tool::say;
+
+/// Says on a terminal where each partition begins, and why.
+#[derive(Debug)]
+pub struct Announcer {
+    /// `auto.offset.reset`, for partitions the group has no offset in.
+    pub reset: &'static str,
+}
+
+impl RebalanceListener for Announcer {
+    async fn assigned(&self, consumer: &Consumer, partitions: &[TopicPartition]) {
+        // If it cannot be known there is nothing to say; reading goes on all the same.
+        let committed: HashMap<_, _> =
+            consumer.committed(partitions).await.unwrap_or_default().into_iter().collect();
+        for at in partitions {
+            match committed.get(at) {
+                Some(Some(offset)) => {
+                    say(format_args!("reading {at} from {}, where the group left off\n", offset.offset))
+                }
+                Some(None) => {
+                    say(format_args!("reading {at} from the {}: the group has no offset there\n", self.reset))
+                }
+                None => say(format_args!("reading {at}\n")),
+            }
+        }
+    }
+}
+
+/// What is printed and not written to stdout yet: it is done, and may be committed, once it is.
+#[derive(Debug, Default)]
+pub struct Unwritten(Vec<(Batch, i64)>);
+
+impl Unwritten {
+    /// The batch is printed up to this offset, itself included.
+    pub fn add(&mut self, batch: &Batch, through: i64) {
+        match self.0.last_mut().filter(|(last, _)| last.topic_partition() == batch.topic_partition()) {
+            Some((last, offset)) => (*last, *offset) = (batch.clone(), through),
+            None => self.0.push((batch.clone(), through)),
+        }
+    }
+
+    /// All of it has reached stdout.
+    pub fn written(&mut self) {
+        for (batch, through) in self.0.drain(..) {
+            batch.done_through(through);
+        }
+    }
+}
