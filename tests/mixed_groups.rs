@@ -1,0 +1,243 @@
+//! One group, members of three clients: ours, the C client's and Java's come, leave and are killed with -9, at `kbroker` and at
+//! Apache Kafka.
+//!
+//! Every record is handled at least once, no partition belongs to two members at once, and what a dead member had is read
+//! again by the others within its session timeout, a heartbeat and two seconds.
+
+#[path = "mixed_groups/member.rs"]
+mod member;
+#[path = "mixed_groups/watch.rs"]
+mod watch;
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use kinglet::admin::NewTopic;
+use kinglet::{Client, Config, Record};
+use kinglet_harness::absent::or_skip;
+use kinglet_harness::binaries::{Binaries, Kbroker};
+use kinglet_harness::kafka::{Jars, Kafka};
+use kinglet_harness::kcat::Kcat;
+use tokio::time::timeout;
+
+use member::{Kind, Member, Programs};
+use watch::Watch;
+
+const PARTITIONS: i32 = 8;
+/// What every member says of itself, in ms.
+const SESSION: u64 = 6_000;
+const HEARTBEAT: u64 = 1_000;
+/// Session, heartbeat and two seconds.
+const DEATH_MAX: Duration = Duration::from_millis(SESSION + HEARTBEAT + 2_000);
+/// How long a Java program may take to start and join, on a busy machine.
+const JOIN_MAX: Duration = Duration::from_secs(60);
+/// How long what was sent last may be on its way.
+const TAIL_MAX: Duration = Duration::from_secs(30);
+
+#[test]
+fn members_of_three_clients_share_kbroker() {
+    let Some(programs) = programs("mixed groups at kbroker") else { return };
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let mut command = programs.binaries.command("kbroker");
+    command.arg("--port").arg("0").arg("--data-dir").arg(data.path());
+    command.args(["--override", "group.initial.rebalance.delay.ms=0"]);
+    let broker = Kbroker::run(&mut command).expect("kbroker starts");
+    share(&programs, "kbroker", &broker.bootstrap());
+    let lines = broker.lines();
+    let bad: Vec<_> = lines.iter().filter(|l| l.contains("panicked") || l.contains("ERROR")).collect();
+    assert!(bad.is_empty(), "kbroker says: {bad:#?}");
+}
+
+#[test]
+fn members_of_three_clients_share_apache_kafka() {
+    let Some(programs) = programs("mixed groups at Apache Kafka") else { return };
+    let kafka = Kafka::start(&programs.jars).expect("Apache Kafka starts");
+    share(&programs, "Apache Kafka", &kafka.bootstrap());
+}
+
+fn programs(test: &str) -> Option<Programs> {
+    let kcat = or_skip(test, Kcat::find())?;
+    let jars = or_skip(test, Jars::fetch())?;
+    Some(Programs { binaries: Binaries::build().expect("our programs compile"), kcat, jars })
+}
+
+/// All strategies, each for its part of `KINGLET_SECONDS`, one round at least.
+fn share(programs: &Programs, at: &str, bootstrap: &str) {
+    let seconds = std::env::var("KINGLET_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        for strategy in ["range", "roundrobin", "cooperative-sticky"] {
+            let run = Run::new(programs, bootstrap, strategy).await;
+            let tally = run.go(Instant::now() + Duration::from_secs(seconds)).await;
+            println!("{at}, {strategy}: {tally:?}");
+            assert!(
+                tally.joins > 0 && tally.kills > 0 && tally.leaves > 0 && tally.rebalances > 0,
+                "{tally:?}"
+            );
+        }
+    });
+}
+
+/// How often what happened.
+#[derive(Debug, Default)]
+struct Tally {
+    joins: u32,
+    kills: u32,
+    leaves: u32,
+    rebalances: usize,
+    records: u32,
+    /// Handled more than once: at least once is what was promised.
+    again: usize,
+    longest_after_kill: Duration,
+}
+
+struct Run<'a> {
+    programs: &'a Programs,
+    bootstrap: &'a str,
+    strategy: &'a str,
+    topic: String,
+    client: Client,
+    watch: Watch,
+    members: Vec<Member>,
+    /// Files of those that are gone: what they printed was handled.
+    gone: Vec<Member>,
+    tally: Tally,
+}
+
+impl<'a> Run<'a> {
+    async fn new(programs: &'a Programs, bootstrap: &'a str, strategy: &'a str) -> Self {
+        let client = Client::connect(Config::new(bootstrap)).await.expect("the broker is there");
+        let topic = format!("mixed-{strategy}");
+        let created = client.admin().create_topics([NewTopic::new(&*topic, PARTITIONS, 1)]).await;
+        created.expect("it answers").into_iter().for_each(|(_, result)| drop(result.expect("it is new")));
+        let watch = Watch::start(client.clone(), topic.clone());
+        Self {
+            programs,
+            bootstrap,
+            strategy,
+            topic,
+            client,
+            watch,
+            members: Vec::new(),
+            gone: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    async fn go(mut self, until: Instant) -> Tally {
+        let producer = self.client.producer().expect("a runtime");
+        let topic = self.topic.clone();
+        let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+        let feeding = tokio::spawn(async move {
+            let mut number = 0_u32;
+            let mut tick = tokio::time::interval(Duration::from_millis(5));
+            while stopped.try_recv().is_err() {
+                tick.tick().await;
+                let text = number.to_string();
+                drop(
+                    producer
+                        .enqueue(Record::to(&topic).key(&text).value(&text))
+                        .await
+                        .expect("there is room"),
+                );
+                number += 1;
+            }
+            let report = producer.flush().await.expect("it is open");
+            assert_eq!(report.failed, 0, "{report:?}");
+            number
+        });
+        loop {
+            for kind in [Kind::Ours, Kind::C, Kind::Java, Kind::Ours] {
+                self.join(kind).await;
+            }
+            self.kill(&[Kind::Ours, Kind::C]).await;
+            self.join(Kind::C).await;
+            self.leave(Kind::Java).await;
+            if Instant::now() >= until {
+                break;
+            }
+            self.kill(&[Kind::Ours]).await;
+            self.leave(Kind::C).await;
+        }
+        stop.send(()).expect("it still feeds");
+        self.tally.records = feeding.await.expect("the feeder ends in order");
+        self.see_everything().await;
+        self.tally.rebalances = self.watch.stop().await;
+        self.tally
+    }
+
+    async fn join(&mut self, kind: Kind) {
+        let number = self.members.len() + self.gone.len();
+        let member = Member::start(kind, number, self.programs, self.bootstrap, &self.topic, self.strategy);
+        self.members.push(member);
+        self.tally.joins += 1;
+        self.settle(JOIN_MAX, "a member joined").await;
+    }
+
+    /// Kills one of each kind at once, with -9.
+    async fn kill(&mut self, kinds: &[Kind]) {
+        for kind in kinds {
+            let mut member = self.take(*kind);
+            member.kill();
+            self.gone.push(member);
+            self.tally.kills += 1;
+        }
+        let took = self.settle(DEATH_MAX, "members were killed").await;
+        self.tally.longest_after_kill = self.tally.longest_after_kill.max(took);
+    }
+
+    async fn leave(&mut self, kind: Kind) {
+        let mut member = self.take(kind);
+        member.ask_to_end();
+        self.gone.push(member);
+        self.tally.leaves += 1;
+        self.settle(DEATH_MAX, "a member left").await;
+    }
+
+    fn take(&mut self, kind: Kind) -> Member {
+        let index = self.members.iter().position(|member| member.kind == kind).expect("there is one");
+        self.members.remove(index)
+    }
+
+    /// Until those that live share all partitions, and each has handled something since.
+    async fn settle(&mut self, limit: Duration, why: &str) -> Duration {
+        let began = Instant::now();
+        let count = self.members.len();
+        let shared = timeout(limit, self.watch.shared_by(count, PARTITIONS)).await;
+        if shared.is_err() {
+            panic!("{}: {why}, and after {limit:?}: {}", self.strategy, self.watch.describe());
+        }
+        let took = began.elapsed();
+        let before: Vec<_> = self.members.iter().map(Member::size).collect();
+        let busy = async {
+            while self.members.iter().zip(&before).any(|(member, before)| member.size() == *before) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if timeout(TAIL_MAX, busy).await.is_err() {
+            let idle = self.members.iter().zip(&before).filter(|(member, before)| member.size() == **before);
+            let idle: Vec<_> = idle.map(|(member, _)| member.said()).collect();
+            panic!(
+                "{}: {why}, and these handle nothing: {idle:#?}\n{}",
+                self.strategy,
+                self.watch.describe()
+            );
+        }
+        took
+    }
+
+    async fn see_everything(&mut self) {
+        let began = Instant::now();
+        loop {
+            let all: Vec<u32> = self.members.iter().chain(&self.gone).flat_map(Member::handled).collect();
+            let seen: HashSet<u32> = all.iter().copied().collect();
+            let missing: Vec<u32> = (0..self.tally.records).filter(|number| !seen.contains(number)).collect();
+            if missing.is_empty() {
+                self.tally.again = all.len() - seen.len();
+                return;
+            }
+            assert!(began.elapsed() < TAIL_MAX, "{}: never handled: {missing:?}", self.strategy);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A member of a group in a process of its own, which writes each record's value on a line.
+
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+
+use kinglet_harness::binaries::Binaries;
+use kinglet_harness::kafka::{Jars, Tool};
+use kinglet_harness::kcat::Kcat;
+use tempfile::TempDir;
+
+/// Whose client it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ours,
+    C,
+    Java,
+}
+
+/// Where the clients come from.
+pub(crate) struct Programs {
+    pub(crate) binaries: Binaries,
+    pub(crate) kcat: Kcat,
+    pub(crate) jars: Jars,
+}
+
+pub(crate) struct Member {
+    pub(crate) kind: Kind,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Member {
+    pub(crate) fn start(
+        kind: Kind,
+        number: usize,
+        programs: &Programs,
+        bootstrap: &str,
+        topic: &str,
+        strategy: &str,
+    ) -> Self {
+        let settings = |strategy: &str| {
+            vec![
+                format!("client.id={kind:?}-{number}"),
+                format!("partition.assignment.strategy={strategy}"),
+                format!("session.timeout.ms={}", super::SESSION),
+                format!("heartbeat.interval.ms={}", super::HEARTBEAT),
+                "auto.commit.interval.ms=500".to_owned(),
+                "auto.offset.reset=earliest".to_owned(),
+            ]
+        };
+        let mut command = match kind {
+            Kind::Ours => programs.binaries.command("kconsume"),
+            Kind::C => programs.kcat.command(bootstrap),
+            Kind::Java => programs.jars.tool_for(Tool::ConsoleConsumer, bootstrap),
+        };
+        match kind {
+            Kind::Ours | Kind::Java => {
+                if kind == Kind::Ours {
+                    command.args(["--bootstrap-server", bootstrap]);
+                }
+                command.args(["--topic", topic, "--group", topic]);
+                let class = match (kind, strategy) {
+                    (Kind::Ours, _) => strategy.to_owned(),
+                    (_, "range") => "org.apache.kafka.clients.consumer.RangeAssignor".to_owned(),
+                    (_, "roundrobin") => "org.apache.kafka.clients.consumer.RoundRobinAssignor".to_owned(),
+                    _ => "org.apache.kafka.clients.consumer.CooperativeStickyAssignor".to_owned(),
+                };
+                for setting in settings(&class) {
+                    command.args(["--consumer-property", &setting]);
+                }
+            }
+            Kind::C => {
+                // Unbuffered: what is handed to it counts as handled once it is written.
+                command.args(["-u", "-q"]);
+                for setting in settings(strategy) {
+                    command.args(["-X", &setting]);
+                }
+                command.args(["-G", topic, topic]);
+            }
+        }
+        Self::spawn(kind, command)
+    }
+
+    fn spawn(kind: Kind, mut command: Command) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str| Stdio::from(File::create(folder.path().join(name)).expect("a file"));
+        command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
+        let child = command.spawn().expect("the client starts");
+        Self { kind, child, folder }
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn size(&self) -> u64 {
+        std::fs::metadata(self.folder.path().join("out")).expect("it is there").len()
+    }
+
+    /// The numbers it has written. A last line without its end was not written.
+    pub(crate) fn handled(&self) -> Vec<u32> {
+        let text = std::fs::read_to_string(self.folder.path().join("out")).expect("it is there");
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| line.parse().expect("a number")).collect()
+    }
+
+    /// What it said besides, and who it is.
+    pub(crate) fn said(&self) -> String {
+        let err = std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default();
+        format!("{:?} {}: {err}", self.kind, self.child.id())
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it is ours");
+    }
+
+    /// SIGTERM, and its end.
+    pub(crate) fn ask_to_end(&mut self) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        self.child.wait().expect("it is ours");
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already, which is what is wanted here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
