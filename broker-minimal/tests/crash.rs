@@ -10,7 +10,7 @@ use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::DeleteTopicsRequest;
 use kinglet_protocol::messages::delete_topics::DeleteTopicState;
 
-use wire::{Wire, batch, eventually, now_ms};
+use wire::{Wire, batch, copy, eventually, now_ms};
 
 /// A broker with its data in a directory of the test's.
 async fn start_in(dir: &Path, properties: &str) -> Handle {
@@ -18,19 +18,6 @@ async fn start_in(dir: &Path, properties: &str) -> Handle {
     config.set("log.dirs", &dir.display().to_string()).unwrap();
     config.set_port(0);
     Broker::start(config).await.unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else if let Err(error) = std::fs::copy(entry.path(), target) {
-            // A temporary file that was renamed meanwhile.
-            assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
-        }
-    }
 }
 
 fn delete(wire: &mut Wire, name: &str) {

@@ -5,22 +5,18 @@ mod wire;
 
 use std::path::Path;
 
-use bytes::Bytes;
 use kinglet_broker::Handle;
-use kinglet_protocol::ErrorCode;
-use kinglet_protocol::messages::join_group::JoinGroupRequestProtocol;
-use kinglet_protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use kinglet_protocol::messages::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopic};
-use kinglet_protocol::messages::sync_group::SyncGroupRequestAssignment;
+use kinglet_protocol::messages::create_topics::CreatableTopic;
+use kinglet_protocol::messages::delete_topics::DeleteTopicState;
+use kinglet_protocol::messages::leave_group::MemberIdentity;
+use kinglet_protocol::messages::metadata::MetadataRequestTopic;
 use kinglet_protocol::messages::{
-    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest,
-    OffsetFetchRequest, SyncGroupRequest,
+    DeleteTopicsRequest, FindCoordinatorRequest, LeaveGroupRequest, MetadataRequest,
 };
+use kinglet_protocol::{ErrorCode, Uuid};
 
-use wire::{Wire, start};
-
-/// No new group waits for more members.
-const QUICK: &str = "group.initial.rebalance.delay.ms=0\n";
+use wire::groups::{Groups, QUICK};
+use wire::{Wire, batch, copy, now_ms, start};
 
 fn on_disk(dir: &Path) -> String {
     format!("{QUICK}log.dirs={}\n", dir.display())
@@ -32,119 +28,6 @@ async fn broker() -> (Handle, Wire) {
     wire.create("t", &[]);
     wire.find("g");
     (broker, wire)
-}
-
-/// What the tests say about a group.
-trait Groups {
-    fn find(&mut self, group: &str);
-    fn join(&mut self, member: &str, version: i16) -> JoinGroupResponse;
-    /// A member that is alone: joined and assigned.
-    fn settle(&mut self, version: i16) -> (String, i32);
-    fn commit(&mut self, member: (&str, i32), offset: i64, version: i16) -> ErrorCode;
-    fn committed(&mut self, version: i16) -> (i64, String);
-    fn heartbeat(&mut self, member: (&str, i32)) -> ErrorCode;
-}
-
-fn join_request(member: &str) -> JoinGroupRequest {
-    let protocol = JoinGroupRequestProtocol { name: "range".to_owned(), metadata: Bytes::from_static(b"m") };
-    JoinGroupRequest {
-        group_id: "g".to_owned(),
-        session_timeout_ms: 10_000,
-        rebalance_timeout_ms: 10_000,
-        member_id: member.to_owned(),
-        protocol_type: "consumer".to_owned(),
-        protocols: vec![protocol],
-        ..Default::default()
-    }
-}
-
-impl Groups for Wire {
-    fn find(&mut self, group: &str) {
-        let request = FindCoordinatorRequest { key: group.to_owned(), ..Default::default() };
-        assert_eq!(self.call(&request, 3).error_code, ErrorCode::NONE);
-    }
-
-    fn join(&mut self, member: &str, version: i16) -> JoinGroupResponse {
-        self.call(&join_request(member), version)
-    }
-
-    fn settle(&mut self, version: i16) -> (String, i32) {
-        let mut joined = self.join("", version);
-        if joined.error_code == ErrorCode::MEMBER_ID_REQUIRED {
-            joined = self.join(&joined.member_id, version);
-        }
-        assert_eq!(joined.error_code, ErrorCode::NONE);
-        assert_eq!(joined.leader, joined.member_id);
-        let assignment = SyncGroupRequestAssignment {
-            member_id: joined.member_id.clone(),
-            assignment: Bytes::from_static(b"all of it"),
-        };
-        let request = SyncGroupRequest {
-            group_id: "g".to_owned(),
-            generation_id: joined.generation_id,
-            member_id: joined.member_id.clone(),
-            assignments: vec![assignment],
-            ..Default::default()
-        };
-        let synced = self.call(&request, 3);
-        assert_eq!((synced.error_code, &synced.assignment[..]), (ErrorCode::NONE, &b"all of it"[..]));
-        (joined.member_id, joined.generation_id)
-    }
-
-    fn commit(&mut self, member: (&str, i32), offset: i64, version: i16) -> ErrorCode {
-        let partition = OffsetCommitRequestPartition {
-            committed_offset: offset,
-            committed_metadata: Some("note".to_owned()),
-            ..Default::default()
-        };
-        let topic = OffsetCommitRequestTopic {
-            name: "t".to_owned(),
-            partitions: vec![partition],
-            ..Default::default()
-        };
-        let request = OffsetCommitRequest {
-            group_id: "g".to_owned(),
-            generation_id_or_member_epoch: member.1,
-            member_id: member.0.to_owned(),
-            topics: vec![topic],
-            ..Default::default()
-        };
-        self.call(&request, version).topics.remove(0).partitions.remove(0).error_code
-    }
-
-    fn committed(&mut self, version: i16) -> (i64, String) {
-        if version >= 8 {
-            let group =
-                OffsetFetchRequestGroup { group_id: "g".to_owned(), topics: None, ..Default::default() };
-            let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
-            let mut response = self.call(&request, version);
-            let mut group = response.groups.remove(0);
-            assert_eq!(group.error_code, ErrorCode::NONE);
-            if group.topics.is_empty() {
-                return (-1, String::new());
-            }
-            let partition = group.topics.remove(0).partitions.remove(0);
-            return (partition.committed_offset, partition.metadata.unwrap());
-        }
-        let topic = OffsetFetchRequestTopic { name: "t".to_owned(), partition_indexes: vec![0] };
-        let request =
-            OffsetFetchRequest { group_id: "g".to_owned(), topics: Some(vec![topic]), ..Default::default() };
-        let mut response = self.call(&request, version);
-        assert_eq!(response.error_code, ErrorCode::NONE);
-        let partition = response.topics.remove(0).partitions.remove(0);
-        assert_eq!(partition.error_code, ErrorCode::NONE);
-        (partition.committed_offset, partition.metadata.unwrap())
-    }
-
-    fn heartbeat(&mut self, member: (&str, i32)) -> ErrorCode {
-        let request = HeartbeatRequest {
-            group_id: "g".to_owned(),
-            generation_id: member.1,
-            member_id: member.0.to_owned(),
-            ..Default::default()
-        };
-        self.call(&request, 3).error_code
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,5 +65,165 @@ async fn a_stable_group_and_its_offsets_are_there_after_a_stop() {
     assert_eq!(wire.committed(5), (42, "note".to_owned()));
     assert_eq!(wire.heartbeat(member), ErrorCode::NONE);
     assert_eq!(wire.commit(member, 43, 7), ErrorCode::NONE);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stable_group_and_its_offsets_are_there_after_a_kill() {
+    let root = tempfile::tempdir().unwrap();
+    let (running, killed) = (root.path().join("running"), root.path().join("killed"));
+    let broker = start(&on_disk(&running)).await;
+    let mut wire = Wire::to(&broker);
+    wire.create("t", &[]);
+    wire.find("g");
+    let (member, generation) = wire.settle(9);
+    let member = (member.as_str(), generation);
+    for offset in 0..20 {
+        assert_eq!(wire.commit(member, offset, 8), ErrorCode::NONE);
+    }
+    copy(&running, &killed);
+    broker.shutdown().await.unwrap();
+
+    let broker = start(&on_disk(&killed)).await;
+    let mut wire = Wire::to(&broker);
+    assert_eq!(wire.committed(8), (19, "note".to_owned()));
+    assert_eq!(wire.heartbeat(member), ErrorCode::NONE);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_coordinators_are_asked_for_at_once_and_transactions_have_none() {
+    let broker = start("").await;
+    let mut wire = Wire::to(&broker);
+    for version in 4..=6 {
+        let mut find = |key_type| {
+            let coordinator_keys = vec!["a".to_owned(), "b".to_owned()];
+            let request = FindCoordinatorRequest { key_type, coordinator_keys, ..Default::default() };
+            wire.call(&request, version).coordinators
+        };
+        let found = find(0);
+        assert_eq!(found.iter().map(|one| one.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        for one in found {
+            assert_eq!((one.error_code, one.node_id), (ErrorCode::NONE, broker.node_id()));
+            assert_eq!(format!("{}:{}", one.host, one.port), broker.bootstrap());
+        }
+        assert!(find(1).iter().all(|one| one.error_code == ErrorCode::UNSUPPORTED_VERSION));
+        assert!(find(2).iter().all(|one| one.error_code == ErrorCode::INVALID_REQUEST));
+    }
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_topic_of_groups_is_internal_however_it_was_made() {
+    for by_metadata in [false, true] {
+        let broker = start("num.partitions=3\n").await;
+        let mut wire = Wire::to(&broker);
+        if by_metadata {
+            let name = Some("__consumer_offsets".to_owned());
+            let topics = Some(vec![MetadataRequestTopic { name, ..Default::default() }]);
+            wire.call(&MetadataRequest { topics, ..Default::default() }, 4);
+        } else {
+            wire.find("g");
+        }
+        let topic = wire.metadata("__consumer_offsets").topics.remove(0);
+        assert_eq!((topic.is_internal, topic.partitions.len()), (true, 50));
+        let refused = wire.produce("__consumer_offsets", batch(now_ms(), 10));
+        assert_eq!(refused.error_code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+        broker.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_do_not_exist_take_no_offsets() {
+    let broker = start(QUICK).await;
+    let mut wire = Wire::to(&broker);
+    assert_eq!(wire.commit(("", -1), 5, 7), ErrorCode::NOT_COORDINATOR, "nobody has asked for one yet");
+    wire.find("g");
+    assert_eq!(wire.commit(("", -1), 5, 7), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(wire.committed(7).0, -1);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_are_known_by_their_ids_in_the_newest_versions() {
+    let (broker, mut wire) = broker().await;
+    let id = wire.metadata("t").topics[0].topic_id;
+    assert_eq!(wire.commit_by_id(id, 7), ErrorCode::NONE);
+    assert_eq!(wire.commit_by_id(Uuid([9; 16]), 8), ErrorCode::UNKNOWN_TOPIC_ID);
+    assert_eq!(wire.committed_by_id(Some(id)), [(id, 7, ErrorCode::NONE)]);
+    assert_eq!(wire.committed_by_id(None), [(id, 7, ErrorCode::NONE)]);
+    let other = Uuid([9; 16]);
+    assert_eq!(wire.committed_by_id(Some(other)), [(other, -1, ErrorCode::UNKNOWN_TOPIC_ID)]);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offsets_go_with_their_topic_and_the_next_of_its_name_has_none() {
+    let root = tempfile::tempdir().unwrap();
+    let (running, killed) = (root.path().join("running"), root.path().join("killed"));
+    let broker = start(&on_disk(&running)).await;
+    let mut wire = Wire::to(&broker);
+    wire.create("t", &[]);
+    wire.find("g");
+    assert_eq!(wire.commit(("", -1), 5, 7), ErrorCode::NONE);
+    copy(&running, &killed);
+    let delete = |wire: &mut Wire| {
+        let topics = vec![DeleteTopicState { name: Some("t".to_owned()), ..Default::default() }];
+        let request = DeleteTopicsRequest { topics, ..Default::default() };
+        assert_eq!(wire.call(&request, 6).responses[0].error_code, ErrorCode::NONE);
+    };
+    delete(&mut wire);
+    wire.create_as(CreatableTopic {
+        name: "t".to_owned(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..Default::default()
+    });
+    wire::eventually("the offset goes", || wire.committed(7).0 == -1);
+    broker.shutdown().await.unwrap();
+
+    // A kill came before the offset was gone; the topic is another one after the start.
+    let broker = start(&on_disk(&killed)).await;
+    let mut wire = Wire::to(&broker);
+    assert_eq!(wire.committed(7).0, 5);
+    delete(&mut wire);
+    wire.create("t", &[]);
+    wire::eventually("the offset goes", || wire.committed(7).0 == -1);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_waits_for_others_is_let_go_when_the_broker_stops() {
+    let broker = start("group.initial.rebalance.delay.ms=100000\n").await;
+    let mut wire = Wire::to(&broker);
+    wire.find("g");
+    let mut waiting = Wire::to(&broker);
+    let answer = std::thread::spawn(move || waiting.join("", 3).error_code);
+    wire::eventually("it waits", || wire.described("g").members.len() == 1);
+    broker.shutdown().await.unwrap();
+    assert_eq!(answer.join().unwrap(), ErrorCode::NOT_COORDINATOR);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_leave_alone_or_together() {
+    let (broker, mut wire) = broker().await;
+    for version in 0..=5 {
+        let (member_id, _) = wire.settle(5);
+        let mut request = LeaveGroupRequest { group_id: "g".to_owned(), ..Default::default() };
+        if version < 3 {
+            request.member_id.clone_from(&member_id);
+            assert_eq!(wire.call(&request, version).error_code, ErrorCode::NONE);
+            assert_eq!(wire.call(&request, version).error_code, ErrorCode::UNKNOWN_MEMBER_ID);
+        } else {
+            request.members = [member_id.as_str(), "stranger"]
+                .map(|id| MemberIdentity { member_id: id.to_owned(), ..Default::default() })
+                .into();
+            let response = wire.call(&request, version);
+            assert_eq!(response.error_code, ErrorCode::NONE);
+            let codes: Vec<_> = response.members.iter().map(|member| member.error_code).collect();
+            assert_eq!(codes, [ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID]);
+        }
+        assert_eq!(wire.described("g").group_state, "Empty");
+    }
     broker.shutdown().await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kinglet_protocol::ErrorCode;
+use kinglet_protocol::{ErrorCode, Uuid};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::Core;
@@ -15,7 +15,7 @@ use super::effects::{Effects, Now, Reply, ReplyId, Request, Unknown};
 use super::settings::Settings;
 use super::{load, write};
 use crate::log::Appended;
-use crate::meta::image::Image;
+use crate::meta::image::{Image, Topic};
 use crate::shard::command::{Append, AppendFailure};
 use crate::shard::{Command, PartitionId, Shards};
 use crate::{clock, stopped};
@@ -124,7 +124,7 @@ impl Coordinator {
         checks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Topics may have gone while nobody looked.
         let mut effects = Effects::default();
-        serving.forget_missing(&mut effects);
+        serving.forget_missing(&HashSet::new(), &mut effects);
         if !self.append(serving, effects).await {
             return Ended::Failed;
         }
@@ -195,27 +195,25 @@ impl Coordinator {
 impl Serving {
     fn on_ask(&mut self, ask: Ask, effects: &mut Effects) {
         let Ask { mut request, reply } = ask;
-        self.mark_unknown(&mut request);
+        self.mark(&mut request);
         let id = self.next_id;
         self.next_id += 1;
         self.waiting.insert(id, reply);
         self.core.on_request(now(), id, request, effects);
     }
 
-    /// Partitions that do not exist: nobody would ever clean up what is said about them.
-    fn mark_unknown(&self, request: &mut Request) {
-        let is_known = |topic: &str, partition: i32| {
-            let count = self.image.topic(topic).map_or(0, |topic| topic.partitions.len());
-            usize::try_from(partition).is_ok_and(|partition| partition < count)
-        };
+    /// Says which topics are meant, and which partitions do not exist: nobody would ever clean up what is said about those.
+    fn mark(&self, request: &mut Request) {
         let mark = |unknown: &mut Unknown, topic: &str, partition: i32| {
-            if !is_known(topic, partition) {
+            let count = self.image.topic(topic).map_or(0, |topic| topic.partitions.len());
+            if !usize::try_from(partition).is_ok_and(|partition| partition < count) {
                 unknown.insert((topic.to_owned(), partition));
             }
         };
         match request {
             Request::Commit { request, unknown, .. } => {
-                for topic in &request.topics {
+                for topic in &mut request.topics {
+                    topic.topic_id = self.image.topic(&topic.name).map_or(topic.topic_id, |topic| topic.id);
                     topic.partitions.iter().for_each(|p| mark(unknown, &topic.name, p.partition_index));
                 }
             }
@@ -238,20 +236,23 @@ impl Serving {
     /// Topics that went, also if others of their name have come, take their offsets along.
     fn on_image(&mut self, image: Arc<Image>, effects: &mut Effects) {
         let before = std::mem::replace(&mut self.image, image);
-        let is_gone = |id| self.image.topic_by_id(id).is_none();
-        let gone = before.topics.values().filter(|topic| is_gone(topic.id)).map(|topic| topic.name.clone());
-        let gone: HashSet<String> = gone.collect();
+        let went = |topic: &&Arc<Topic>| self.image.topic_by_id(topic.id).is_none();
+        let gone: HashSet<&str> =
+            before.topics.values().filter(went).map(|topic| topic.name.as_str()).collect();
         if !gone.is_empty() {
-            self.core.forget_topics(now(), &gone, effects);
+            self.forget_missing(&gone, effects);
         }
     }
 
-    fn forget_missing(&mut self, effects: &mut Effects) {
-        let mut missing = self.core.topics();
-        missing.retain(|topic| self.image.topic(topic).is_none());
-        if !missing.is_empty() {
-            self.core.forget_topics(now(), &missing, effects);
-        }
+    /// `gone` are the names of topics that went, for offsets that do not say which topic of the name they mean.
+    fn forget_missing(&mut self, gone: &HashSet<&str>, effects: &mut Effects) {
+        let image = Arc::clone(&self.image);
+        let is_gone = |name: &str, id: Uuid| match image.topic(name) {
+            Some(topic) if id.is_zero() => gone.contains(topic.name.as_str()),
+            Some(topic) => topic.id != id,
+            None => true,
+        };
+        self.core.forget_topics(now(), &is_gone, effects);
     }
 
     /// Waits for the oldest append and sends its replies. Cancel safe.

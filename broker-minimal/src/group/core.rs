@@ -3,10 +3,9 @@
 //! Every record that comes out has been replayed here already, so that the next request sees it; a reply must not leave before the
 //! records in front of it are committed. If they are not, this is dropped and made anew from the log.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::describe_groups::DescribedGroup;
 use kinglet_protocol::messages::leave_group::{MemberIdentity, MemberResponse};
 use kinglet_protocol::messages::list_groups::ListedGroup;
@@ -14,6 +13,7 @@ use kinglet_protocol::messages::offset_commit::{
     OffsetCommitRequestTopic, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 use kinglet_protocol::messages::{JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest};
+use kinglet_protocol::{ErrorCode, Uuid};
 
 use super::effects::{Effects, Joiner, Now, Reply, ReplyId, Request, Unknown};
 use super::group::{Env, Group, State};
@@ -304,17 +304,19 @@ impl Core {
         }
     }
 
-    /// Topics were deleted: so are the offsets in them.
-    pub(crate) fn forget_topics(&mut self, now: Now, topics: &HashSet<String>, out: &mut Effects) {
-        for name in self.groups.keys().cloned().collect::<Vec<_>>() {
-            self.with(now, &name, out, |group, _, out| group.forget_topics(topics, out));
+    /// Topics were deleted: so are the offsets in them. An offset has the id of its topic, or zero where that was not written.
+    pub(crate) fn forget_topics(
+        &mut self,
+        now: Now,
+        is_gone: &dyn Fn(&str, Uuid) -> bool,
+        out: &mut Effects,
+    ) {
+        let has_gone =
+            |group: &Group| group.offsets.iter().any(|(topic, _, value)| is_gone(topic, value.topic_id));
+        let touched = self.groups.values().filter(|group| has_gone(group));
+        for name in touched.map(|group| group.id.clone()).collect::<Vec<_>>() {
+            self.with(now, &name, out, |group, _, out| group.forget_topics(is_gone, out));
         }
-    }
-
-    /// Topics that offsets are kept of.
-    pub(crate) fn topics(&self) -> HashSet<String> {
-        let topics = self.groups.values().flat_map(|group| group.offsets.iter().map(|(topic, ..)| topic));
-        topics.map(str::to_owned).collect()
     }
 
     #[cfg(test)]
@@ -334,12 +336,12 @@ fn all_refused(
 ) -> Vec<OffsetCommitResponseTopic> {
     let topic = |topic: OffsetCommitRequestTopic| OffsetCommitResponseTopic {
         name: topic.name,
+        topic_id: topic.topic_id,
         partitions: topic
             .partitions
             .iter()
             .map(|p| OffsetCommitResponsePartition { partition_index: p.partition_index, error_code })
             .collect(),
-        ..Default::default()
     };
     topics.into_iter().map(topic).collect()
 }

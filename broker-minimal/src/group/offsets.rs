@@ -1,17 +1,18 @@
 //! Committed offsets of a group: who may commit, what is told, and when an offset is forgotten (KIP-211).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::group_records::{OffsetCommitKey, OffsetCommitValue};
 use kinglet_protocol::messages::offset_commit::{
-    OffsetCommitRequestPartition, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
 };
 use kinglet_protocol::messages::offset_delete::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 use kinglet_protocol::messages::offset_fetch::{
     OffsetFetchRequestTopics, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use kinglet_protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest};
+use kinglet_protocol::{ErrorCode, Uuid};
 
 use super::effects::{Effects, Unknown};
 use super::group::{Env, Group, State};
@@ -105,7 +106,7 @@ impl Group {
                 let refused = if unknown.contains(&key) {
                     Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
                 } else {
-                    checked.and_then(|()| committed(env, partition, expire_timestamp))
+                    checked.and_then(|()| committed(env, partition, topic.topic_id, expire_timestamp))
                 };
                 let error_code = match refused {
                     Ok(value) => {
@@ -116,7 +117,8 @@ impl Group {
                 };
                 partitions.push(OffsetCommitResponsePartition { partition_index, error_code });
             }
-            topics.push(OffsetCommitResponseTopic { name: topic.name, partitions, ..Default::default() });
+            let OffsetCommitRequestTopic { name, topic_id, .. } = topic;
+            topics.push(OffsetCommitResponseTopic { name, topic_id, partitions });
         }
         topics
     }
@@ -182,8 +184,8 @@ impl Group {
     }
 
     /// Forgets the offsets of topics that were deleted.
-    pub(super) fn forget_topics(&mut self, topics: &HashSet<String>, out: &mut Effects) {
-        self.forget_where(|topic, _| topics.contains(topic), out);
+    pub(super) fn forget_topics(&mut self, is_gone: &dyn Fn(&str, Uuid) -> bool, out: &mut Effects) {
+        self.forget_where(|topic, value| is_gone(topic, value.topic_id), out);
     }
 
     /// Forgets all offsets, for a group that is deleted.
@@ -255,6 +257,7 @@ fn told(partition_index: i32, value: Option<&OffsetCommitValue>) -> OffsetFetchR
 fn committed(
     env: Env<'_>,
     partition: OffsetCommitRequestPartition,
+    topic_id: Uuid,
     expire_timestamp: i64,
 ) -> Result<OffsetCommitValue, ErrorCode> {
     let metadata = partition.committed_metadata.unwrap_or_default();
@@ -263,14 +266,15 @@ fn committed(
     }
     let commit_timestamp =
         if partition.commit_timestamp >= 0 { partition.commit_timestamp } else { env.now.ms };
-    // The only version of the record with a time of expiry has no leader epoch.
-    let leader_epoch = if expire_timestamp < 0 { partition.committed_leader_epoch } else { -1 };
+    // The only version of the record with a time of expiry has neither.
+    let (leader_epoch, topic_id) =
+        if expire_timestamp < 0 { (partition.committed_leader_epoch, topic_id) } else { (-1, Uuid::ZERO) };
     Ok(OffsetCommitValue {
         offset: partition.committed_offset,
         leader_epoch,
         metadata,
         commit_timestamp,
         expire_timestamp,
-        ..Default::default()
+        topic_id,
     })
 }

@@ -36,8 +36,8 @@ pub(crate) enum Decoded {
 const OFFSET_KEYS: std::ops::RangeInclusive<i16> = 0..=1;
 const OFFSET_KEY: i16 = 1;
 const GROUP_KEY: i16 = 2;
-/// 3 has the leader epoch. 4 is flexible and has the topic's id; releases before 4.1 cannot read it.
-const OFFSET_VALUE: i16 = 3;
+/// 4 has the topic's id, so that what was committed for a topic is not taken for the next one of its name. Kafka writes it from 4.1 on.
+const OFFSET_VALUE: i16 = 4;
 /// The only version with a time of expiry, for clients that ask for one.
 const EXPIRING_OFFSET_VALUE: i16 = 1;
 const GROUP_VALUE: i16 = 3;
@@ -105,6 +105,7 @@ fn with_number<T: Wire>(number: i16, version: i16, value: &T) -> Result<Bytes, E
 
 #[cfg(test)]
 mod tests {
+    use kinglet_protocol::Uuid;
     use kinglet_protocol::messages::group_records::MemberMetadata;
 
     use super::*;
@@ -127,6 +128,7 @@ mod tests {
             leader_epoch: 5,
             metadata: "note".to_owned(),
             commit_timestamp: 11,
+            topic_id: Uuid([6; 16]),
             ..Default::default()
         };
         comes_back(Record::Offset(offset_key(), Some(value)));
@@ -154,11 +156,12 @@ mod tests {
         let value = OffsetCommitValue { offset: 1, commit_timestamp: 2, ..Default::default() };
         let encoded = Record::Offset(offset_key(), Some(value)).encode().unwrap();
         assert_eq!(&encoded.key[..], b"\0\x01\0\x01g\0\x01t\0\0\0\x03");
-        let mut expected = vec![0, 3];
+        let mut expected = vec![0, 4];
         expected.extend(1_i64.to_be_bytes());
         expected.extend((-1_i32).to_be_bytes());
-        expected.extend([0, 0]);
+        expected.push(1);
         expected.extend(2_i64.to_be_bytes());
+        expected.push(0);
         assert_eq!(encoded.value.unwrap(), expected);
     }
 

@@ -53,9 +53,8 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::FETCH, 0, 12),
     served(ApiKey::LIST_OFFSETS, 0, 7),
     served(ApiKey::METADATA, 0, 12),
-    // 10 knows topics by id only.
-    served(ApiKey::OFFSET_COMMIT, 0, 9),
-    served(ApiKey::OFFSET_FETCH, 0, 9),
+    served(ApiKey::OFFSET_COMMIT, 0, 10),
+    served(ApiKey::OFFSET_FETCH, 0, 10),
     // librdkafka compresses with lz4 only where it sees this API.
     served(ApiKey::FIND_COORDINATOR, 0, 6),
     // librdkafka switches GSSAPI off when the minimum is above 0 (KAFKA-19444).

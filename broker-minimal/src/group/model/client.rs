@@ -130,8 +130,8 @@ impl Client {
         let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
         let topic = OffsetCommitRequestTopic {
             name: "t".to_owned(),
+            topic_id: kinglet_protocol::Uuid([7; 16]),
             partitions: vec![partition],
-            ..Default::default()
         };
         let request = OffsetCommitRequest {
             group_id: GROUP.to_owned(),
