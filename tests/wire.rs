@@ -91,6 +91,7 @@ fn empty_request(info: &ApiInfo, version: i16) -> Bytes {
         m::FetchRequest,
         m::ListOffsetsRequest,
         m::JoinGroupRequest,
+        m::OffsetCommitRequest,
         m::MetadataRequest,
         m::CreateTopicsRequest,
         m::DeleteTopicsRequest,
