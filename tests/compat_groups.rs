@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kinglet_harness::absent::or_skip;
 use kinglet_harness::binaries::{Binaries, Kbroker};
-use kinglet_harness::kafka::{Jars, Jvm, Tool};
+use kinglet_harness::kafka::{Jars, Jvm, Release, Tool};
 use kinglet_harness::kcat::Kcat;
 use kinglet_harness::process::{Daemon, Input, run_ok};
 use kinglet_harness::tools::Tools;
@@ -69,6 +69,34 @@ fn groups_of_java_and_c_clients_read_everything_and_kafkas_tools_look_after_them
     assert!(before.contains("t:1:3"), "{before}");
     let world = world.after_a_kill();
     assert_eq!(starts(&world), before);
+}
+
+#[test]
+fn consumers_of_old_releases_read_in_groups_and_their_tools_see_them() {
+    let Some(world) = World::new("groups of old releases") else { return };
+    world.create("t");
+    let sent = world.produce("t", 0..LINES);
+    for release in [Release::V0_9, Release::V0_11, Release::V2_2] {
+        let test = format!("groups of {release:?}");
+        let Some(jars) = or_skip(&test, Jars::fetch_release(release)) else { return };
+        let group = format!("{release:?}");
+        let properties = world.data_dir.path().join("consumer.properties");
+        std::fs::write(&properties, format!("group.id={group}\n")).expect("a file");
+        let tool = |tool| {
+            let mut tool = jars.tool_for(tool, world.tools.bootstrap());
+            if release == Release::V0_9 {
+                tool.arg("--new-consumer");
+            }
+            tool
+        };
+        let mut consumer = tool(Tool::ConsoleConsumer);
+        consumer.args(["--topic", "t", "--from-beginning", "--max-messages", &LINES.to_string()]);
+        consumer.arg("--consumer.config").arg(&properties);
+        let read = run_ok(&mut consumer, Input::Nothing, LIMIT).expect("console consumer").stdout;
+        assert_eq!(numbers(&read), sent, "{group}");
+        let listed = run_ok(tool(Tool::ConsumerGroups).arg("--list"), Input::Nothing, LIMIT).expect("list");
+        assert!(lines(&listed.stdout).contains(&group), "{}", text(&listed.stdout));
+    }
 }
 
 #[test]

@@ -56,8 +56,8 @@ async fn members_and_their_sessions_are_bounded_as_told() {
     let broker = start(&format!("{QUICK}group.max.size=1\n")).await;
     let mut wire = Wire::to(&broker);
     wire.find("g");
-    wire.settle(3);
-    assert_eq!(wire.join("", 3).error_code, ErrorCode::GROUP_MAX_SIZE_REACHED);
+    wire.settle(5);
+    assert_eq!(wire.join("", 5).error_code, ErrorCode::GROUP_MAX_SIZE_REACHED);
     broker.shutdown().await.unwrap();
 }
 

@@ -178,7 +178,7 @@ impl Coordinator {
             return true;
         }
         let now_ms = clock::now_ms();
-        let batches = match write::batches(&effects.records, now_ms) {
+        let batches = match write::batches(&effects.records, self.settings.record_size_max, now_ms) {
             Ok(batches) => batches,
             Err(error) => {
                 tracing::error!(partition = self.id.index, %error, "records that the log cannot have");

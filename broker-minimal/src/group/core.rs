@@ -15,8 +15,8 @@ use kinglet_protocol::messages::offset_commit::{
 use kinglet_protocol::messages::{JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest};
 use kinglet_protocol::{ErrorCode, Uuid};
 
+use super::classic::{Env, Group, State};
 use super::effects::{Effects, Joiner, Now, Reply, ReplyId, Request, Unknown};
-use super::group::{Env, Group, State};
 use super::join::{Joining, refused};
 use super::offsets;
 use super::records::Record;
@@ -146,10 +146,9 @@ impl Core {
         let member_id = request.member_id.clone();
         let name = request.group_id.clone();
         let is_known = self.groups.contains_key(&name);
-        let checked = self.check_join(&request).and_then(|()| match is_known || member_id.is_empty() {
-            true => Ok(()),
-            false => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-        });
+        let exists = is_known || member_id.is_empty();
+        let checked =
+            self.check_join(&request).and(if exists { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) });
         if let Err(code) = checked {
             return out.reply(reply, Reply::Join(refused(&member_id, code)));
         }

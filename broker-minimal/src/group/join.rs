@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::join_group::JoinGroupResponseMember;
 use kinglet_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 
+use super::classic::{Env, Group, JoinTimer, State, subscription};
 use super::effects::{Effects, Joiner, Reply, ReplyId};
-use super::group::{Env, Group, JoinTimer, State, subscription};
 use super::member::{Member, Waiting, millis};
 
 /// Ids that a group hands out and waits for, at a time.
@@ -111,7 +110,7 @@ impl Group {
     fn has_room(&self, env: Env<'_>, id: &str) -> bool {
         let max = env.settings.group_size_max;
         match self.state {
-            State::Empty => self.members.len() + self.pending.len() < max.max(1),
+            State::Empty => true,
             State::PreparingRebalance => {
                 // How many of the others come back is not known: those that have joined count.
                 let joins = |member: &Member| member.join.is_some();
@@ -229,7 +228,7 @@ impl Group {
         let member = |member: &Member| JoinGroupResponseMember {
             member_id: member.id.clone(),
             group_instance_id: member.instance_id.clone(),
-            metadata: member.metadata(protocol).unwrap_or_else(Bytes::new),
+            metadata: member.metadata(protocol).unwrap_or_default(),
         };
         JoinGroupResponse {
             generation_id: self.generation,

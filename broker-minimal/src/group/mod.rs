@@ -4,10 +4,10 @@
 //! decides *(records, replies)*; only replaying a record changes what outlives this process; a reply leaves when everything that
 //! was written before it is committed. A start replays the same records.
 
+mod classic;
 mod coordinator;
 mod core;
 mod effects;
-mod group;
 mod join;
 mod load;
 mod member;

@@ -14,8 +14,8 @@ use kinglet_protocol::messages::offset_fetch::{
 use kinglet_protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest};
 use kinglet_protocol::{ErrorCode, Uuid};
 
+use super::classic::{Env, Group, State};
 use super::effects::{Effects, Unknown};
-use super::group::{Env, Group, State};
 use super::records::Record;
 
 /// What stands for an offset that nobody committed.

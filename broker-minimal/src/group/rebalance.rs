@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use kinglet_protocol::ErrorCode;
 
+use super::classic::{Env, Group, JoinTimer, State};
 use super::effects::{Effects, Reply};
-use super::group::{Env, Group, JoinTimer, State};
 use super::join::refused;
 use super::sync::unsynced;
 

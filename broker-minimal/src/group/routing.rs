@@ -103,10 +103,10 @@ impl Coordinators {
             .into_iter()
             .flat_map(|topic| (0..).take(topic.partitions.len()).filter(|index| self.leads(topic, *index)));
         for index in led {
-            if !kept.contains_key(&index) {
-                kept.insert(index, self.spawn(PartitionId { topic: id, index }, tasks));
+            kept.entry(index).or_insert_with(|| {
                 has_changed = true;
-            }
+                self.spawn(PartitionId { topic: id, index }, tasks)
+            });
         }
         if has_changed {
             self.slots.send_replace(Arc::new(Slots { topic: id, by_partition: kept }));

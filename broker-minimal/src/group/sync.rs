@@ -7,8 +7,8 @@ use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::leave_group::{MemberIdentity, MemberResponse};
 use kinglet_protocol::messages::{HeartbeatRequest, SyncGroupRequest, SyncGroupResponse};
 
+use super::classic::{Env, Group, State};
 use super::effects::{Effects, Reply, ReplyId};
-use super::group::{Env, Group, State};
 use super::records::Record;
 
 /// Bytes of a group's record around those of its members; more than enough.

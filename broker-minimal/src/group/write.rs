@@ -19,16 +19,17 @@ pub(super) enum WriteError {
     Batch(#[from] BatchError),
 }
 
-/// Batches of these records, in their order.
-pub(super) fn batches(records: &[Record], now_ms: i64) -> Result<Vec<Batch>, WriteError> {
+/// Batches of these records, in their order; none is larger than `size_max` but for a record that alone is.
+pub(super) fn batches(records: &[Record], size_max: usize, now_ms: i64) -> Result<Vec<Batch>, WriteError> {
+    let size_max = size_max.min(BATCH_SIZE);
     let mut batches = Vec::with_capacity(1);
-    let mut builder = BatchBuilder::new(BATCH_SIZE);
+    let mut builder = BatchBuilder::new(size_max);
     for record in records {
         let encoded = record.encode()?;
         let (key, value) = (Some(&encoded.key[..]), encoded.value.as_deref());
-        let is_full = builder.len() + BatchBuilder::upper_bound(key, value, &[]) > BATCH_SIZE;
+        let is_full = builder.len() + BatchBuilder::upper_bound(key, value, &[]) > size_max;
         if is_full && !builder.is_empty() {
-            let full = std::mem::replace(&mut builder, BatchBuilder::new(BATCH_SIZE));
+            let full = std::mem::replace(&mut builder, BatchBuilder::new(size_max));
             seal(full, &mut batches)?;
         }
         builder.push(now_ms, key, value, &[]);

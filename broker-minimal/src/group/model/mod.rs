@@ -5,10 +5,13 @@
 //! its partitions has one owner; generations only grow; every request is answered once, by a deadline; an acked commit is in the log and what is
 //! fetched is not older; what the records alone say is what lives. At the end, with nothing failing, everyone is assigned again.
 
+mod bites;
+mod checks;
 mod client;
 mod world;
 
-use world::{Bites, World};
+use bites::Bites;
+use world::World;
 
 /// Runs in the ordinary test.
 const SEEDS: u64 = 50;

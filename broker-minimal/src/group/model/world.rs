@@ -1,122 +1,29 @@
-//! The broker's side of the model, the network, and what must hold.
+//! The broker's side of the model, the network, and the clients' steps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use kinglet_protocol::ErrorCode;
-use kinglet_protocol::messages::JoinGroupResponse;
 use kinglet_protocol::messages::offset_fetch::OffsetFetchRequestTopics;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::client::{Client, GROUP, PARTITIONS, Phase, REBALANCE_MS, delay_ms};
+use super::bites::Bites;
+use super::client::{Client, GROUP, Phase, REBALANCE_MS, delay_ms};
 use crate::group::core::Core;
 use crate::group::effects::{Effects, Now, Reply, ReplyId, Request};
-use crate::group::group::State;
 use crate::group::records::Record;
 use crate::group::settings::Settings;
 
-const CLIENTS: usize = 5;
+pub(super) const CLIENTS: usize = 5;
 /// Milliseconds with faults, and without any after them.
 const STORMY_MS: i64 = 180_000;
 const CALM_MS: i64 = 120_000;
-/// A request that waits longer was forgotten: a new member's is answered after five minutes, others with the rebalance.
-const REPLY_LIMIT_MS: i64 = 5 * 60_000 + 2 * REBALANCE_MS as i64;
-
-/// How often each thing happened.
-#[derive(Debug, Default)]
-pub(super) struct Bites {
-    stable: u64,
-    crashed: u64,
-    crashed_with_uncommitted: u64,
-    lost: u64,
-    repeated: u64,
-    delayed: u64,
-    commits: u64,
-    fetches: u64,
-    fenced: u64,
-    illegal: u64,
-    unknown: u64,
-    rebalancing: u64,
-    left: u64,
-    died: u64,
-    skipped: u64,
-}
-
-impl Bites {
-    fn all(&self) -> [u64; 15] {
-        let Self {
-            stable, crashed, crashed_with_uncommitted, lost, repeated, delayed, commits, fetches, ..
-        } = self;
-        let Self { fenced, illegal, unknown, rebalancing, left, died, skipped, .. } = self;
-        [
-            stable,
-            crashed,
-            crashed_with_uncommitted,
-            lost,
-            repeated,
-            delayed,
-            commits,
-            fetches,
-            fenced,
-            illegal,
-            unknown,
-            rebalancing,
-            left,
-            died,
-            skipped,
-        ]
-        .map(|n| *n)
-    }
-
-    pub(super) fn all_happened(&self) -> bool {
-        self.all().iter().all(|count| *count > 0)
-    }
-
-    pub(super) fn add(&mut self, more: &Self) {
-        let sum: Vec<u64> = self.all().iter().zip(more.all()).map(|(a, b)| a + b).collect();
-        let [
-            stable,
-            crashed,
-            crashed_with_uncommitted,
-            lost,
-            repeated,
-            delayed,
-            commits,
-            fetches,
-            fenced,
-            illegal,
-            unknown,
-            rebalancing,
-            left,
-            died,
-            skipped,
-        ] = sum.try_into().expect("as many");
-        *self = Self {
-            stable,
-            crashed,
-            crashed_with_uncommitted,
-            lost,
-            repeated,
-            delayed,
-            commits,
-            fetches,
-            fenced,
-            illegal,
-            unknown,
-            rebalancing,
-            left,
-            died,
-            skipped,
-        };
-    }
-}
-
 /// Who sent a request, and which of its requests it is.
 #[derive(Debug, Clone, Copy)]
-struct Sender {
-    client: usize,
-    token: u64,
+pub(super) struct Sender {
+    pub(super) client: usize,
+    pub(super) token: u64,
 }
 
 #[derive(Debug)]
@@ -131,35 +38,35 @@ enum Event {
 
 /// A request that the broker has not answered.
 #[derive(Debug)]
-struct Open {
-    sender: Sender,
-    since_ms: i64,
+pub(super) struct Open {
+    pub(super) sender: Sender,
+    pub(super) since_ms: i64,
     /// Where the newest acked offset was in the log when a fetch came.
-    floor: usize,
+    pub(super) floor: usize,
     #[expect(dead_code, reason = "for the message of a failure")]
-    request: String,
+    pub(super) request: String,
 }
 
 pub(super) struct World {
-    rng: StdRng,
-    start: Instant,
-    ms: i64,
+    pub(super) rng: StdRng,
+    pub(super) start: Instant,
+    pub(super) ms: i64,
     events: BTreeMap<(i64, u64), Event>,
-    next: u64,
-    core: Core,
+    pub(super) next: u64,
+    pub(super) core: Core,
     /// What the records alone say.
-    shadow: Core,
-    log: Vec<Record>,
-    underway: VecDeque<(Vec<Record>, Vec<(ReplyId, Reply)>)>,
-    open: HashMap<ReplyId, Open>,
-    clients: Vec<Client>,
-    next_offset: i64,
-    acked_at: usize,
-    incarnation: u32,
-    assigners: HashMap<(u32, i32), String>,
+    pub(super) shadow: Core,
+    pub(super) log: Vec<Record>,
+    pub(super) underway: VecDeque<Effects>,
+    pub(super) open: HashMap<ReplyId, Open>,
+    pub(super) clients: Vec<Client>,
+    pub(super) next_offset: i64,
+    pub(super) acked_at: usize,
+    pub(super) incarnation: u32,
+    pub(super) assigners: HashMap<(u32, i32), String>,
     /// Nonce and owners by generation.
-    assignments: HashMap<i32, (Vec<u8>, HashMap<u8, String>)>,
-    bites: Bites,
+    pub(super) assignments: HashMap<i32, (Vec<u8>, HashMap<u8, String>)>,
+    pub(super) bites: Bites,
 }
 
 fn settings() -> Settings {
@@ -359,9 +266,9 @@ impl World {
             return self.answer(effects.replies);
         }
         if effects.records.is_empty() {
-            return self.underway.back_mut().unwrap().1.extend(effects.replies);
+            return self.underway.back_mut().unwrap().replies.extend(effects.replies);
         }
-        self.underway.push_back((effects.records, effects.replies));
+        self.underway.push_back(effects);
         let delay = self.rng.random_range(1..30);
         self.at(self.ms + delay, Event::Commits);
         if self.ms < STORMY_MS && self.rng.random_ratio(1, 60) {
@@ -371,7 +278,7 @@ impl World {
     }
 
     fn commit(&mut self) {
-        let Some((records, replies)) = self.underway.pop_front() else { return };
+        let Some(Effects { records, replies }) = self.underway.pop_front() else { return };
         self.log.extend(records);
         self.answer(replies);
     }
@@ -381,7 +288,7 @@ impl World {
         self.bites.crashed_with_uncommitted += u64::from(!self.underway.is_empty());
         // Some of what was under way is in the log, and nobody was told.
         let written = self.rng.random_range(0..=self.underway.len());
-        for (records, _) in self.underway.drain(..written) {
+        for Effects { records, .. } in self.underway.drain(..written) {
             self.log.extend(records);
         }
         self.underway.clear();
@@ -437,109 +344,5 @@ impl World {
                 self.at(self.ms + delay, Event::Answered(open.sender, reply));
             }
         }
-    }
-
-    fn newest_offset_at(&self) -> Option<usize> {
-        Some(self.log.iter().rposition(|record| matches!(record, Record::Offset(..)))? + 1)
-    }
-
-    fn count(&mut self, code: ErrorCode) {
-        match code {
-            ErrorCode::FENCED_INSTANCE_ID => self.bites.fenced += 1,
-            ErrorCode::ILLEGAL_GENERATION => self.bites.illegal += 1,
-            ErrorCode::UNKNOWN_MEMBER_ID => self.bites.unknown += 1,
-            ErrorCode::REBALANCE_IN_PROGRESS => self.bites.rebalancing += 1,
-            _ => {}
-        }
-    }
-
-    fn check_joined(&mut self, joined: &JoinGroupResponse) {
-        self.count(joined.error_code);
-        if joined.error_code.is_err() || joined.leader != joined.member_id {
-            return;
-        }
-        if joined.skip_assignment {
-            self.bites.skipped += 1;
-            return;
-        }
-        let key = (self.incarnation, joined.generation_id);
-        let assigner = self.assigners.entry(key).or_insert_with(|| joined.member_id.clone());
-        assert_eq!(*assigner, joined.member_id, "two assign generation {}", joined.generation_id);
-    }
-
-    fn check_assigned(&mut self, assignment: &[u8], sender: &Sender) {
-        let group = &self.core.groups()[GROUP];
-        // The reply was decided on in a generation that the log has by now.
-        let generation = self.stored_generations().last().copied().expect("it is in the log");
-        assert!(generation <= group.generation);
-        let (nonce, partitions) = assignment.split_at(4.min(assignment.len()));
-        if nonce.is_empty() {
-            return;
-        }
-        let client = &self.clients[sender.client];
-        let owner = client.instance.clone().unwrap_or_else(|| format!("{}#{}", client.name, sender.client));
-        // Which generation it is of can be told by its mark: one generation has one.
-        let known =
-            self.assignments.iter().find(|(_, (other, _))| other == nonce).map(|(generation, _)| *generation);
-        let generation = known.unwrap_or(generation);
-        let entry = self.assignments.entry(generation).or_insert_with(|| (nonce.to_vec(), HashMap::new()));
-        assert_eq!(entry.0, nonce, "generation {generation} is assigned twice");
-        for partition in partitions {
-            let before = entry.1.entry(*partition).or_insert_with(|| owner.clone());
-            assert_eq!(*before, owner, "partition {partition} has two owners in generation {generation}");
-        }
-    }
-
-    fn stored_generations(&self) -> Vec<i32> {
-        let generation = |record: &Record| match record {
-            Record::Group(_, Some(value)) => Some(value.generation),
-            _ => None,
-        };
-        self.log.iter().filter_map(generation).collect()
-    }
-
-    fn check(&self) {
-        let overdue = self.open.values().find(|open| self.ms - open.since_ms > REPLY_LIMIT_MS);
-        assert!(overdue.is_none(), "{overdue:?} was forgotten at {}", self.ms);
-        let waiting: HashSet<ReplyId> =
-            self.underway.iter().flat_map(|(_, replies)| replies.iter().map(|(id, _)| *id)).collect();
-        let parked = self.core.groups().values().flat_map(|group| group.members.values());
-        let parked: HashSet<ReplyId> =
-            parked.flat_map(|m| m.join.map(|join| join.reply).into_iter().chain(m.sync)).collect();
-        let nowhere = self.open.iter().find(|(id, _)| !waiting.contains(id) && !parked.contains(id));
-        assert!(nowhere.is_none(), "{nowhere:?} is nowhere");
-
-        let live = self.core.groups().get(GROUP);
-        let told = self.shadow.groups().get(GROUP);
-        assert_eq!(
-            live.map(|group| &group.offsets).filter(|offsets| !offsets.is_empty()),
-            told.map(|group| &group.offsets).filter(|offsets| !offsets.is_empty())
-        );
-        if let (Some(live), Some(told)) = (live, told) {
-            assert!(live.generation >= told.generation);
-            let is_settled = live.is_stored && matches!(live.state, State::Stable | State::Empty);
-            if is_settled {
-                let stored = |group: &crate::group::group::Group| {
-                    group.to_stored(|member| member.assignment.clone(), group.state_since_ms)
-                };
-                assert_eq!(stored(live), stored(told));
-                assert_eq!(
-                    (live.state, &live.statics, &live.topics),
-                    (told.state, &told.statics, &told.topics)
-                );
-            }
-        }
-        assert!(self.stored_generations().is_sorted(), "a generation goes back");
-    }
-
-    fn everyone_is_assigned(&self) {
-        let group = &self.core.groups()[GROUP];
-        assert_eq!((group.state, group.members.len()), (State::Stable, CLIENTS));
-        let generations: BTreeSet<i32> = self.clients.iter().map(|client| client.generation).collect();
-        assert_eq!(generations.into_iter().collect::<Vec<_>>(), [group.generation]);
-        let mut assigned: Vec<u8> =
-            self.clients.iter().flat_map(|client| client.assignment.clone()).collect();
-        assigned.sort_unstable();
-        assert_eq!(assigned, (0..PARTITIONS).collect::<Vec<_>>(), "every partition has one owner");
     }
 }
