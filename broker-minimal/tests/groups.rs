@@ -8,18 +8,21 @@ use std::path::Path;
 use kinglet_broker::Handle;
 use kinglet_protocol::messages::create_topics::CreatableTopic;
 use kinglet_protocol::messages::delete_topics::DeleteTopicState;
+use kinglet_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use kinglet_protocol::messages::leave_group::MemberIdentity;
 use kinglet_protocol::messages::metadata::MetadataRequestTopic;
 use kinglet_protocol::messages::{
-    DeleteTopicsRequest, FindCoordinatorRequest, LeaveGroupRequest, MetadataRequest,
+    DeleteTopicsRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest, LeaveGroupRequest,
+    MetadataRequest,
 };
+use kinglet_protocol::records::Seal;
 use kinglet_protocol::{ErrorCode, Uuid};
 
 use wire::groups::{Groups, QUICK};
-use wire::{Wire, batch, copy, now_ms, start};
+use wire::{Wire, batch, copy, now_ms, sealed, start};
 
 fn on_disk(dir: &Path) -> String {
-    format!("{QUICK}log.dirs={}\n", dir.display())
+    format!("{QUICK}offsets.topic.num.partitions=1\nlog.dirs={}\n", dir.display())
 }
 
 async fn broker() -> (Handle, Wire) {
@@ -225,5 +228,59 @@ async fn members_leave_alone_or_together() {
         }
         assert_eq!(wire.described("g").group_state, "Empty");
     }
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_log_does_not_take_is_not_told_and_what_it_has_stays() {
+    let (broker, mut wire) = broker().await;
+    let (member, generation) = wire.settle(5);
+    let member = (member.as_str(), generation);
+    assert_eq!(wire.commit(member, 1, 7), ErrorCode::NONE);
+    let limit = |wire: &mut Wire, value: &str| {
+        let config = AlterableConfig {
+            name: "max.message.bytes".to_owned(),
+            value: Some(value.to_owned()),
+            ..Default::default()
+        };
+        let resource = AlterConfigsResource {
+            resource_type: 2,
+            resource_name: "__consumer_offsets".to_owned(),
+            configs: vec![config],
+        };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        assert_eq!(wire.call(&request, 1).responses[0].error_code, ErrorCode::NONE);
+    };
+    limit(&mut wire, "1");
+    assert_eq!(wire.commit(member, 2, 7), ErrorCode::COORDINATOR_NOT_AVAILABLE);
+    limit(&mut wire, "1000000");
+    assert_eq!(wire.committed(7).0, 1, "the offset that was refused is nowhere");
+    assert_eq!(wire.heartbeat(member), ErrorCode::NONE, "the group is as it was");
+    assert_eq!(wire.commit(member, 3, 7), ErrorCode::NONE);
+    assert_eq!(wire.committed(7).0, 3);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_log_with_records_of_other_releases_in_it_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = start(&on_disk(dir.path())).await;
+    let mut wire = Wire::to(&broker);
+    wire.create("t", &[]);
+    wire.find("g");
+    for offset in 0..400 {
+        assert_eq!(wire.commit_with(offset, &"x".repeat(4096)), ErrorCode::NONE);
+    }
+    wire.client = "__admin_client";
+    for key in [&b"\0\x03of another protocol"[..], b"\0\x01torn", b""] {
+        let produced = wire.produce("__consumer_offsets", sealed(now_ms(), Some(key), 10, Seal::default()));
+        assert_eq!(produced.error_code, ErrorCode::NONE);
+    }
+    assert_eq!(wire.commit_with(400, "last"), ErrorCode::NONE);
+    broker.shutdown().await.unwrap();
+
+    let broker = start(&on_disk(dir.path())).await;
+    let mut wire = Wire::to(&broker);
+    assert_eq!(wire.committed(7), (400, "last".to_owned()));
     broker.shutdown().await.unwrap();
 }

@@ -29,6 +29,7 @@ pub(crate) trait Groups {
     fn commit(&mut self, member: (&str, i32), offset: i64, version: i16) -> ErrorCode;
     fn committed(&mut self, version: i16) -> (i64, String);
     fn heartbeat(&mut self, member: (&str, i32)) -> ErrorCode;
+    fn commit_with(&mut self, offset: i64, text: &str) -> ErrorCode;
     fn commit_by_id(&mut self, topic: Uuid, offset: i64) -> ErrorCode;
     fn committed_by_id(&mut self, topic: Option<Uuid>) -> Vec<(Uuid, i64, ErrorCode)>;
     fn described(&mut self, group: &str) -> DescribedGroup;
@@ -133,6 +134,22 @@ impl Groups for Wire {
             ..Default::default()
         };
         self.call(&request, 3).error_code
+    }
+
+    fn commit_with(&mut self, offset: i64, text: &str) -> ErrorCode {
+        let partition = OffsetCommitRequestPartition {
+            committed_offset: offset,
+            committed_metadata: Some(text.to_owned()),
+            ..Default::default()
+        };
+        let topic = OffsetCommitRequestTopic {
+            name: "t".to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        let request =
+            OffsetCommitRequest { group_id: "g".to_owned(), topics: vec![topic], ..Default::default() };
+        self.call(&request, 7).topics.remove(0).partitions.remove(0).error_code
     }
 
     fn commit_by_id(&mut self, topic: Uuid, offset: i64) -> ErrorCode {

@@ -27,6 +27,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 /// One connection.
 pub(crate) struct Wire {
     stream: TcpStream,
+    /// What it calls itself.
+    pub(crate) client: &'static str,
 }
 
 impl Wire {
@@ -38,7 +40,7 @@ impl Wire {
     pub(crate) fn open(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
-        Self { stream }
+        Self { stream, client: "test" }
     }
 
     /// Asks and waits for the answer.
@@ -47,7 +49,7 @@ impl Wire {
     }
 
     pub(crate) fn try_call<R: Request>(&mut self, request: &R, version: i16) -> io::Result<R::Response> {
-        let frame = encode_request(request, version, 7, Some("test")).unwrap().to_bytes();
+        let frame = encode_request(request, version, 7, Some(self.client)).unwrap().to_bytes();
         self.stream.write_all(&frame)?;
         let mut prefix = [0; 4];
         self.stream.read_exact(&mut prefix)?;
