@@ -8,13 +8,29 @@ use kinglet_protocol::messages::JoinGroupResponse;
 use super::client::{GROUP, PARTITIONS, REBALANCE_MS};
 use super::world::{CLIENTS, Sender, World};
 use crate::group::classic::{Group, State};
-use crate::group::effects::ReplyId;
+use crate::group::effects::{Effects, Reply, ReplyId};
 use crate::group::records::Record;
 
 /// A request that waits longer was forgotten: a new member's is answered after five minutes, others with the rebalance.
 const REPLY_LIMIT_MS: i64 = 5 * 60_000 + 2 * REBALANCE_MS as i64;
 
 impl World {
+    /// Only members of the generation that lives are served.
+    pub(super) fn check_fenced(&self, member: &str, generation: i32, id: ReplyId, effects: &Effects) {
+        let Some((_, reply)) = effects.replies.iter().find(|(other, _)| *other == id) else { return };
+        let code = match reply {
+            Reply::Sync(synced) => synced.error_code,
+            Reply::Heartbeat(code) => *code,
+            Reply::Commit(topics) => topics[0].partitions[0].error_code,
+            _ => return,
+        };
+        let group = self.core.groups().get(GROUP);
+        let lives =
+            group.is_some_and(|group| group.generation == generation && group.members.contains_key(member));
+        // What nobody is a member of may be committed to by everybody, but only without a generation.
+        assert!(code.is_err() || lives, "{member} of generation {generation} was served");
+    }
+
     pub(super) fn newest_offset_at(&self) -> Option<usize> {
         Some(self.log.iter().rposition(|record| matches!(record, Record::Offset(..)))? + 1)
     }

@@ -69,6 +69,18 @@ pub(super) struct World {
     pub(super) bites: Bites,
 }
 
+/// The member and the generation that a request says it is of.
+fn claim(request: &Request) -> Option<(String, i32)> {
+    match request {
+        Request::Sync(request) => Some((request.member_id.clone(), request.generation_id)),
+        Request::Heartbeat(request) => Some((request.member_id.clone(), request.generation_id)),
+        Request::Commit { request, .. } => {
+            Some((request.member_id.clone(), request.generation_id_or_member_epoch))
+        }
+        _ => None,
+    }
+}
+
 fn settings() -> Settings {
     let mut settings = Settings::new(&crate::Config::default());
     settings.initial_rebalance_delay = Duration::from_secs(3);
@@ -163,7 +175,11 @@ impl World {
                 let open =
                     Open { sender, since_ms: self.ms, floor: self.acked_at, request: format!("{request:?}") };
                 self.open.insert(self.next, open);
+                let claim = claim(&request);
                 self.core.on_request(self.now(), self.next, request, effects);
+                if let Some((member, generation)) = claim {
+                    self.check_fenced(&member, generation, self.next, effects);
+                }
             }
             Event::Answered(sender, reply) => {
                 let client = &mut self.clients[sender.client];
