@@ -88,7 +88,7 @@ impl Watch {
 /// State and shares of the group; `None` while nobody coordinates it.
 async fn look(client: &Client, group: &str) -> Option<(String, Shares)> {
     let request = DescribeGroupsRequest { groups: vec![group.to_owned()], ..Default::default() };
-    let answer = client.request(&request, &Target::Group(group.to_owned())).await.ok()?;
+    let answer = client.request(request, Target::Group(group.to_owned())).await.ok()?;
     let described = answer.groups.into_iter().next()?;
     described.error_code.ok().ok()?;
     let mut owner: HashMap<i32, String> = HashMap::new();
