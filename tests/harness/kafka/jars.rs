@@ -1,6 +1,6 @@
 //! Kafka's jars, fetched once with `mvn`, and the programs in them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -163,6 +163,11 @@ impl Jars {
     /// Which release they are.
     pub fn release(&self) -> Release {
         self.release
+    }
+
+    /// As `java -cp` and `javac -cp` take it.
+    pub fn class_path(&self) -> &OsStr {
+        &self.class_path
     }
 
     /// A command for one of the tools; its arguments follow.

@@ -1,0 +1,134 @@
+//! The brokers that are sent to: started and stopped here, and read back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use kinglet::admin::NewTopic;
+use kinglet::{Assignment, Client, Config, Position};
+use kinglet_harness::binaries::{Binaries, Kbroker};
+use kinglet_harness::kafka::{Jars, Kafka};
+use kinglet_harness::process::Usage;
+use peers_kit::Fallible;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::values::Multiset;
+
+/// Partitions of every topic.
+pub(crate) const PARTITIONS: i32 = 6;
+const READ_LIMIT: Duration = Duration::from_secs(60);
+
+/// Whose broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BrokerKind {
+    /// Kinglet's own.
+    Kbroker,
+    /// Apache Kafka 4.3.1.
+    Kafka,
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    process: Process,
+    client: Client,
+}
+
+#[derive(Debug)]
+enum Process {
+    // In this order when dropped: the broker, its folder.
+    Kbroker { broker: Kbroker, _data: TempDir },
+    Kafka(Kafka),
+}
+
+impl BrokerKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kbroker => "kbroker",
+            Self::Kafka => "Apache Kafka 4.3.1",
+        }
+    }
+}
+
+impl Broker {
+    /// Starts one with its defaults; `None` after saying why it cannot be had.
+    pub(crate) async fn start(
+        kind: BrokerKind,
+        binaries: &Binaries,
+        jars: Option<&Jars>,
+    ) -> Fallible<Option<Self>> {
+        let process = match (kind, jars) {
+            (BrokerKind::Kbroker, _) => {
+                let data = tempfile::Builder::new().prefix("peers-kbroker-").tempdir()?;
+                Process::Kbroker { broker: Kbroker::start(binaries, data.path(), &[])?, _data: data }
+            }
+            (BrokerKind::Kafka, Some(jars)) => Process::Kafka(Kafka::start(jars)?),
+            (BrokerKind::Kafka, None) => return Ok(None),
+        };
+        let client = Client::connect(Config::new(process.bootstrap())).await?;
+        Ok(Some(Self { process, client }))
+    }
+
+    pub(crate) fn bootstrap(&self) -> String {
+        self.process.bootstrap()
+    }
+
+    /// Processor time it has used so far.
+    pub(crate) fn cpu_seconds(&self) -> Fallible<f64> {
+        let pid = match &self.process {
+            Process::Kbroker { broker, .. } => broker.pid(),
+            Process::Kafka(kafka) => kafka.pid(),
+        };
+        Ok(Usage::of(pid)?.cpu_seconds)
+    }
+
+    pub(crate) async fn create_topic(&self, topic: &str) -> Fallible<()> {
+        for (_, created) in self.client.admin().create_topics([NewTopic::new(topic, PARTITIONS, 1)]).await? {
+            created?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn delete_topic(&self, topic: &str) -> Fallible<()> {
+        self.client.admin().delete_topics([topic]).await?;
+        Ok(())
+    }
+
+    /// Reads a topic from its beginning to where it ends now.
+    pub(crate) async fn read_back(&self, topic: &str) -> Fallible<Multiset> {
+        let topic: Arc<str> = topic.into();
+        let consumer = self.client.consumer(Assignment::topics([topic], Position::Beginning)).await?;
+        let ends = consumer.end_offsets(&consumer.assignment()).await?;
+        // Without transactions and compaction every offset is a record.
+        let count: u64 = ends.iter().filter_map(|(_, end)| u64::try_from(*end).ok()).sum();
+        let mut read = Multiset::default();
+        while read.count < count {
+            let batch = timeout(READ_LIMIT, consumer.recv()).await??.ok_or("the consumer has ended")?;
+            for record in batch.iter() {
+                read.add(record.value.unwrap_or_default());
+            }
+        }
+        consumer.close().await;
+        Ok(read)
+    }
+
+    /// Stops it in order.
+    pub(crate) async fn stop(self) -> Fallible<()> {
+        self.client.close(READ_LIMIT).await;
+        match self.process {
+            Process::Kbroker { broker, .. } => broker.stop().map(drop)?,
+            Process::Kafka(kafka) => drop(kafka),
+        }
+        Ok(())
+    }
+}
+
+impl Process {
+    fn bootstrap(&self) -> String {
+        match self {
+            Self::Kbroker { broker, .. } => broker.bootstrap(),
+            Self::Kafka(kafka) => kafka.bootstrap(),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The clients under measurement: their programs, and how they run.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use kinglet_harness::kafka::Jars;
+use kinglet_harness::process::{Daemon, Input, Usage, run_ok};
+use peers_kit::{Codec, Fallible, Mode, Order, Outcome, Settings};
+use tempfile::TempDir;
+
+use crate::cell::{Cell, Kind};
+
+/// A client that has not answered by then hangs.
+const ANSWER_LIMIT: Duration = Duration::from_secs(90);
+const COMPILE_LIMIT: Duration = Duration::from_secs(120);
+
+/// A client and how it can be used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client {
+    pub(crate) name: &'static str,
+    program: Program,
+    modes: &'static [Mode],
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Program {
+    /// A program beside this one.
+    Binary(&'static str),
+    Java,
+}
+
+const BOTH: &[Mode] = &[Mode::Dropped, Mode::Awaited, Mode::Single];
+/// Callbacks tell; awaiting a record is not what its users do.
+const CALLBACKS: &[Mode] = &[Mode::Dropped, Mode::Single];
+
+const fn binary(name: &'static str, program: &'static str, modes: &'static [Mode]) -> Client {
+    Client { name, program: Program::Binary(program), modes }
+}
+
+/// All of them.
+pub(crate) const CLIENTS: &[Client] = &[
+    binary("kinglet", "peer-kinglet", BOTH),
+    binary("librdkafka", "peer-librdkafka", CALLBACKS),
+    binary("rdkafka-threaded", "peer-rdkafka-threaded", CALLBACKS),
+    binary("rdkafka-future", "peer-rdkafka-future", BOTH),
+    binary("franz-go", "peer-franz", CALLBACKS),
+    Client { name: "java", program: Program::Java, modes: CALLBACKS },
+    binary("confluent-kafka", "peer-confluent", BOTH),
+    binary("krafka", "peer-krafka", BOTH),
+    // It hands out no result that could be dropped.
+    binary("rskafka", "peer-rskafka", &[Mode::Awaited, Mode::Single]),
+];
+
+/// What is needed to run them.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    dir: PathBuf,
+    java: Option<Java>,
+}
+
+#[derive(Debug)]
+struct Java {
+    classes: TempDir,
+    class_path: OsString,
+}
+
+/// What a run of a client gave.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) outcome: Outcome,
+    /// The most memory it had. Not `ru_maxrss`, which begins with what its parent had when it was started.
+    pub(crate) rss_peak_bytes: u64,
+}
+
+impl Programs {
+    /// Looks for them. `jars` has the Java client's.
+    pub(crate) fn find(jars: Option<&Jars>) -> Fallible<Self> {
+        let executable = std::env::current_exe()?;
+        let dir = executable.parent().unwrap_or(Path::new(".")).to_owned();
+        let java = match jars.map(Java::compile) {
+            Some(Ok(java)) => Some(java),
+            Some(Err(error)) => {
+                eprintln!("SKIPPED: java: {error}");
+                None
+            }
+            None => None,
+        };
+        Ok(Self { dir, java })
+    }
+
+    /// Whether a client can be run; if not, it says so.
+    pub(crate) fn has(&self, client: &Client) -> bool {
+        let (found, what) = match client.program {
+            Program::Binary(program) => (self.dir.join(program).exists(), program),
+            Program::Java => (self.java.is_some(), "Peer.class"),
+        };
+        if !found {
+            eprintln!("SKIPPED: {}: there is no {what}", client.name);
+        }
+        found
+    }
+
+    /// Runs a client to its answer.
+    pub(crate) fn run(&self, client: &Client, order: &Order) -> Fallible<Run> {
+        let mut command = match (client.program, &self.java) {
+            (Program::Binary(program), _) => Command::new(self.dir.join(program)),
+            (Program::Java, Some(java)) => java.command(),
+            (Program::Java, None) => return Err("there is no Java".into()),
+        };
+        let mut daemon = Daemon::start(command.args(order.to_args()))?;
+        let line = daemon.wait_for(|line| line.starts_with('{').then(|| line.to_owned()), ANSWER_LIMIT)?;
+        let rss_peak_bytes = Usage::of(daemon.pid())?.rss_peak_bytes;
+        // It only waits for this.
+        daemon.kill()?;
+        Ok(Run { outcome: serde_json::from_str(&line)?, rss_peak_bytes })
+    }
+}
+
+impl Client {
+    /// How it is measured in a cell. Awaiting costs the same whatever the codec, so one is enough, unless a client knows no other way.
+    pub(crate) fn modes(&self, cell: &Cell) -> impl Iterator<Item = Mode> {
+        let drops = self.modes.contains(&Mode::Dropped);
+        // What makes no batches of its own has no defaults under load.
+        let batches = drops || cell.settings == Settings::Tuned;
+        let (kind, codec) = (cell.kind, cell.codec);
+        self.modes.iter().copied().filter(move |mode| match (kind, mode) {
+            (Kind::Single, Mode::Single) | (Kind::Load, Mode::Dropped) => true,
+            (Kind::Load, Mode::Awaited) => batches && (codec == Codec::None || !drops),
+            (Kind::Single, Mode::Dropped | Mode::Awaited) | (Kind::Load, Mode::Single) => false,
+        })
+    }
+}
+
+impl Java {
+    fn compile(jars: &Jars) -> Fallible<Self> {
+        let classes = tempfile::Builder::new().prefix("peers-java-").tempdir()?;
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../java/Peer.java");
+        let mut javac = Command::new("javac");
+        javac.arg("-cp").arg(jars.class_path()).arg("-d").arg(classes.path()).arg(source);
+        run_ok(&mut javac, Input::Nothing, COMPILE_LIMIT)?;
+        let mut class_path = classes.path().as_os_str().to_owned();
+        class_path.push(":");
+        class_path.push(jars.class_path());
+        Ok(Self { classes, class_path })
+    }
+
+    /// With the flags of Kafka's own scripts.
+    fn command(&self) -> Command {
+        let mut command = Command::new("java");
+        command.current_dir(self.classes.path());
+        command.args(["-Xmx512m", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
+        command.args(["-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]);
+        command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
+        command.arg("-cp").arg(&self.class_path).arg("Peer");
+        command
+    }
+}
