@@ -83,3 +83,10 @@ impl Amounts {
         }
     }
 }
+
+impl Cell {
+    /// Measured only when it is asked for.
+    pub(crate) fn is_extra(&self) -> bool {
+        self.settings == Settings::Defaults && self.codec == Codec::Lz4
+    }
+}

@@ -119,15 +119,16 @@ impl Programs {
 }
 
 impl Client {
-    /// How it is measured in a cell. Awaiting costs the same whatever the codec, so one is enough, unless a client knows no other way.
+    /// How it is measured in a cell. Awaiting costs by the record, whatever its size and codec, so the plainest cells are enough
+    /// for it, unless a client knows no other way.
     pub(crate) fn modes(&self, cell: &Cell) -> impl Iterator<Item = Mode> {
         let drops = self.modes.contains(&Mode::Dropped);
         // What makes no batches of its own has no defaults under load.
         let batches = drops || cell.settings == Settings::Tuned;
-        let (kind, codec) = (cell.kind, cell.codec);
+        let (kind, is_plain) = (cell.kind, cell.codec == Codec::None && cell.size <= 100);
         self.modes.iter().copied().filter(move |mode| match (kind, mode) {
             (Kind::Single, Mode::Single) | (Kind::Load, Mode::Dropped) => true,
-            (Kind::Load, Mode::Awaited) => batches && (codec == Codec::None || !drops),
+            (Kind::Load, Mode::Awaited) => batches && (is_plain || !drops),
             (Kind::Single, Mode::Dropped | Mode::Awaited) | (Kind::Load, Mode::Single) => false,
         })
     }

@@ -29,7 +29,7 @@ async fn produce(order: Order, payloads: Payloads) -> Fallible<Outcome> {
     for partition in 0..order.partitions {
         let topic = order.topic.clone();
         partitions
-            .push(Arc::new(client.partition_client(topic, partition, UnknownTopicHandling::Error).await?));
+            .push(Arc::new(client.partition_client(topic, partition, UnknownTopicHandling::Retry).await?));
     }
     send(&partitions, &order, payloads, order.warm_up).await?;
     let stopwatch = Stopwatch::start()?;
