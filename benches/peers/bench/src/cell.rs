@@ -57,11 +57,11 @@ pub(crate) struct Amounts {
 
 impl Amounts {
     pub(crate) const FULL: Self = Self {
-        small_records: 2_000_000,
-        large_records: 500_000,
+        small_records: 1_000_000,
+        large_records: 250_000,
         single_records: 5_000,
         lingering_records: 1_000,
-        warm_up: 200_000,
+        warm_up: 100_000,
     };
     pub(crate) const QUICK: Self = Self {
         small_records: 200_000,
@@ -70,6 +70,16 @@ impl Amounts {
         lingering_records: 100,
         warm_up: 20_000,
     };
+
+    /// So many times as many records in a load; single sends stay as they are.
+    pub(crate) fn times(self, factor: u64) -> Self {
+        Self {
+            small_records: self.small_records * factor,
+            large_records: self.large_records * factor,
+            warm_up: self.warm_up * factor,
+            ..self
+        }
+    }
 
     /// Records that count, and records before them.
     pub(crate) fn of(self, cell: &Cell) -> (u64, u64) {

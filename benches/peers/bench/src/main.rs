@@ -47,6 +47,9 @@ struct Options {
     /// Rounds at each broker; medians count.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// So many times as many records in a load.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+    times: u64,
     /// One small round, to see that everything works.
     #[arg(long)]
     quick: bool,
@@ -88,7 +91,11 @@ async fn measure(options: &Options) -> Fallible<()> {
         .filter(|cell| is_wanted(cell.name, &options.cells, CELLS.iter().map(|other| other.name)))
         .filter(|cell| !options.cells.is_empty() || !cell.is_extra())
         .collect();
-    let (amounts, rounds) = if options.quick { (Amounts::QUICK, 1) } else { (Amounts::FULL, options.rounds) };
+    let (amounts, rounds) = if options.quick {
+        (Amounts::QUICK, 1)
+    } else {
+        (Amounts::FULL.times(options.times), options.rounds)
+    };
     let values = Values::new()?;
     let mut figures = Figures::default();
     let load_before = load_average()?;
