@@ -212,7 +212,16 @@ impl World {
                 _ => {}
             }
         }
-        if client.is_dead || client.waits.is_some_and(|(_, until)| until > self.ms) {
+        let waits = client.waits.is_some_and(|(_, until)| until > self.ms);
+        if is_stormy && waits && !client.is_dead && roll % 20 == 5 && !client.member.is_empty() {
+            // It is closed while it waits for the others.
+            let request = client.leave();
+            client.restart();
+            self.bites.left += 1;
+            self.next += 1;
+            return self.send(Sender { client: number, token: self.next }, request, is_stormy);
+        }
+        if client.is_dead || waits {
             return;
         }
         self.next += 1;
