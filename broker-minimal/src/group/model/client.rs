@@ -46,7 +46,7 @@ impl Client {
     pub(super) fn new(number: usize) -> Self {
         Self {
             name: format!("c{number}"),
-            instance: (number % 3 == 2).then(|| format!("i{number}")),
+            instance: (number % 3 != 1).then(|| format!("i{number}")),
             member: String::new(),
             generation: -1,
             phase: Phase::Join,

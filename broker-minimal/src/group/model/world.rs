@@ -199,7 +199,7 @@ impl World {
         let client = &mut self.clients[number];
         if is_stormy {
             match roll {
-                0 => client.restart(),
+                0 | 42..=44 => client.restart(),
                 1..=2 => {
                     client.is_dead = true;
                     self.bites.died += 1;
