@@ -226,6 +226,48 @@ async fn cooperative_members_give_up_only_what_moves_and_eager_ones_everything()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_partition_has_a_consumer_of_its_own_that_ends_when_it_goes_to_another_member() {
+    let site = Site::start();
+    site.create("t", 2).await;
+    let consumer = site.member("g", &[]).await.consumer(["t"]).await.expect("it joins");
+    let next = async || consumer.next_partition().await.expect("no trouble").expect("it is open");
+    let (mut one, mut two) = (next().await, next().await);
+    assert_ne!(one.topic_partition(), two.topic_partition());
+    site.send("t", 0..100).await;
+    let mut got = BTreeSet::new();
+    while got.len() < 100 {
+        let batch = tokio::select! {
+            batch = one.recv() => batch,
+            batch = two.recv() => batch,
+        };
+        let batch = batch.expect("no trouble").expect("both are its own");
+        for record in batch.iter() {
+            let text = String::from_utf8_lossy(record.value.expect("it has one"));
+            assert!(got.insert(text.parse::<u32>().expect("a number")), "{text} came twice");
+        }
+    }
+    let other = site.member("g", &[]).await.consumer(["t"]).await.expect("it joins");
+    // Eager members give up everything, and get their share anew.
+    let ended = async { (one.recv().await, two.recv().await) };
+    let (first, second) = tokio::time::timeout(LIMIT, ended).await.expect("both end");
+    assert!(first.expect("no trouble").is_none() && second.expect("no trouble").is_none());
+    let again = tokio::time::timeout(LIMIT, next()).await.expect("one comes back");
+    soon("they share", || consumer.assignment().len() == 1 && other.assignment().len() == 1).await;
+    assert_eq!(consumer.assignment(), [again.topic_partition().clone()]);
+    site.send("t", 100..150).await;
+    let mut again = again;
+    let mut rest = 0;
+    while rest == 0 {
+        rest += again.recv().await.expect("no trouble").expect("it is its own").iter().count();
+    }
+    drop(again);
+    // Dropped while it is assigned, it is offered again, so that nobody forgets it.
+    tokio::time::timeout(LIMIT, next()).await.expect("it comes again");
+    consumer.close().await;
+    assert!(consumer.next_partition().await.expect("no trouble").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_static_member_comes_back_without_a_rebalance() {
     let site = Site::start();
     site.create("t", 2).await;

@@ -326,10 +326,10 @@ mod tests {
 
     #[test]
     fn unknown_keys_of_a_file_are_kept_with_the_nearest_name() {
-        let config = Config::from_properties("acks=1\nbatch.sise=5\ngroup.id=g\nx=1").unwrap();
+        let config = Config::from_properties("acks=1\nbatch.sise=5\nmetric.reporters=r\nx=1").unwrap();
         let nearest: Vec<_> = config.unknown().iter().map(|k| (k.key.as_str(), k.nearest)).collect();
         assert_eq!(nearest, [("batch.sise", Some("batch.size")), ("x", None)]);
-        assert_eq!(config.without_effect(), ["group.id"]);
+        assert_eq!(config.without_effect(), ["metric.reporters"]);
         assert_eq!(config.get("acks"), Some("1"));
     }
 

@@ -9,6 +9,7 @@ mod group;
 mod listener;
 mod membership;
 mod offsets;
+mod partitions;
 mod progress;
 mod shared;
 mod start;
@@ -32,6 +33,7 @@ pub use group::OffsetAndMetadata;
 pub(crate) use group::{COMMIT_VERSION_MAX, FETCH_VERSION_MAX};
 pub(crate) use listener::Listener;
 pub use listener::RebalanceListener;
+pub use partitions::PartitionConsumer;
 pub use subscription::{Assignment, Subscription};
 
 /// Where the first record lies that is as young as was asked for.
@@ -132,17 +134,12 @@ impl Consumer {
         self.finish_last();
         let shared = self.shared();
         let _waiting = shared.wait();
-        loop {
-            let ready = shared.ready.notified();
-            tokio::pin!(ready);
-            // From here on no news is missed, whatever happens between the look and the wait.
-            ready.as_mut().enable();
-            match self.next()? {
-                Some(batch) => return Ok(Some(batch)),
-                None if self.is_closed() => return Ok(None),
-                None => ready.await,
-            }
-        }
+        let next = shared.until(|_| match self.next()? {
+            Some(batch) => Ok(Some(Some(batch))),
+            None if self.is_closed() => Ok(Some(None)),
+            None => Ok(None),
+        });
+        next.await
     }
 
     /// The next records if there are any right now. Never waits; verifies and decompresses on this thread.
@@ -224,24 +221,34 @@ impl Consumer {
     /// The user asks for more, so the batch before is done, unless that is the user's to say.
     fn finish_last(&self) {
         if let Some(last) = self.take_last() {
-            if self.shared().marks_done() {
-                last.progress.done(last.next_offset, last.leader_epoch);
-            }
-            last.progress.give_back();
+            last.finish(self.shared().marks_done());
         }
     }
 
     fn next(&self) -> Result<Option<Batch>> {
-        let batch = self.shared().next()?;
+        let batch = self.shared().next_of(None)?;
         if let Some(batch) = &batch {
-            let handed = Handed {
-                progress: batch.progress().clone(),
-                next_offset: batch.next_offset(),
-                leader_epoch: batch.leader_epoch().unwrap_or(-1),
-            };
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(handed);
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Handed::new(batch));
         }
         Ok(batch)
+    }
+}
+
+impl Handed {
+    fn new(batch: &Batch) -> Self {
+        Self {
+            progress: batch.progress().clone(),
+            next_offset: batch.next_offset(),
+            leader_epoch: batch.leader_epoch().unwrap_or(-1),
+        }
+    }
+
+    /// The user asks for more. Whether that says that it is done with this is the question.
+    fn finish(self, is_done: bool) {
+        if is_done {
+            self.progress.done(self.next_offset, self.leader_epoch);
+        }
+        self.progress.give_back();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is fetched and not handed out yet, with the cursors it belongs to. Plain data behind the consumer's lock.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +21,8 @@ pub(super) struct Buffer {
     limit: usize,
     /// The fetcher stopped because of the limit, and is to be woken.
     held_back: bool,
+    /// Something changed that somebody may wait for.
+    news: bool,
 }
 
 /// What the user gets next.
@@ -35,7 +37,7 @@ pub(super) enum Next {
 impl Buffer {
     pub(super) fn new(cursors: Cursors, limit: usize) -> Self {
         let (errors, chunks) = (VecDeque::new(), VecDeque::new());
-        Self { cursors, closed: false, errors, chunks, size: 0, limit, held_back: false }
+        Self { cursors, closed: false, errors, chunks, size: 0, limit, held_back: false, news: false }
     }
 
     /// Whether there is room for another answer. If not, [`take`](Self::take) says when to go on.
@@ -46,33 +48,71 @@ impl Buffer {
 
     pub(super) fn add(&mut self, chunk: Chunk) {
         self.size += chunk.size;
+        self.news = true;
         self.chunks.push_back(chunk);
+    }
+
+    /// Where partitions are read apart, a slow one must not take the room of all.
+    pub(super) fn full(&self) -> HashSet<usize> {
+        let count = self.cursors.iter().count();
+        if count < 2 || !self.cursors.are_claimed() {
+            return HashSet::new();
+        }
+        let mut sizes: HashMap<usize, usize> = HashMap::new();
+        self.chunks.iter().for_each(|chunk| *sizes.entry(chunk.index).or_default() += chunk.size);
+        let share = self.limit / count;
+        sizes.into_iter().filter(|(_, size)| *size >= share).map(|(index, _)| index).collect()
+    }
+
+    /// Whether there was something since the last look that somebody may wait for.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
     }
 
     /// Asking for a partition failed. The user hears of it when it lasts, behind what was fetched of it before.
     pub(super) fn fail(&mut self, index: usize, generation: u32, error: Error, now: Instant, unit: f64) {
+        self.news = true;
         let told = self.cursors.on_failure(index, generation, error, now, unit);
         self.errors.extend(told.map(|error| (index, generation, error)));
     }
 
     /// The next share, and whether the fetcher is to be woken. The position moves behind it.
+    #[cfg(test)]
     pub(super) fn take(&mut self) -> (Next, bool) {
-        let next = self.take_next();
+        self.take_of(None)
+    }
+
+    /// As `take`, of one partition only if it is named.
+    pub(super) fn take_of(&mut self, only: Option<&TopicPartition>) -> (Next, bool) {
+        let only = only.map(|at| self.cursors.find(at));
+        let next = match only {
+            // It is not assigned any more.
+            Some(None) => Next::Nothing,
+            Some(Some(index)) => self.take_next(Some(index)),
+            None => self.take_next(None),
+        };
+        let apart = only.is_some();
         // Where an error was, asking goes on once it is taken. Otherwise at half, so that the next answer is there
         // before the rest is used up.
-        let wake = matches!(next, Next::Failed(_)) || self.held_back && self.size <= self.limit / 2;
+        let wake = matches!(next, Next::Failed(_))
+            || apart && matches!(next, Next::Share { .. })
+            || self.held_back && self.size <= self.limit / 2;
         self.held_back &= !wake;
         (next, wake)
     }
 
-    fn take_next(&mut self) -> Next {
+    fn take_next(&mut self, only: Option<usize>) -> Next {
         if self.closed {
             return Next::Closed;
         }
-        if let Some(error) = self.take_error() {
+        if let Some(error) = self.take_error(only) {
             return Next::Failed(error);
         }
-        while let Some(chunk) = self.chunks.front_mut() {
+        loop {
+            let place = self.chunks.iter().position(|chunk| only.is_none_or(|index| index == chunk.index));
+            let Some((place, chunk)) = place.and_then(|place| Some((place, self.chunks.get_mut(place)?))) else {
+                return Next::Nothing;
+            };
             let (index, generation) = (chunk.index, chunk.generation);
             let share = match self.cursors.current(index, generation) {
                 Some(cursor) => match chunk.take_share() {
@@ -87,7 +127,7 @@ impl Buffer {
                         share
                     }
                     Ok(None) => {
-                        self.drop_front();
+                        self.drop_at(place);
                         continue;
                     }
                     Err(e) => {
@@ -98,19 +138,20 @@ impl Buffer {
                     }
                 },
                 None => {
-                    self.drop_front();
+                    self.drop_at(place);
                     continue;
                 }
             };
             return Next::Share { share, index, generation };
         }
-        Next::Nothing
     }
 
-    fn take_error(&mut self) -> Option<Error> {
+    fn take_error(&mut self, only: Option<usize>) -> Option<Error> {
         let cursors = &mut self.cursors;
         self.errors.retain(|(index, generation, _)| cursors.current(*index, *generation).is_some());
-        let drained = |(index, ..): &(usize, u32, Error)| cursors.get(*index).is_some_and(Cursor::is_drained);
+        let drained = |(index, ..): &(usize, u32, Error)| {
+            only.is_none_or(|only| only == *index) && cursors.get(*index).is_some_and(Cursor::is_drained)
+        };
         let (index, generation, error) = self.errors.remove(self.errors.iter().position(drained)?)?;
         self.cursors.current(index, generation)?.on_told();
         Some(error)
@@ -142,6 +183,7 @@ impl Buffer {
         partitions: &[TopicPartition],
     ) -> Vec<(TopicPartition, Arc<Progress>)> {
         let cursors = &mut self.cursors;
+        self.news = true;
         let taken = partitions.iter().filter_map(|at| Some((at.clone(), cursors.remove(at)?))).collect();
         self.drop_stale();
         taken
@@ -180,8 +222,8 @@ impl Buffer {
         self.drop_stale();
     }
 
-    fn drop_front(&mut self) {
-        if let Some(chunk) = self.chunks.pop_front() {
+    fn drop_at(&mut self, place: usize) {
+        if let Some(chunk) = self.chunks.remove(place) {
             self.size -= chunk.size;
         }
     }

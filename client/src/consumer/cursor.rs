@@ -1,6 +1,6 @@
 //! Where each partition is read, and which of them can be asked for now. Time and answers come in; it knows no socket.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ pub(super) struct Cursors {
     /// Trouble that lasts this long is told to the user.
     patience: Duration,
     watch: Arc<Watch>,
+    tenures: u64,
 }
 
 /// One partition.
@@ -26,6 +27,10 @@ pub(super) struct Cursor {
     pub(super) at: TopicPartition,
     /// It is this consumer's to read at present.
     assigned: bool,
+    /// Counts assignments, of this partition and others.
+    tenure: u64,
+    /// It has a consumer of its own.
+    claimed: bool,
     pub(super) progress: Arc<Progress>,
     /// The next offset the user gets.
     pub(super) position: Option<i64>,
@@ -77,7 +82,7 @@ pub(super) struct Asks {
 
 impl Cursors {
     pub(super) fn new(retry: Backoff, patience: Duration) -> Self {
-        Self { list: Vec::new(), index: HashMap::new(), retry, patience, watch: Arc::default() }
+        Self { list: Vec::new(), index: HashMap::new(), retry, patience, watch: Arc::default(), tenures: 0 }
     }
 
     /// Adds a partition. `Err`: it is there already.
@@ -93,9 +98,12 @@ impl Cursors {
             Some(known) => known.generation + 1,
             None => 0,
         };
+        self.tenures += 1;
         let cursor = Cursor {
             at: at.clone(),
             assigned: true,
+            tenure: self.tenures,
+            claimed: false,
             progress,
             position: from.ok(),
             fetch_offset: from.ok(),
@@ -144,6 +152,30 @@ impl Cursors {
         self.list.iter().filter(|cursor| cursor.assigned)
     }
 
+    /// A partition that has no consumer of its own yet, and which assignment of it this is. From now on it has one.
+    pub(super) fn claim(&mut self) -> Option<(TopicPartition, u64)> {
+        let cursor = self.list.iter_mut().find(|cursor| cursor.assigned && !cursor.claimed)?;
+        cursor.claimed = true;
+        Some((cursor.at.clone(), cursor.tenure))
+    }
+
+    /// The partition's own consumer is gone.
+    pub(super) fn unclaim(&mut self, at: &TopicPartition, tenure: u64) {
+        let cursor = self.index.get(at).and_then(|index| self.list.get_mut(*index));
+        cursor.into_iter().filter(|cursor| cursor.tenure == tenure).for_each(|cursor| cursor.claimed = false);
+    }
+
+    /// Whether it is still the same assignment of the partition.
+    pub(super) fn is_held(&self, at: &TopicPartition, tenure: u64) -> bool {
+        let cursor = self.index.get(at).and_then(|index| self.list.get(*index));
+        cursor.is_some_and(|cursor| cursor.assigned && cursor.tenure == tenure)
+    }
+
+    /// Whether partitions are read by consumers of their own.
+    pub(super) fn are_claimed(&self) -> bool {
+        self.list.iter().any(|cursor| cursor.assigned && cursor.claimed)
+    }
+
     /// Tells whoever waits until the user is done.
     pub(super) fn watch(&self) -> &Arc<Watch> {
         &self.watch
@@ -166,7 +198,20 @@ impl Cursors {
     }
 
     /// What can be asked of brokers that `busy` does not hold back.
+    #[cfg(test)]
     pub(super) fn asks(&mut self, now: Instant, cluster: &Cluster, busy: impl Fn(i32) -> bool) -> Asks {
+        self.asks_but(&HashSet::new(), now, cluster, busy)
+    }
+
+    /// What can be asked of brokers that `busy` does not hold back.
+    /// Those that `full` names have enough.
+    pub(super) fn asks_but(
+        &mut self,
+        full: &HashSet<usize>,
+        now: Instant,
+        cluster: &Cluster,
+        busy: impl Fn(i32) -> bool,
+    ) -> Asks {
         let mut asks = Asks::default();
         let list = self.list.iter_mut().enumerate();
         for (index, cursor) in list.filter(|(_, cursor)| cursor.assigned && !cursor.paused && !cursor.untold)
@@ -179,7 +224,7 @@ impl Cursors {
                 asks.lookups.push((index, cursor.generation, cursor.at.clone(), position));
                 continue;
             }
-            let Some(offset) = cursor.fetch_offset else { continue };
+            let Some(offset) = cursor.fetch_offset.filter(|_| !full.contains(&index)) else { continue };
             if cursor.leader.is_none() && !cursor.stale {
                 cursor.take_leader(cluster);
             }

@@ -83,7 +83,11 @@ impl Fetcher {
             let busy = &self.busy;
             let asks = self.shared.with(|buffer| match (buffer.closed, buffer.has_room()) {
                 (true, _) => None,
-                (false, true) => Some(buffer.cursors.asks(now, &cluster, |broker| busy.contains(&broker))),
+                (false, true) => {
+                    let full = buffer.full();
+                    let is_busy = |broker| busy.contains(&broker);
+                    Some(buffer.cursors.asks_but(&full, now, &cluster, is_busy))
+                }
                 (false, false) => Some(Asks::default()),
             });
             let Some(asks) = asks else { break };

@@ -81,7 +81,7 @@ impl Shared {
         let mut buffer = self.lock();
         let before = buffer.is_ready();
         let value = work(&mut buffer);
-        let news = buffer.is_ready() && !before;
+        let news = buffer.take_news() || buffer.is_ready() && !before;
         drop(buffer);
         if news {
             self.ready.notify_waiters();
@@ -95,16 +95,35 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    /// The next batch for the user.
-    pub(super) fn next(&self) -> Result<Option<Batch>> {
-        if let Some(error) = self.troubles().pop_front() {
-            return Err(error);
+    /// Trouble that concerns no single partition.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.troubles().pop_front().or_else(|| self.fatal.get().cloned()) {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
-        if let Some(error) = self.fatal.get() {
-            return Err(error.clone());
+    }
+
+    /// Waits until `look` finds something; it is asked again whenever something changes. Cancel safe if `look` is.
+    pub(super) async fn until<T>(&self, look: impl Fn(&Self) -> Result<Option<T>>) -> Result<T> {
+        loop {
+            let ready = self.ready.notified();
+            tokio::pin!(ready);
+            // From here on no news is missed, whatever happens between the look and the wait.
+            ready.as_mut().enable();
+            if let Some(found) = look(self)? {
+                return Ok(found);
+            }
+            ready.await;
+        }
+    }
+
+    /// The next batch for the user, of one partition only if it is named.
+    pub(super) fn next_of(&self, only: Option<&TopicPartition>) -> Result<Option<Batch>> {
+        if only.is_none() {
+            self.check()?;
         }
         loop {
-            let (next, wake) = self.lock().take();
+            let (next, wake) = self.lock().take_of(only);
             if wake {
                 self.wake.notify_one();
             }

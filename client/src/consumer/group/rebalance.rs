@@ -137,6 +137,7 @@ impl Group {
             shared.with(|buffer| names.iter().for_each(|at| buffer.set_paused(at, false)));
         }
         shared.wake.notify_one();
+        shared.ready.notify_waiters();
     }
 
     /// Lets the user's listener hear, if there is one and the consumer is still held by somebody.
