@@ -88,7 +88,7 @@ fn a_wrong_line_exits_with_2_and_in_kafkas_manner_with_1() {
         (KPRODUCE, &[]),
         (KPRODUCE, &["--topic", "t", "--property", "null.marker=\t"]),
         (KCONSUME, &[]),
-        (KCONSUME, &["--topic", "t", "--group", "g"]),
+        (KCONSUME, &["--topic", "t", "--group", "g", "--partition", "0"]),
         (KCONSUME, &["--topic", "t", "--offset", "5"]),
         (KCONSUME, &["--topic", "t", "--consumer.config", "/nonexistent"]),
     ] {
@@ -137,7 +137,7 @@ fn nobody_reading_stderr_changes_no_exit_code() {
         (KTOPICS, &["--lst"][..], 2),
         (KTOPICS, &["--list", "--bootstrap-server", NOBODY], 3),
         (KPRODUCE, &["--topic", "t", "-v", "--bootstrap-server", NOBODY], 3),
-        (KCONSUME, &["--topic", "t", "--group", "g", "--bootstrap-server", NOBODY, "--timeout-ms", "500"], 2),
+        (KCONSUME, &["--topic", "t", "--group", "g", "--partition", "0", "--bootstrap-server", NOBODY], 2),
     ] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);

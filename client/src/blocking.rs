@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::producer::ProducerMetrics;
 use crate::{
-    Ack, Assignment, Batch, Config, Counts, Error, ErrorKind, FlushReport, Record, Result, TryEnqueueError,
+    Ack, Batch, Config, Counts, Error, ErrorKind, FlushReport, Record, Result, Subscription, TryEnqueueError,
 };
 
 /// One cluster, as [`crate::Client`].
@@ -73,8 +73,8 @@ impl Client {
     }
 
     /// As [`crate::Client::consumer`].
-    pub fn consumer(&self, assignment: Assignment) -> Result<Consumer> {
-        let consumer = self.runtime.wait(self.client.consumer(assignment))?;
+    pub fn consumer(&self, subscription: impl Into<Subscription>) -> Result<Consumer> {
+        let consumer = self.runtime.wait(self.client.consumer(subscription))?;
         Ok(Consumer { runtime: self.runtime.clone(), consumer })
     }
 
@@ -137,6 +137,22 @@ impl Consumer {
     pub fn recv_timeout(&self, limit: Duration) -> Result<Option<Batch>> {
         let received = async { tokio::time::timeout(limit, self.consumer.recv()).await };
         self.runtime.wait(received).unwrap_or(Ok(None))
+    }
+
+    /// As [`crate::Consumer::commit`].
+    pub fn commit(&self) -> Result<()> {
+        self.runtime.wait(self.consumer.commit())
+    }
+
+    /// As [`crate::Consumer::close`]. A consumer that is only dropped, with the last handle of its client, leaves its group by
+    /// the end of its session.
+    pub fn close(&self) {
+        self.runtime.wait(self.consumer.close());
+    }
+
+    /// Waits for anything else that the asynchronous consumer can do: `consumer.wait(|c| async move { c.committed(&at).await })`.
+    pub fn wait<F: Future>(&self, work: impl FnOnce(crate::Consumer) -> F) -> F::Output {
+        self.runtime.wait(work(self.consumer.clone()))
     }
 }
 

@@ -43,7 +43,8 @@ pub use admin::Admin;
 pub use client::{Client, Target};
 pub use config::{Acks, Config, UnknownKey, parse_properties};
 pub use consumer::{
-    Assignment, Assignor, Batch, Consumer, GroupMetadata, OffsetAndMetadata, PartitionConsumer, RebalanceListener, Subscription,
+    Assignment, Assignor, Batch, Consumer, GroupMetadata, OffsetAndMetadata, PartitionConsumer,
+    RebalanceListener, Subscription,
 };
 pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
 pub use kinglet_protocol as protocol;

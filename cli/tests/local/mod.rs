@@ -1,4 +1,5 @@
 //! A broker in this process, and the tools as processes that talk to it.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -48,7 +49,9 @@ impl Local {
         Self::with(config)
     }
 
-    fn with(config: Config) -> Self {
+    fn with(mut config: Config) -> Self {
+        // No group here waits for members that are still to come.
+        config.set("group.initial.rebalance.delay.ms", "0").expect("a valid number");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let data = config.log_dirs[0].clone();

@@ -110,7 +110,8 @@ impl Buffer {
         }
         loop {
             let place = self.chunks.iter().position(|chunk| only.is_none_or(|index| index == chunk.index));
-            let Some((place, chunk)) = place.and_then(|place| Some((place, self.chunks.get_mut(place)?))) else {
+            let Some((place, chunk)) = place.and_then(|place| Some((place, self.chunks.get_mut(place)?)))
+            else {
                 return Next::Nothing;
             };
             let (index, generation) = (chunk.index, chunk.generation);
