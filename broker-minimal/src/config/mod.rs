@@ -67,6 +67,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Where the data of a broker lies that keeps none; it goes with the last clone of this.
     temporary: Option<Arc<TempDir>>,
+    /// The port that was asked for besides the keys: it holds whatever else is set.
+    port: Option<u16>,
     given: BTreeMap<&'static str, String>,
     unknown: Vec<String>,
     without_effect: Vec<String>,
@@ -103,6 +105,7 @@ impl Default for Config {
             retention_check_interval: Duration::ZERO,
             log: LogConfig::default(),
             temporary: None,
+            port: None,
             given: BTreeMap::new(),
             unknown: Vec::new(),
             without_effect: Vec::new(),
@@ -153,6 +156,11 @@ impl Config {
     /// Moves the first listener to another port; 0 picks a free one. What clients are told moves along, unless another
     /// port was advertised than listened on.
     pub fn set_port(&mut self, port: u16) {
+        self.port = Some(port);
+        self.move_to(port);
+    }
+
+    fn move_to(&mut self, port: u16) {
         let (Some(listener), Some(told)) = (self.listeners.first_mut(), self.advertised.first_mut()) else {
             return;
         };
@@ -255,6 +263,9 @@ impl Config {
         let listeners = listener_keys.listeners()?;
         self.advertised = listener_keys.advertised(&listeners, hostname)?;
         self.listeners = listeners;
+        if let Some(port) = self.port {
+            self.move_to(port);
+        }
         self.log_dirs = self.dirs()?;
         let broker_id = self.given("broker.id").and_then(|id| id.parse().ok()).filter(|id| *id >= 0);
         self.node_id = match (self.given("node.id"), broker_id) {

@@ -70,3 +70,11 @@ fn an_override_goes_before_the_file() {
     let error = config.set("num.partitions", "0").unwrap_err().to_string();
     assert_eq!(error, "Invalid value 0 for configuration num.partitions: Value must be at least 1");
 }
+
+#[test]
+fn a_port_that_was_asked_for_holds_whatever_is_set_after_it() {
+    let mut config = Config::ephemeral().expect("a temporary folder");
+    config.set("num.partitions", "3").expect("a number");
+    assert_eq!((config.listeners[0].port, config.advertised[0].port), (0, 0));
+    assert!(config.is_ephemeral() && config.log_dirs[0].exists());
+}
