@@ -226,6 +226,17 @@ async fn cooperative_members_give_up_only_what_moves_and_eager_ones_everything()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_created_after_the_subscription_is_read_soon() {
+    let site = Site::start();
+    let settings = [("allow.auto.create.topics", "false")];
+    let consumer = site.member("g", &settings).await.consumer(["late"]).await.expect("it joins");
+    soon("it is a member", || consumer.group().is_some_and(|group| group.generation > 0)).await;
+    site.create("late", 2).await;
+    site.send("late", 0..20).await;
+    assert_eq!(read_until(&consumer, 20).await, (0..20).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_partition_has_a_consumer_of_its_own_that_ends_when_it_goes_to_another_member() {
     let site = Site::start();
     site.create("t", 2).await;

@@ -33,6 +33,8 @@ impl Group {
     pub(super) async fn revoke(&self, shared: &Arc<Shared>, partitions: Vec<TopicPartition>, lost: bool) {
         self.lock().pending.retain(|at| !partitions.contains(at));
         let taken = shared.with(|buffer| buffer.take_away(&partitions));
+        // Whoever closes the consumer is done with it.
+        let is_closing = self.lock().closing;
         let window = (self.core.config.duration("max.poll.interval.ms") / 2).min(DRAIN_MAX);
         let deadline = clock::now() + window;
         if lost {
@@ -44,7 +46,7 @@ impl Group {
         let watch = shared.with(|buffer| buffer.cursors.watch().clone());
         let drained = async {
             watch.start();
-            while !taken.iter().all(|(_, progress)| progress.is_idle()) {
+            while !is_closing && !taken.iter().all(|(_, progress)| progress.is_idle()) {
                 watch.news().await;
             }
         };

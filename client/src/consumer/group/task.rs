@@ -37,6 +37,8 @@ pub(in crate::consumer) struct Task {
     events: JoinSet<Event>,
     refreshing: bool,
     refresh_due: Instant,
+    /// It was said that topics are missing.
+    misses: bool,
     /// What there was to share out when this leader last did.
     shared_out: TopicPartitions,
     committing: bool,
@@ -70,6 +72,7 @@ impl Task {
             events: JoinSet::new(),
             refreshing: false,
             refresh_due: now,
+            misses: false,
             shared_out: TopicPartitions::default(),
             committing: false,
             activity: (0, now),
@@ -273,8 +276,17 @@ impl Task {
         self.refreshing = false;
         match result {
             Ok(topics) => {
-                self.refresh_due = now + self.group.core.config.duration("metadata.max.age.ms");
                 let partitions = self.group.known_partitions(&topics);
+                let absent: Vec<_> =
+                    topics.iter().filter(|topic| partitions.partition_count(topic).is_none()).collect();
+                let max_age = self.group.core.config.duration("metadata.max.age.ms");
+                // What is still to be created is to be read soon after.
+                let age = if absent.is_empty() { max_age } else { max_age.min(self.group.core.retry.max) };
+                self.refresh_due = now + age;
+                if !absent.is_empty() && !std::mem::replace(&mut self.misses, true) {
+                    warn!(group = self.group.id, topics = ?absent, "no such topics yet: waiting for them");
+                }
+                self.misses &= !absent.is_empty();
                 let grown = partitions != self.shared_out;
                 self.with(|membership| {
                     membership.subscribe(topics);
