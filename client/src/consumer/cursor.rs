@@ -1,5 +1,8 @@
 //! Where each partition is read, and which of them can be asked for now. Time and answers come in; it knows no socket.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -372,98 +375,5 @@ impl Cursor {
         if let Some(leader) = cluster.leader(&self.at.topic, self.at.partition) {
             (self.leader, self.leader_epoch) = (leader.broker, leader.epoch);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ErrorKind;
-    use crate::protocol::ErrorCode;
-    use crate::protocol::messages::MetadataResponse;
-    use crate::protocol::messages::metadata::{MetadataResponsePartition, MetadataResponseTopic};
-
-    fn cluster() -> Cluster {
-        led_by(1)
-    }
-
-    fn led_by(leader_id: i32) -> Cluster {
-        let partition =
-            |partition_index| MetadataResponsePartition { partition_index, leader_id, ..Default::default() };
-        let topic = MetadataResponseTopic {
-            name: Some("t".into()),
-            partitions: vec![partition(0), partition(1)],
-            ..Default::default()
-        };
-        Cluster::default().updated(&MetadataResponse { topics: vec![topic], ..Default::default() })
-    }
-
-    fn cursors() -> Cursors {
-        let backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(1) };
-        let mut cursors = Cursors::new(backoff, Duration::from_secs(60));
-        cursors.add(TopicPartition::new("t", 0), Ok(5), 1000).unwrap();
-        cursors.add(TopicPartition::new("t", 1), Err(Position::End), 1000).unwrap();
-        cursors
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "tests begin at any time and go on from there by hand")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    #[test]
-    fn a_partition_is_asked_for_once_its_position_and_leader_are_known() {
-        let (mut cursors, now) = (cursors(), start());
-        let asks = cursors.asks(now, &Cluster::default(), |_| false);
-        assert!(asks.refresh && asks.by_broker.is_empty() && asks.lookups.len() == 1);
-        let asks = cursors.asks(now, &cluster(), |_| false);
-        assert_eq!((asks.by_broker[&1].len(), asks.by_broker[&1][0].offset), (1, 5));
-        cursors.move_to(1, 9);
-        assert_eq!(cursors.asks(now, &cluster(), |_| false).by_broker[&1].len(), 2);
-        assert!(cursors.asks(now, &cluster(), |_| true).by_broker.is_empty());
-    }
-
-    #[test]
-    fn an_answer_from_before_a_seek_finds_no_cursor() {
-        let mut cursors = cursors();
-        assert!(cursors.current(0, 0).is_some());
-        cursors.move_to(0, 7);
-        assert!(cursors.current(0, 0).is_none());
-        assert_eq!(cursors.current(0, 1).unwrap().position, Some(7));
-    }
-
-    #[test]
-    fn pausing_gives_back_what_was_fetched_ahead() {
-        let (mut cursors, now) = (cursors(), start());
-        cursors.current(0, 0).unwrap().on_answer(100, Some(50));
-        cursors.set_paused(0, true);
-        assert!(cursors.asks(now, &cluster(), |_| false).by_broker.is_empty());
-        cursors.set_paused(0, false);
-        assert_eq!(cursors.asks(now, &cluster(), |_| false).by_broker[&1][0].offset, 5);
-    }
-
-    #[test]
-    fn passing_trouble_is_kept_from_the_user_and_lasting_trouble_is_not() {
-        let (mut cursors, now) = (cursors(), start());
-        let down = || Error::new(ErrorKind::Unreachable, "down");
-        assert!(cursors.on_failure(0, 0, down(), now, 0.5).is_none());
-        assert!(cursors.asks(now, &cluster(), |_| false).deadline.is_some());
-        assert!(cursors.on_failure(0, 0, down(), now + Duration::from_secs(61), 0.5).is_some());
-        let gone = Error::new(ErrorKind::OffsetOutOfRange, "gone");
-        assert!(cursors.on_failure(0, 0, gone, now, 0.5).is_some());
-    }
-
-    #[test]
-    fn after_a_failure_the_leader_is_looked_for_before_it_is_asked_again() {
-        let (mut cursors, now) = (cursors(), start());
-        assert_eq!(cursors.asks(now, &cluster(), |_| false).by_broker[&1].len(), 1);
-        let moved = Error::broker(ErrorCode::NOT_LEADER_OR_FOLLOWER, "t-0");
-        assert!(cursors.on_failure(0, 0, moved, now, 0.5).is_none());
-        let later = now + Duration::from_secs(1);
-        let asks = cursors.asks(later, &cluster(), |_| false);
-        assert!(asks.refresh && asks.by_broker.is_empty(), "the snapshot is the one that was wrong");
-        cursors.on_cluster(&led_by(2));
-        let asks = cursors.asks(later, &led_by(2), |_| false);
-        assert_eq!((asks.refresh, asks.by_broker[&2].len()), (false, 1));
     }
 }
