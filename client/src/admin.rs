@@ -3,7 +3,9 @@
 mod cluster;
 mod configs;
 mod defaults;
+mod groups;
 pub(crate) mod offsets;
+mod records;
 mod topics;
 
 use std::sync::Arc;
@@ -14,13 +16,17 @@ use crate::{Error, Result, rng};
 
 pub use cluster::{BrokerInfo, ClusterDescription};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
+pub use groups::{
+    CommittedOffset, GroupDescription, GroupFilter, GroupListing, GroupMember, GroupOffsets, GroupState,
+    GroupType, MemberToRemove,
+};
 pub use offsets::OffsetInfo;
 pub use topics::{NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicInfo, TopicListing};
 
 /// How often the controller is looked up.
 const ROUNDS: u32 = 5;
 
-/// Asks and changes what is not records: topics, configurations, offsets, the cluster.
+/// Asks and changes what is not records: topics, configurations, offsets, groups, the cluster.
 ///
 /// Every call is bounded by `default.api.timeout.ms`. The outer error means that the question itself failed; each
 /// thing asked about has a result of its own.
@@ -75,5 +81,24 @@ fn result<T>(code: ErrorCode, message: Option<String>, what: &str, value: T) -> 
     match code.ok() {
         Ok(()) => Ok(value),
         Err(code) => Err(Error::broker(code, what).said(message)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiling is the test.
+    #[expect(dead_code, reason = "never called")]
+    fn calls_about_groups_can_be_spawned(admin: &Admin) {
+        fn is_send(_: impl Send) {}
+        is_send(admin.list_groups(GroupFilter::all()));
+        is_send(admin.describe_groups(["g"]));
+        is_send(admin.delete_groups(["g"]));
+        is_send(admin.list_group_offsets([GroupOffsets::all("g")]));
+        is_send(admin.alter_group_offsets("g", []));
+        is_send(admin.delete_group_offsets("g", []));
+        is_send(admin.remove_members("g", [], None));
+        is_send(admin.delete_records([]));
     }
 }
