@@ -20,7 +20,7 @@ pub enum Exit {
     Usage = 2,
     /// No server could be reached in time.
     Unreachable = 3,
-    /// A named topic does not exist.
+    /// A named topic or group does not exist.
     NotFound = 4,
     /// A condition that was asked for did not hold (`--fail-on-timeout`).
     Unmet = 5,

@@ -8,18 +8,22 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 7] = [
     env!("CARGO_BIN_EXE_ktopics"),
     env!("CARGO_BIN_EXE_kproduce"),
     env!("CARGO_BIN_EXE_kconsume"),
     env!("CARGO_BIN_EXE_kapi"),
     env!("CARGO_BIN_EXE_kperf"),
+    env!("CARGO_BIN_EXE_kgroups"),
+    env!("CARGO_BIN_EXE_kdelete"),
 ];
 const KTOPICS: &str = TOOLS[0];
 const KPRODUCE: &str = TOOLS[1];
 const KCONSUME: &str = TOOLS[2];
 const KAPI: &str = TOOLS[3];
 const KPERF: &str = TOOLS[4];
+const KGROUPS: &str = TOOLS[5];
+const KDELETE: &str = TOOLS[6];
 
 /// A load that is right but for the broker.
 const PERF: [&str; 7] = ["produce", "--topic", "t", "--num-records", "9", "--record-size", "1"];
@@ -85,6 +89,16 @@ fn a_wrong_line_exits_with_2_and_in_kafkas_manner_with_1() {
         (KPERF, &["produce", "--topic", "t"]),
         (KPERF, &["produce", "--topic", "t", "--num-records", "9"]),
         (KPERF, &["produce", "--topic", "t", "--num-records", "9", "--payload-file", "/nonexistent"]),
+        (KGROUPS, &[]),
+        (KGROUPS, &["--list", "--describe", "--group", "g"]),
+        (KGROUPS, &["--list", "--state", "angry"]),
+        (KGROUPS, &["--describe"]),
+        (KGROUPS, &["--delete-offsets", "--group", "g"]),
+        (KGROUPS, &["--reset-offsets", "--group", "g", "--topic", "t", "--dry-run"]),
+        (KGROUPS, &["--reset-offsets", "--group", "g", "--topic", "t:x", "--to-latest", "--dry-run"]),
+        (KGROUPS, &["--reset-offsets", "--group", "g", "--topic", "t", "--by-duration", "5m", "--dry-run"]),
+        (KDELETE, &[]),
+        (KDELETE, &["--offset-json-file", "/nonexistent"]),
         (KPRODUCE, &[]),
         (KPRODUCE, &["--topic", "t", "--property", "null.marker=\t"]),
         (KCONSUME, &[]),
@@ -115,6 +129,8 @@ fn a_misspelt_option_is_answered_with_the_nearest_one() {
 fn an_unreachable_server_exits_with_3_and_says_which_address_refused() {
     for (tool, arguments) in [
         (KTOPICS, &["--list"][..]),
+        (KGROUPS, &["--list"]),
+        (KGROUPS, &["--describe", "--group", "g"]),
         (KPRODUCE, &["--topic", "t"]),
         (KCONSUME, &["--topic", "t", "--timeout-ms", "2000"]),
         (KPERF, &PERF),
@@ -129,6 +145,29 @@ fn an_unreachable_server_exits_with_3_and_says_which_address_refused() {
         assert!(lines[1].contains("refused"), "{tool}: {text}");
         assert!(lines[2].starts_with("  hint: "), "{tool}: {text}");
     }
+}
+
+#[test]
+fn in_kafkas_manner_kgroups_says_what_failed_on_stdout_and_exits_with_0() {
+    let output = run(KGROUPS, &["--list", "--compat", "--bootstrap-server", NOBODY]);
+
+    assert_eq!(code(&output), 0);
+    assert!(stdout(&output).starts_with("\nError: Executing consumer group command failed due to "));
+    assert!(stderr(&output).starts_with("error: cannot reach the cluster\n"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reset_that_is_neither_tried_nor_done_says_so_first() {
+    let line =
+        ["--reset-offsets", "--group", "g", "--topic", "t", "--to-latest", "--bootstrap-server", NOBODY];
+    let output = run(KGROUPS, &line);
+
+    assert_eq!(code(&output), 3);
+    assert!(
+        stderr(&output).starts_with("WARN: No action will be performed as the --execute option is missing."),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use kinglet::protocol::Uuid;
 use serde_json::{Value, json};
 
 use super::filter::DescribeFilter;
+use crate::java::{map_order, string_hash};
 use crate::output::{Shape, table};
 
 /// A topic as it is described.
@@ -247,23 +248,10 @@ fn joined<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
 }
 
-/// The order in which Kafka's tool prints names it has put into a `java.util.HashMap`: by bucket, then as they came.
-///
-/// Scripts compare the lines of `--describe` byte for byte, so the order is part of the format. `capacity` is what the map
-/// was made with; it doubles while more than three quarters are used.
+/// The order in which Kafka's tool prints names it has put into a `java.util.HashMap` of that capacity.
 fn java_map_order(names: &[&str], capacity: usize) -> Vec<usize> {
-    let mut buckets = capacity.max(1).next_power_of_two();
-    while names.len() > buckets / 4 * 3 + buckets % 4 * 3 / 4 {
-        buckets *= 2;
-    }
-    let bucket = |name: &str| {
-        let hash =
-            name.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
-        u64::from(hash ^ (hash >> 16)) & (buckets as u64 - 1)
-    };
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by_key(|&i| bucket(names[i]));
-    order
+    let hashes: Vec<u32> = names.iter().map(|name| string_hash(name)).collect();
+    map_order(&hashes, capacity)
 }
 
 #[cfg(test)]
