@@ -1,6 +1,5 @@
 //! `kapi` as a process: what it prints of a broker, and requests given as JSON.
 
-#[allow(dead_code, reason = "the other tools' tests need more of it")]
 mod local;
 
 use local::Local;

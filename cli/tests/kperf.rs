@@ -1,6 +1,5 @@
 //! `kperf` as a process: what it prints, and that what it counts is in the topic.
 
-#[allow(dead_code, reason = "the other tools' tests need more of it")]
 mod local;
 
 use local::{KCONSUME, Local, Ran};

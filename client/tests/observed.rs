@@ -36,12 +36,15 @@ async fn broker(seen: Seen, code: ErrorCode) -> Fake {
     .await
 }
 
+/// How many records, and what became of them.
+type Told = (u32, Result<Option<i64>, ErrorKind>);
+
 /// Marks records, and writes down what became of them.
 #[derive(Clone, Default)]
 struct Marker {
     name: &'static str,
     sent: Arc<AtomicUsize>,
-    told: Arc<Mutex<Vec<(u32, Result<Option<i64>, ErrorKind>)>>>,
+    told: Arc<Mutex<Vec<Told>>>,
 }
 
 impl ProducerInterceptor for Marker {

@@ -60,10 +60,9 @@ impl Site {
 
     pub(crate) async fn create(&self, topic: &str, partitions: i32) {
         let created = self.client().await.admin().create_topics([NewTopic::new(topic, partitions, 1)]).await;
-        created
-            .expect("kbroker answers")
-            .into_iter()
-            .for_each(|(_, result)| drop(result.expect("it is new")));
+        for (_, result) in created.expect("kbroker answers") {
+            result.expect("it is new");
+        }
     }
 
     pub(crate) async fn delete(&self, topic: &str) {
