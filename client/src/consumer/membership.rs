@@ -4,9 +4,11 @@
 
 mod answers;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,6 +104,8 @@ pub(super) struct Membership {
     /// The assignor of this generation.
     assignor: Option<Arc<dyn Assignor>>,
     owned: Vec<TopicPartition>,
+    /// What the user is asked to give up and has not yet: until then the group is not joined again.
+    revoking: BTreeSet<u64>,
     /// What the last assignment was, and in which generation: sticky assignors tell it, also after it was given up.
     last: (Vec<TopicPartition>, i32),
     /// The members this leader shares out to.
@@ -130,6 +134,7 @@ impl Membership {
             identity: Identity { member_id: String::new(), generation: -1 },
             assignor: None,
             owned: Vec::new(),
+            revoking: BTreeSet::new(),
             last: (Vec::new(), -1),
             members: Vec::new(),
             is_leader: false,
@@ -201,7 +206,7 @@ impl Membership {
             });
         }
         match self.state {
-            State::Out if !self.topics.is_empty() => Some(self.prepare()),
+            State::Out if !self.topics.is_empty() && self.revoking.is_empty() => Some(self.prepare()),
             State::Stable if self.rejoin.is_some() => Some(self.prepare()),
             _ => self.heartbeat(now),
         }
@@ -230,6 +235,7 @@ impl Membership {
     fn revoke(&mut self, partitions: Vec<TopicPartition>, lost: bool) -> Action {
         self.state = State::Revoking;
         self.era += 1;
+        self.revoking.insert(self.era);
         Action::Revoke { era: self.era, partitions, lost }
     }
 

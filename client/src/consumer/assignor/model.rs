@@ -15,12 +15,7 @@ type Shares = HashMap<String, Vec<TopicPartition>>;
 
 /// Runs `check` with many random sources; `KINGLET_SEED` repeats one.
 fn with_seeds(check: impl Fn(&mut World)) {
-    let first = std::env::var("KINGLET_SEED").ok().and_then(|seed| seed.parse().ok());
-    let count = std::env::var("KINGLET_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(300);
-    let start = first.unwrap_or_else(|| crate::rng::start() as u64);
-    let seeds = start..start + if first.is_some() { 1 } else { count };
-    println!("seeds {seeds:?}; KINGLET_SEED=<seed> repeats one");
-    for seed in seeds {
+    for seed in crate::rng::seeds() {
         for equal in [true, false] {
             check(&mut World::new(seed, equal));
         }

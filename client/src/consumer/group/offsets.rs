@@ -58,15 +58,23 @@ impl Group {
         &self,
         offsets: &[(TopicPartition, OffsetAndMetadata)],
     ) -> Result<()> {
+        self.commit_as(&self.identity(), offsets).await
+    }
+
+    /// As [`commit`](Self::commit), of what was done as this member.
+    pub(super) async fn commit_as(
+        &self,
+        first: &Identity,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Result<()> {
         if offsets.is_empty() {
             return Ok(());
         }
         let _order = self.gate.lock().await;
-        let first = self.identity();
         let attempts = async {
             let mut failures = 0;
             loop {
-                match self.commit_once(&first, offsets).await {
+                match self.commit_once(first, offsets).await {
                     Err(error) if error.is_retriable() => self.pause(&mut failures, &error).await,
                     result => return result,
                 }

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use super::Group;
 use super::offsets::OffsetAndMetadata;
+use crate::consumer::membership::Identity;
 use crate::consumer::progress::Progress;
 use crate::consumer::{Shared, start};
 use crate::{Error, ErrorKind, Position, Result, TopicPartition, clock};
@@ -31,6 +32,8 @@ impl Group {
     /// Takes partitions from the user. Nothing of them is handed out from now on; what was, the user may finish within
     /// the window.
     pub(super) async fn revoke(&self, shared: &Arc<Shared>, partitions: Vec<TopicPartition>, lost: bool) {
+        // What is done counts for the generation in which it was done: in the next one somebody else may be further.
+        let identity = self.identity();
         self.lock().pending.retain(|at| !partitions.contains(at));
         let taken = shared.with(|buffer| buffer.take_away(&partitions));
         // Whoever closes the consumer is done with it.
@@ -64,7 +67,7 @@ impl Group {
             let commits = to_commit(taken);
             // As long as the window, and a little for one that is used up.
             let limit = left.max(Duration::from_secs(1));
-            match timeout(limit, self.commit_done(&commits)).await {
+            match timeout(limit, self.commit_done_as(&identity, &commits)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn!(group = self.id, %error, "what is done is not committed"),
                 Err(_) => warn!(group = self.id, ?limit, "what is done is not committed in time"),
@@ -161,8 +164,12 @@ impl Group {
 
     /// Commits, and notes that it is done.
     pub(in crate::consumer) async fn commit_done(&self, commits: &Commits) -> Result<()> {
+        self.commit_done_as(&self.identity(), commits).await
+    }
+
+    async fn commit_done_as(&self, identity: &Identity, commits: &Commits) -> Result<()> {
         let offsets: Vec<_> = commits.iter().map(|(at, _, offset)| (at.clone(), offset.clone())).collect();
-        self.commit(&offsets).await?;
+        self.commit_as(identity, &offsets).await?;
         commits.iter().for_each(|(_, progress, offset)| progress.on_committed(offset.offset));
         Ok(())
     }

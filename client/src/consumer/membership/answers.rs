@@ -156,7 +156,8 @@ impl Membership {
 
     /// The user has given up what it was asked to.
     pub(in crate::consumer) fn on_revoked(&mut self, era: u64) {
-        if era != self.era || self.state != State::Revoking {
+        self.revoking.remove(&era);
+        if !self.revoking.is_empty() || self.state != State::Revoking {
             return;
         }
         self.state =

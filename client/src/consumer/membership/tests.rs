@@ -272,9 +272,12 @@ fn a_user_that_stalls_makes_way_and_comes_back_when_it_goes_on() {
     assigned(&mut member, now);
     member.on_stalled();
     assert!(matches!(member.next(now), Some(Action::Leave(_))));
-    assert!(revoked(&mut member, now).2, "others have it at once");
+    let (era, _, lost) = revoked(&mut member, now);
+    assert!(lost, "others have it at once");
     assert!(member.next(now).is_none());
     member.on_progress();
+    assert!(member.next(now).is_none(), "not before the user has given it up");
+    member.on_revoked(era);
     assert_eq!(join(&mut member, now).1.member_id, "");
 }
 

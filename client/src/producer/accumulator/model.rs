@@ -51,16 +51,7 @@ struct Bites {
 
 #[test]
 fn whatever_fails_acked_records_are_there_once_in_order_and_every_handle_resolves() {
-    let first = std::env::var("KINGLET_SEED").ok().and_then(|seed| seed.parse().ok());
-    let count = std::env::var("KINGLET_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(300);
-    let seeds = match first {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let start = crate::rng::start() as u64;
-            start..start + count
-        }
-    };
-    println!("seeds {seeds:?}; KINGLET_SEED=<seed> repeats one");
+    let seeds = crate::rng::seeds();
     let single = seeds.clone().count() == 1;
     let mut bites = Bites::default();
     for seed in seeds {
