@@ -237,6 +237,21 @@ async fn a_topic_that_is_created_after_the_subscription_is_read_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_partitions_are_read_even_if_the_leader_does_not_read_their_topic() {
+    let site = Site::start();
+    site.create("a", 1).await;
+    site.create("b", 1).await;
+    let settings = [("metadata.max.age.ms", "50")];
+    let leader = site.member("g", &settings).await.consumer(["a"]).await.expect("it joins");
+    soon("it leads", || leader.assignment().len() == 1).await;
+    let other = site.member("g", &settings).await.consumer(["b"]).await.expect("it joins");
+    soon("the other has its own", || other.assignment().len() == 1).await;
+    site.grow("b", 3).await;
+    soon("and what comes to it", || other.assignment().len() == 3).await;
+    assert_eq!(leader.assignment().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_partition_has_a_consumer_of_its_own_that_ends_when_it_goes_to_another_member() {
     let site = Site::start();
     site.create("t", 2).await;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kinglet::admin::NewTopic;
+use kinglet::admin::{NewPartitions, NewTopic};
 use kinglet::{Client, Config, Consumer, Record};
 use kinglet_harness::binaries::{Binaries, Kbroker};
 use tempfile::TempDir;
@@ -68,6 +68,15 @@ impl Site {
     pub(crate) async fn delete(&self, topic: &str) {
         let deleted = self.client().await.admin().delete_topics([topic]).await;
         deleted.expect("kbroker answers").into_iter().for_each(|(_, result)| result.expect("it is there"));
+    }
+
+    /// Gives a topic more partitions.
+    pub(crate) async fn grow(&self, topic: &str, partitions: i32) {
+        let grown =
+            self.client().await.admin().create_partitions([NewPartitions::to(topic, partitions)]).await;
+        for (_, result) in grown.expect("kbroker answers") {
+            result.expect("it is there");
+        }
     }
 
     /// Sends these numbers, spread over the partitions by number.

@@ -39,8 +39,12 @@ impl Topics {
 
 impl Group {
     /// The topics of a subscription that exist now, asking the cluster. A topic that is named need not exist yet.
-    pub(super) async fn topics(&self, topics: &Topics) -> Result<Vec<Arc<str>>> {
+    /// Also asks for the `others`, without more.
+    pub(super) async fn topics(&self, topics: &Topics, others: &[Arc<str>]) -> Result<Vec<Arc<str>>> {
         let core = &self.core;
+        if !others.is_empty() {
+            self.partitions(others).await?;
+        }
         match topics {
             Topics::Names(names) => {
                 let wanted: Vec<&str> = names.iter().map(|name| &**name).collect();

@@ -39,6 +39,8 @@ pub(in crate::consumer) struct Task {
     refresh_due: Instant,
     /// It was said that topics are missing.
     misses: bool,
+    /// What all members read, as far as this one has shared out: the leader notices new partitions for everybody.
+    group_topics: Vec<Arc<str>>,
     /// What there was to share out when this leader last did.
     shared_out: TopicPartitions,
     committing: bool,
@@ -73,6 +75,7 @@ impl Task {
             refreshing: false,
             refresh_due: now,
             misses: false,
+            group_topics: Vec::new(),
             shared_out: TopicPartitions::default(),
             committing: false,
             activity: (0, now),
@@ -122,8 +125,8 @@ impl Task {
         if let Some(topics) = self.topics.clone() {
             if now >= self.refresh_due && !self.refreshing {
                 self.refreshing = true;
-                let group = self.group.clone();
-                self.events.spawn(async move { Event::Topics(group.topics(&topics).await) });
+                let (group, others) = (self.group.clone(), self.others());
+                self.events.spawn(async move { Event::Topics(group.topics(&topics, &others).await) });
             }
             if !self.refreshing {
                 next = next.min(self.refresh_due);
@@ -190,6 +193,7 @@ impl Task {
                 self.events.spawn(async move { Event::Joined(era, group.call(&request, lane, limit).await) });
             }
             Action::Look(era, topics) => {
+                self.group_topics.clone_from(&topics);
                 self.events.spawn(async move { Event::Looked(era, group.partitions(&topics).await) });
             }
             Action::Sync(era, request) => {
@@ -233,9 +237,8 @@ impl Task {
     fn assign(&mut self, partitions: Vec<TopicPartition>) {
         let generation = self.group.identity().generation;
         info!(group = self.group.id, generation, ?partitions, "joined");
-        if let Some(topics) = self.with(|membership| membership.topics().to_vec()) {
-            self.shared_out = self.group.known_partitions(&topics);
-        }
+        let own = self.with(|membership| membership.topics().to_vec()).unwrap_or_default();
+        self.shared_out = self.group.known_partitions(&self.watched(own));
         if partitions.is_empty() {
             return;
         }
@@ -272,11 +275,25 @@ impl Task {
         }
     }
 
+    /// The topics that only other members read, if this one shares out.
+    fn others(&self) -> Vec<Arc<str>> {
+        let leads = self.with(|membership| membership.is_leader()).unwrap_or(false);
+        let own = self.with(|membership| membership.topics().to_vec()).unwrap_or_default();
+        let all = self.group_topics.iter().filter(|topic| leads && !own.contains(topic));
+        all.cloned().collect()
+    }
+
+    /// The topics whose partitions this member looks after.
+    fn watched(&self, mut own: Vec<Arc<str>>) -> Vec<Arc<str>> {
+        own.extend(self.others());
+        own
+    }
+
     fn on_topics(&mut self, result: Result<Vec<Arc<str>>>, now: Instant) {
         self.refreshing = false;
         match result {
             Ok(topics) => {
-                let partitions = self.group.known_partitions(&topics);
+                let partitions = self.group.known_partitions(&self.watched(topics.clone()));
                 let absent: Vec<_> =
                     topics.iter().filter(|topic| partitions.partition_count(topic).is_none()).collect();
                 let max_age = self.group.core.config.duration("metadata.max.age.ms");
