@@ -84,6 +84,12 @@ impl Attributes {
         Self(self.0 | Self::TRANSACTIONAL)
     }
 
+    /// The same flags, with the time at which tombstones may go as base timestamp.
+    #[must_use]
+    pub const fn with_delete_horizon(self) -> Self {
+        Self(self.0 | Self::DELETE_HORIZON)
+    }
+
     /// The same flags, for a control record.
     #[must_use]
     pub const fn with_control(self) -> Self {

@@ -29,9 +29,11 @@ pub mod files;
 pub mod header;
 pub mod legacy;
 pub mod record;
+pub mod retain;
 
 pub use batch::{Batch, BatchError, Depth, Records, validate};
 pub use builder::{BatchBuilder, Seal, set_log_append_time, set_producer};
 pub use compression::{CompressError, Compression, DecompressError, compress, decompress};
 pub use header::{Attributes, BatchHeader, HEADER_LEN, LOG_OVERHEAD, MAGIC_AT, TimestampType, peek_size};
 pub use record::{HeaderIter, RecordIter, RecordRef};
+pub use retain::retain;
