@@ -145,6 +145,7 @@ impl Broker {
         for bound in bound {
             handle.serve(bound, stopping.clone());
         }
+        handle.tasks.spawn(shard::cleaner::run(Arc::clone(&handle.storage), stopping.clone()));
         handle.tasks.spawn(tick(Arc::clone(&handle.storage), stopping));
         handle.ready_in = clock::now().duration_since(started);
         Ok(handle)

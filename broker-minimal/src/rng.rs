@@ -13,6 +13,11 @@ pub(crate) fn uuid() -> Uuid {
     }
 }
 
+/// Secret numbers for hashing what clients choose.
+pub(crate) fn seeds() -> [u64; 2] {
+    rand::rng().random()
+}
+
 /// A random version 4 UUID in its usual spelling, for ids of members.
 pub(crate) fn suffix() -> String {
     let bytes: u128 = rand::rng().random();

@@ -23,7 +23,8 @@ const HOUR: i64 = 60 * 60 * 1000;
 
 #[test]
 fn every_key_of_the_table_is_observed_here() {
-    let tests = concat!(include_str!("config.rs"), include_str!("group_configs.rs"));
+    let tests =
+        concat!(include_str!("config.rs"), include_str!("group_configs.rs"), include_str!("cleaner.rs"));
     let missing: Vec<_> =
         BROKER_KEYS.iter().map(|key| key.name).filter(|name| !tests.contains(&format!("{name}="))).collect();
     assert_eq!(missing, Vec::<&str>::new());

@@ -63,6 +63,12 @@ pub struct Config {
     pub io_threads: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval: Duration,
+    /// `log.cleaner.enable`.
+    pub cleaner_enable: bool,
+    /// `log.cleaner.backoff.ms`.
+    pub cleaner_backoff: Duration,
+    /// `log.cleaner.dedupe.buffer.size`.
+    pub cleaner_buffer_bytes: u64,
     /// What holds for a topic that says nothing.
     pub log: LogConfig,
     /// Where the data of a broker lies that keeps none; it goes with the last clone of this.
@@ -103,6 +109,9 @@ impl Default for Config {
             network_threads: 0,
             io_threads: 0,
             retention_check_interval: Duration::ZERO,
+            cleaner_enable: true,
+            cleaner_backoff: Duration::ZERO,
+            cleaner_buffer_bytes: 0,
             log: LogConfig::default(),
             temporary: None,
             port: None,
@@ -283,6 +292,9 @@ impl Config {
         self.network_threads = self.threads("num.network.threads", 3);
         self.io_threads = self.threads("num.io.threads", 8);
         self.retention_check_interval = self.duration("log.retention.check.interval.ms");
+        self.cleaner_enable = self.boolean("log.cleaner.enable");
+        self.cleaner_backoff = self.duration("log.cleaner.backoff.ms");
+        self.cleaner_buffer_bytes = u64::try_from(self.number("log.cleaner.dedupe.buffer.size")).unwrap_or(0);
         self.log = topic::resolve(self, &Overrides::new());
         Ok(())
     }

@@ -58,7 +58,7 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     kept("compression.lz4.level", Kind::Int(1, 17), "9", "Level of lz4, when the broker recompresses."),
     kept("compression.type", CODECS, "producer", "The codec that batches are stored with; here always the producer's."),
     kept("compression.zstd.level", Kind::Int(-131_072, 22), "3", "Level of zstd, when the broker recompresses."),
-    kept("delete.retention.ms", Kind::long(0), "86400000", "How long compaction keeps a tombstone."),
+    key("delete.retention.ms", Kind::long(0), "86400000", &[("log.cleaner.delete.retention.ms", 1)], "How long compaction keeps a tombstone."),
     key("file.delete.delay.ms", Kind::long(0), "60000", &[("log.segment.delete.delay.ms", 1)], "How long a dropped segment's files stay for readers that have them open."),
     key("flush.messages", Kind::long(1), MAX, &[("log.flush.interval.messages", 1)], "Unflushed records at which an append waits for the disk."),
     key("flush.ms", Kind::long(0), MAX, &[("log.flush.interval.ms", 1)], "How long a record may stay unflushed."),
@@ -67,13 +67,13 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     kept("leader.replication.throttled.replicas", Kind::List(&[]), "", "Replicas whose serving of followers is throttled."),
     kept("local.retention.bytes", Kind::long(-2), "-2", "Bytes kept on this broker's disk with tiered storage."),
     kept("local.retention.ms", Kind::long(-2), "-2", "Milliseconds kept on this broker's disk with tiered storage."),
-    kept("max.compaction.lag.ms", Kind::long(1), MAX, "How long a record may stay uncompacted."),
+    key("max.compaction.lag.ms", Kind::long(1), MAX, &[("log.cleaner.max.compaction.lag.ms", 1)], "How long a record may stay uncompacted."),
     key("max.message.bytes", Kind::int(0), "1048588", &[("message.max.bytes", 1)], "Bytes of a record batch at most, as sent."),
     key("message.timestamp.after.max.ms", Kind::long(0), "3600000", &[("log.message.timestamp.after.max.ms", 1)], "How far a record's time may lie in the future."),
     key("message.timestamp.before.max.ms", Kind::long(0), MAX, &[("log.message.timestamp.before.max.ms", 1)], "How far a record's time may lie in the past."),
     key("message.timestamp.type", TIMESTAMPS, "CreateTime", &[("log.message.timestamp.type", 1)], "Whose clock a record's time is: the producer's or the broker's."),
-    kept("min.cleanable.dirty.ratio", Kind::Double(0.0, 1.0), "0.5", "Share of uncompacted bytes at which compaction starts."),
-    kept("min.compaction.lag.ms", Kind::long(0), "0", "How long a record stays uncompacted at least."),
+    key("min.cleanable.dirty.ratio", Kind::Double(0.0, 1.0), "0.5", &[("log.cleaner.min.cleanable.ratio", 1)], "Share of uncompacted bytes at which compaction starts."),
+    key("min.compaction.lag.ms", Kind::long(0), "0", &[("log.cleaner.min.compaction.lag.ms", 1)], "How long a record stays uncompacted at least."),
     kept("min.insync.replicas", Kind::int(1), "1", "Replicas that must have a record before acks=all is answered."),
     kept("preallocate", Kind::Boolean, "false", "Whether a segment's file is made in full size at once."),
     kept("remote.log.copy.disable", Kind::Boolean, "false", "Whether tiered storage copies no more."),
@@ -182,9 +182,13 @@ pub(crate) fn resolve(config: &Config, overrides: &Overrides) -> LogConfig {
     let size = |name: &str, default: u32| text(name).parse().unwrap_or(default);
     let kafka = LogConfig::default();
     let policy = text("cleanup.policy");
+    let compact = list(&policy).any(|word| word == "compact");
+    let max_compaction_lag_ms = number("max.compaction.lag.ms", kafka.max_compaction_lag_ms);
+    let segment_ms = number("segment.ms", kafka.segment_ms);
     LogConfig {
         segment_bytes: size("segment.bytes", kafka.segment_bytes),
-        segment_ms: number("segment.ms", kafka.segment_ms),
+        // A segment that stays open cannot be compacted.
+        segment_ms: if compact { segment_ms.min(max_compaction_lag_ms) } else { segment_ms },
         segment_jitter_ms: kafka.segment_jitter_ms,
         index_interval_bytes: size("index.interval.bytes", kafka.index_interval_bytes),
         retention_ms: number("retention.ms", kafka.retention_ms),
@@ -199,10 +203,22 @@ pub(crate) fn resolve(config: &Config, overrides: &Overrides) -> LogConfig {
         flush_messages: number("flush.messages", kafka.flush_messages),
         flush_ms: number("flush.ms", kafka.flush_ms),
         delete: list(&policy).any(|word| word == "delete"),
-        compact: list(&policy).any(|word| word == "compact"),
+        compact,
+        min_cleanable_dirty_ppm: ppm(&text("min.cleanable.dirty.ratio"))
+            .unwrap_or(kafka.min_cleanable_dirty_ppm),
+        min_compaction_lag_ms: number("min.compaction.lag.ms", kafka.min_compaction_lag_ms),
+        max_compaction_lag_ms,
+        delete_retention_ms: number("delete.retention.ms", kafka.delete_retention_ms),
         file_delete_delay_ms: number("file.delete.delay.ms", kafka.file_delete_delay_ms),
         producer_id_expiration_ms: config.number("producer.id.expiration.ms"),
     }
+}
+
+/// A fraction in millionths; `None` if it is none.
+fn ppm(fraction: &str) -> Option<u32> {
+    let ppm = fraction.parse::<f64>().ok()? * 1e6;
+    // Rounded text is a whole number, which a cast would have to promise.
+    format!("{ppm:.0}").parse().ok()
 }
 
 #[cfg(test)]

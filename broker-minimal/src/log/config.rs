@@ -36,6 +36,14 @@ pub struct LogConfig {
     pub delete: bool,
     /// `cleanup.policy` contains `compact`.
     pub compact: bool,
+    /// `min.cleanable.dirty.ratio`, in millionths: compaction starts above it.
+    pub min_cleanable_dirty_ppm: u32,
+    /// `min.compaction.lag.ms`: younger records are not compacted.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: older ones are, whatever the ratio.
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long a tombstone stays once what it deletes is gone.
+    pub delete_retention_ms: i64,
     /// `file.delete.delay.ms`: how long a dropped segment's files stay, renamed, for readers that still send them.
     pub file_delete_delay_ms: i64,
     /// `producer.id.expiration.ms`.
@@ -60,6 +68,10 @@ impl Default for LogConfig {
             flush_ms: i64::MAX,
             delete: true,
             compact: false,
+            min_cleanable_dirty_ppm: 500_000,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * HOUR_MS,
             file_delete_delay_ms: 60_000,
             producer_id_expiration_ms: 24 * HOUR_MS,
         }

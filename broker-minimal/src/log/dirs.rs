@@ -19,6 +19,7 @@ const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const FIRST_DIRTY: &str = "cleaner-offset-checkpoint";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,8 @@ pub struct Checkpoints {
     pub log_starts: Vec<OffsetEntry>,
     /// What is committed.
     pub high_watermarks: Vec<OffsetEntry>,
+    /// What is compacted.
+    pub first_dirty: Vec<OffsetEntry>,
 }
 
 /// All data directories of this broker, locked for it.
@@ -171,6 +174,7 @@ impl LogDir {
             (RECOVERY_POINTS, &checkpoints.recovery_points),
             (LOG_STARTS, &checkpoints.log_starts),
             (HIGH_WATERMARKS, &checkpoints.high_watermarks),
+            (FIRST_DIRTY, &checkpoints.first_dirty),
         ];
         for (name, entries) in files {
             let path = self.path.join(name);
@@ -192,6 +196,7 @@ impl LogDir {
         let recovery_points = self.load(RECOVERY_POINTS)?;
         let log_starts = self.load(LOG_STARTS)?;
         let high_watermarks = self.load(HIGH_WATERMARKS)?;
+        let first_dirty = self.load(FIRST_DIRTY)?;
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.path).map_err(disk(&self.path))? {
             let entry = entry.map_err(disk(&self.path))?;
@@ -216,6 +221,7 @@ impl LogDir {
                     clean: self.was_clean,
                     recovery_point: saved(&recovery_points),
                     log_start: saved(&log_starts),
+                    first_dirty: saved(&first_dirty),
                 },
                 high_watermark: saved(&high_watermarks),
                 topic_id: checkpoint::read_topic_id(&path).map_err(disk(&path))?,

@@ -274,7 +274,9 @@ impl Log {
             // A segment without timestamps, or one that cannot be read, is as old as its file.
             let newest = segment.newest().ok().map(|newest| newest.timestamp).filter(|newest| *newest >= 0);
             let newest_ms = newest.unwrap_or_else(|| modified_ms(&segment.path(LOG), now_ms));
-            if !retention.takes(&SegmentAge { end_offset, size: segment.size(), newest_ms }, now_ms) {
+            let is_active = index + 1 == self.segments.len();
+            let age = SegmentAge { end_offset, size: segment.size(), newest_ms, is_active };
+            if !retention.takes(&age, now_ms) {
                 break;
             }
             count += 1;
@@ -291,7 +293,6 @@ impl Log {
 
     /// Takes the oldest segments out of the log. Their files stay for a while for readers that still send them.
     pub(super) fn drop_oldest(&mut self, count: usize, now_ms: i64) -> Result<(), LogError> {
-        let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
         let dropped: Vec<_> = self.segments.drain(..count).collect();
         self.start = self.start.max(self.segments.first().map_or(self.end, |first| first.base()));
         let mut paths = Vec::new();
@@ -306,8 +307,14 @@ impl Log {
                 }
             }
         }
-        self.doomed.push(Doomed { due_ms, paths });
+        self.doom(paths, now_ms);
         self.truncate_epochs_start()
+    }
+
+    /// Removes files when nobody is likely to open them any more.
+    pub(super) fn doom(&mut self, paths: Vec<PathBuf>, now_ms: i64) {
+        let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+        self.doomed.push(Doomed { due_ms, paths });
     }
 
     /// The epoch history begins where the log does.
@@ -332,7 +339,10 @@ impl Log {
 
 fn remove_all(paths: &[PathBuf]) {
     for path in paths {
-        if let Err(error) = std::fs::remove_file(path) {
+        // A segment that was cleaned twice in this time left one name for both.
+        if let Err(error) = std::fs::remove_file(path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
             tracing::warn!(path = %path.display(), %error, "dropped segment stays until the next start");
         }
     }

@@ -6,6 +6,8 @@
 
 mod append;
 mod checkpoint;
+mod cleaning;
+mod compact;
 mod config;
 mod dirs;
 mod epochs;
@@ -21,6 +23,7 @@ mod recovery;
 mod retention;
 mod scan;
 mod segment;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod truncate;
@@ -31,6 +34,7 @@ use std::sync::Arc;
 use kinglet_protocol::Uuid;
 
 pub use append::Appended;
+pub use cleaning::{CleanError, CleanJob, CleanLimits, CleanReport, Cleaned};
 pub use config::LogConfig;
 pub use dirs::{Checkpoints, DirError, FoundPartition, LogDir, LogDirs, remove_partition};
 pub use error::{AppendError, LogError, ReadError};
@@ -45,6 +49,7 @@ use flush::Unflushed;
 use producers::Producers;
 use recent::Recent;
 use segment::Segment;
+use swap::CleanerState;
 
 /// The log of one partition.
 #[derive(Debug)]
@@ -61,6 +66,7 @@ pub struct Log {
     epochs: Epochs,
     producers: Producers,
     recent: Recent,
+    cleaner: CleanerState,
     unflushed: Unflushed,
     /// Files of dropped segments, renamed, with the time at which they go.
     doomed: Vec<flush::Doomed>,
@@ -98,6 +104,7 @@ impl Log {
             epochs: Epochs::default(),
             producers: Producers::default(),
             recent: Recent::default(),
+            cleaner: CleanerState::default(),
             unflushed: Unflushed::new(0),
             doomed: Vec::new(),
             swept_ms: 0,

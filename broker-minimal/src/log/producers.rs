@@ -205,6 +205,12 @@ impl Producers {
         }
     }
 
+    /// The last offset of each producer: its batch has the sequence that the next one follows.
+    pub(super) fn last_offsets(&self) -> HashMap<i64, i64> {
+        let last = |(id, producer): (&i64, &Producer)| Some((*id, producer.newest()?.last_offset));
+        self.by_id.iter().filter_map(last).collect()
+    }
+
     /// No producer is remembered.
     pub(super) fn is_empty(&self) -> bool {
         self.by_id.is_empty()

@@ -30,6 +30,8 @@ pub struct Recovery {
     pub recovery_point: i64,
     /// The first offset that may be read; 0 when nothing is known.
     pub log_start: i64,
+    /// Everything before it was compacted; 0 when nothing is known.
+    pub first_dirty: i64,
 }
 
 /// What opening a log found and did.
@@ -58,6 +60,7 @@ impl Log {
         now_ms: i64,
     ) -> Result<(Self, RecoveryReport), LogError> {
         let disk = |source| LogError::Disk { path: dir.to_path_buf(), source };
+        super::swap::finish_swaps(dir).map_err(disk)?;
         let segments = list_segments(dir, config.index_interval_bytes).map_err(disk)?;
         let topic_id = checkpoint::read_topic_id(dir).map_err(disk)?;
         let mut log = Self::assemble(Arc::from(dir), topic_id, config, segments);
@@ -80,6 +83,7 @@ impl Log {
             log.restart_at(known_start)?;
         }
         log.start = known_start;
+        log.set_first_dirty(recovery.first_dirty);
         log.truncate_epochs_start()?;
         log.producers.expire(now_ms, log.config.producer_id_expiration_ms);
         log.swept_ms = now_ms;

@@ -11,6 +11,8 @@ pub(super) struct SegmentAge {
     pub(super) size: u64,
     /// Its largest record timestamp; the file's time of modification when no record has one.
     pub(super) newest_ms: i64,
+    /// It is appended to.
+    pub(super) is_active: bool,
 }
 
 /// The limits of one partition.
@@ -45,7 +47,8 @@ impl Retention {
 
     /// Whether the segment goes; the active one may go too, and the log rolls first then.
     pub(super) fn takes(&mut self, segment: &SegmentAge, now_ms: i64) -> bool {
-        let is_empty = segment.size == 0;
+        // One that compaction emptied must not keep those behind it.
+        let is_empty = segment.is_active && segment.size == 0;
         if is_empty || segment.end_offset > self.limits.high_watermark {
             return false;
         }
@@ -73,7 +76,9 @@ mod tests {
 
     /// Four segments of 100 records and 1,000 bytes, the newest records at 1,000, 2,000, 3,000 and 4,000 ms.
     fn segments() -> Vec<SegmentAge> {
-        (1..=4).map(|i| SegmentAge { end_offset: i * 100, size: 1_000, newest_ms: i * 1_000 }).collect()
+        let age =
+            |i: i64| SegmentAge { end_offset: i * 100, size: 1_000, newest_ms: i * 1_000, is_active: i == 4 };
+        (1..=4).map(age).collect()
     }
 
     #[test]
@@ -110,7 +115,14 @@ mod tests {
 
     #[test]
     fn an_empty_active_segment_stays() {
-        let empty = [SegmentAge { end_offset: 0, size: 0, newest_ms: 0 }];
+        let empty = [SegmentAge { end_offset: 0, size: 0, newest_ms: 0, is_active: true }];
         assert_eq!(expired(&empty, &Limits { retention_ms: 0, ..NO_LIMIT }, i64::MAX), 0);
+    }
+
+    #[test]
+    fn a_segment_that_compaction_emptied_keeps_nothing_behind_it() {
+        let mut segments = segments();
+        segments[0].size = 0;
+        assert_eq!(expired(&segments, &Limits { retention_ms: 500, ..NO_LIMIT }, 2_501), 2);
     }
 }

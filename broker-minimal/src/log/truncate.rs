@@ -72,6 +72,7 @@ impl Log {
     fn after_truncation(&mut self) -> Result<(), LogError> {
         self.recent.clear();
         self.unflushed.on_truncate(self.end);
+        self.cleaner.first_dirty = self.cleaner.first_dirty.min(self.active().base());
         let dir = Arc::clone(&self.dir);
         let disk = |source| LogError::Disk { path: dir.to_path_buf(), source };
         if self.epochs.truncate_end(self.end) {

@@ -7,8 +7,10 @@ use kinglet_protocol::records::Batch;
 use kinglet_protocol::{ErrorCode, Uuid};
 use tokio::sync::{Notify, oneshot};
 
+use super::cleaner::Candidate;
 use crate::log::{
-    AppendError, Appended, FileSlice, FlushJob, LogConfig, LogError, Recovery, RecoveryReport, SegmentStart,
+    AppendError, Appended, CleanError, CleanReport, Cleaned, FileSlice, FlushJob, LogConfig, LogError,
+    Recovery, RecoveryReport, SegmentStart,
 };
 
 /// A partition, by the id of its topic: a topic that is deleted and made again is another one.
@@ -43,6 +45,24 @@ pub(crate) enum Command {
     Retain {
         now_ms: i64,
     },
+    /// Asks for the partition that the log cleaner should take next.
+    PlanCleaning {
+        now_ms: i64,
+        reply: oneshot::Sender<Option<Candidate>>,
+    },
+    /// Puts a cleaned segment in the place of those it was made from.
+    SwapCleaned {
+        id: PartitionId,
+        cleaned: Cleaned,
+        now_ms: i64,
+        reply: oneshot::Sender<Result<(), CleanError>>,
+    },
+    /// A pass of the cleaner has ended.
+    Cleaned {
+        id: PartitionId,
+        now_ms: i64,
+        result: Result<CleanReport, CleanError>,
+    },
     Flushed {
         id: PartitionId,
         job: FlushJob,
@@ -71,6 +91,16 @@ pub(crate) enum AppendFailure {
     NotHere,
     /// The log refused.
     Log(AppendError),
+}
+
+/// What a produce answers for a failed append.
+impl AppendFailure {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotHere => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            Self::Log(error) => AppendError::code(error),
+        }
+    }
 }
 
 /// Asks for records of several partitions at once.
@@ -192,4 +222,6 @@ pub(crate) struct Checkpoint {
     /// Only where the files do not tell it: the entry would outlive the topic and hide records of the next one.
     pub(crate) log_start_offset: Option<i64>,
     pub(crate) high_watermark: i64,
+    /// Where the cleaner goes on, of a partition that is compacted.
+    pub(crate) first_dirty: Option<i64>,
 }

@@ -1,5 +1,6 @@
 //! The shard threads: each owns the partitions that hash to it and does their file work. Nobody else touches a log.
 
+pub(crate) mod cleaner;
 pub(crate) mod command;
 mod flusher;
 pub(crate) mod storage;

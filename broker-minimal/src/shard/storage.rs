@@ -221,6 +221,7 @@ fn by_dir(checkpoints: &[Checkpoint]) -> BTreeMap<&Path, Checkpoints> {
         files.recovery_points.push(entry(at.recovery_point));
         files.log_starts.extend(at.log_start_offset.map(entry));
         files.high_watermarks.push(entry(at.high_watermark));
+        files.first_dirty.extend(at.first_dirty.map(entry));
     }
     by_dir
 }

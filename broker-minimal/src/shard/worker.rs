@@ -6,14 +6,14 @@ use std::sync::Arc;
 use kinglet_protocol::ErrorCode;
 use tokio::sync::{Notify, mpsc};
 
+use super::cleaner::Candidate;
 use super::command::{
     Append, AppendFailure, Checkpoint, Command, DeleteRecords, FindEpochEnd, FindOffset, FoundOffset,
     NewReplica, OffsetAt, Open, PartitionId, Read, ReadAt, ReadRecords, ReadReply,
 };
 use super::flusher::{Flusher, Task};
 use crate::log::{
-    AppendError, FirstBatch, Log, LogError, ReadError, Recovery, RecoveryReport, SegmentStart,
-    TimestampOffset,
+    CleanError, FirstBatch, Log, LogError, ReadError, Recovery, RecoveryReport, SegmentStart, TimestampOffset,
 };
 use crate::replica::partition::{Effect, Partition};
 
@@ -86,6 +86,18 @@ impl Worker {
             }
             Command::Tick { now_ms } => self.tick(now_ms),
             Command::Retain { now_ms } => self.retain(now_ms),
+            Command::PlanCleaning { now_ms, reply } => {
+                let _gone = reply.send(self.plan_cleaning(now_ms));
+            }
+            Command::SwapCleaned { id, cleaned, now_ms, reply } => {
+                let replica = self.replicas.get_mut(&id).ok_or(CleanError::Changed);
+                let _gone = reply.send(replica.and_then(|replica| replica.log.swap_in(&cleaned, now_ms)));
+            }
+            Command::Cleaned { id, now_ms, result } => {
+                if let Some(replica) = self.replicas.get_mut(&id) {
+                    replica.log.on_cleaned(result, now_ms);
+                }
+            }
             Command::Flushed { id, job, result } => {
                 // A failure is logged where the log goes offline.
                 if let Some(replica) = self.replicas.get_mut(&id) {
@@ -284,6 +296,25 @@ impl Worker {
         }
     }
 
+    /// The dirtiest partition here.
+    fn plan_cleaning(&mut self, now_ms: i64) -> Option<Candidate> {
+        let mut best: Option<Candidate> = None;
+        for (&id, replica) in &mut self.replicas {
+            let job = match replica.log.plan_cleaning(now_ms, replica.core.high_watermark()) {
+                Ok(Some(job)) => job,
+                Ok(None) => continue,
+                Err(error) => {
+                    let (topic, partition) = (&replica.topic, id.index);
+                    tracing::warn!(topic, partition, %error, "log not cleaned: it is served as it is");
+                    replica.log.hold_cleaning();
+                    continue;
+                }
+            };
+            best = Some(Candidate { id, topic: replica.topic.clone(), job }.or_dirtier(best));
+        }
+        best
+    }
+
     fn checkpoints(&self) -> Vec<Checkpoint> {
         self.replicas
             .iter()
@@ -352,6 +383,7 @@ impl Replica {
             recovery_point,
             log_start_offset: self.log.start_in_segment(),
             high_watermark: self.core.high_watermark(),
+            first_dirty: self.log.first_dirty_offset(),
         }
     }
 }
@@ -366,14 +398,4 @@ fn create(what: &NewReplica) -> Result<Log, LogError> {
             .map_err(|source| LogError::Disk { path: what.dir.clone(), source })?;
     }
     Log::create(&what.dir, what.id.topic, what.config.clone())
-}
-
-/// What a produce answers for a failed append.
-impl AppendFailure {
-    pub(crate) fn code(&self) -> ErrorCode {
-        match self {
-            Self::NotHere => ErrorCode::NOT_LEADER_OR_FOLLOWER,
-            Self::Log(error) => AppendError::code(error),
-        }
-    }
 }

@@ -87,7 +87,12 @@ fn partitions_are_found_with_their_saved_offsets() {
         let topic = "web-logs".to_owned();
         vec![kinglet_protocol::records::files::OffsetEntry { topic, partition: 0, offset }]
     };
-    let saved = Checkpoints { recovery_points: entry(7), log_starts: entry(3), high_watermarks: entry(9) };
+    let saved = Checkpoints {
+        recovery_points: entry(7),
+        log_starts: entry(3),
+        high_watermarks: entry(9),
+        first_dirty: entry(5),
+    };
     dirs.dirs()[0].save(&saved).expect("the disk takes it");
     dirs.dirs()[0].mark_clean().expect("the disk takes it");
     std::fs::create_dir(paths[0].join("old-0.0123456789abcdef0123456789abcdef-delete")).expect("a leftover");
@@ -101,7 +106,7 @@ fn partitions_are_found_with_their_saved_offsets() {
         partition: 0,
         topic_id: ID,
         path: paths[0].join("web-logs-0"),
-        recovery: Recovery { clean: true, recovery_point: 7, log_start: 3 },
+        recovery: Recovery { clean: true, recovery_point: 7, log_start: 3, first_dirty: 5 },
         high_watermark: 9,
     };
     assert_eq!(found[0], expected);

@@ -1,5 +1,6 @@
 //! The log through its own API, on real files.
 
+mod cleaner;
 mod dirs;
 mod recovery;
 mod store;
@@ -50,8 +51,8 @@ impl Place {
     }
 }
 
-const CLEAN: Recovery = Recovery { clean: true, recovery_point: 0, log_start: 0 };
-const CRASHED: Recovery = Recovery { clean: false, recovery_point: 0, log_start: 0 };
+const CLEAN: Recovery = Recovery { clean: true, recovery_point: 0, log_start: 0, first_dirty: 0 };
+const CRASHED: Recovery = Recovery { clean: false, recovery_point: 0, log_start: 0, first_dirty: 0 };
 
 /// A batch as a producer sends it: these values, the first at `timestamp`, each a millisecond later.
 fn batch_at(timestamp: i64, values: &[&str]) -> Batch {
