@@ -93,6 +93,11 @@ impl Group {
         self.lock().membership.as_ref().map_or_else(nobody, Membership::identity)
     }
 
+    /// Whether it shares partitions with others, at present or soon.
+    fn is_member(&self) -> bool {
+        self.lock().membership.is_some()
+    }
+
     /// The consumer ends: partitions are given up, what is done is committed, the group is left.
     pub(super) fn close(&self) {
         self.lock().closing = true;

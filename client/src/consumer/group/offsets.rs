@@ -89,6 +89,10 @@ impl Group {
         offsets: &[(TopicPartition, OffsetAndMetadata)],
     ) -> Result<()> {
         let identity = self.identity();
+        if self.is_member() && identity.generation < 0 {
+            // Without a generation the coordinator would take it for a consumer that is no member.
+            return Err(self.too_late());
+        }
         // In another generation somebody else may own a partition, and be further.
         let same = identity == *first;
         let offsets: Vec<_> = offsets.iter().filter(|(at, _)| same || self.owns(at)).collect();
