@@ -4,6 +4,7 @@
 
 mod keys;
 mod properties;
+mod reset;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::{Error, ErrorKind, Result};
 use keys::Kind;
 
 pub use properties::parse_properties;
+pub(crate) use reset::Reset;
 
 /// How to reach a cluster and how to behave there.
 ///
@@ -226,7 +228,8 @@ impl Config {
                 class.strip_prefix("internals.").unwrap_or(class).to_ascii_lowercase()
             }
             Kind::OneOf(_) => value.to_ascii_lowercase(),
-            Kind::Text | Kind::Int(..) | Kind::Release => value.to_owned(),
+            Kind::Reset if !value.contains(':') => value.to_ascii_lowercase(),
+            Kind::Text | Kind::Int(..) | Kind::Release | Kind::Reset => value.to_owned(),
         };
         if let Some(wanted) = key.kind.refuse(&value) {
             let error = Error::new(ErrorKind::Config, format!("{}={value} is not valid", key.name));
@@ -271,6 +274,11 @@ impl Config {
     pub(crate) fn pinned_release(&self) -> Option<Release> {
         let asked = self.flag("api.version.request");
         if asked { None } else { self.text("broker.version.fallback").parse().ok() }
+    }
+
+    /// Where to begin without an offset. It was checked when it was set.
+    pub(crate) fn reset(&self) -> Reset {
+        reset::parse(self.text("auto.offset.reset")).unwrap_or(Reset::Latest)
     }
 
     /// The servers to ask first.

@@ -15,6 +15,8 @@ pub(super) enum Kind {
     OneOf(&'static [&'static str]),
     /// A release of Kafka.
     Release,
+    /// Where to go on: a word or a duration.
+    Reset,
 }
 
 /// One key.
@@ -95,7 +97,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "auto.commit.interval.ms" MS, "5000", "how often";
     "exclude.internal.topics" Kind::Bool, "true", "whether a pattern leaves out internal topics";
     "client.rack" Kind::Text, "", "where this client is: told to the group, for assignors that know racks";
-    "auto.offset.reset" Kind::OneOf(&["earliest", "latest", "none"]), "latest", "where to go on when a position is outside of its partition";
+    "auto.offset.reset" Kind::Reset, "latest", "earliest, latest, none, or by_duration:PT1H and the like (KIP-1106): where to go on when a position is outside of its partition";
     "isolation.level" Kind::OneOf(&["read_uncommitted", "read_committed"]), "read_uncommitted", "whether records of aborted transactions are seen";
     "fetch.min.bytes" BYTES, "1", "the broker waits until it has this much";
     "fetch.max.wait.ms" MS, "500", "… or until this time is over";
@@ -169,6 +171,9 @@ impl Kind {
             Self::Release => {
                 value.parse::<Release>().err().map(|_| "a release of Kafka, like 0.9.0.1 or 2.8".to_owned())
             }
+            Self::Reset => super::reset::parse(value)
+                .is_none()
+                .then(|| "earliest, latest, none, or by_duration: and a duration like PT1H".to_owned()),
             Self::OneOf(words) => (!words.contains(&value)).then(|| format!("one of {}", words.join(", "))),
             Self::Int(low, high) => match value.parse::<i64>() {
                 Ok(n) if (low..=high).contains(&n) => None,

@@ -16,6 +16,7 @@ use super::buffer::Buffer;
 use super::cursor::{Ask, Asks};
 use super::upgrade::{trouble, upgrade};
 use crate::admin::OffsetInfo;
+use crate::config::Reset;
 use crate::metadata::{Cluster, Wanted};
 use crate::net::Lane;
 use crate::protocol::ErrorCode;
@@ -39,14 +40,22 @@ pub(super) struct Settings {
     pub(super) max_bytes: i32,
     pub(super) isolation: i8,
     /// Where to go on when a position is outside of its partition.
-    pub(super) reset: Option<Position>,
+    pub(super) reset: Reset,
     pub(super) check_crcs: bool,
 }
 
 impl Settings {
     /// Where to go on when a position is outside of its partition, or there is none.
     pub(super) fn reset(&self) -> Option<Position> {
-        self.reset
+        match self.reset {
+            Reset::Earliest => Some(Position::Beginning),
+            Reset::Latest => Some(Position::End),
+            Reset::None => None,
+            Reset::Back(time) => {
+                let back = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+                Some(Position::Timestamp(clock::unix_ms().saturating_sub(back).max(0)))
+            }
+        }
     }
 }
 

@@ -23,11 +23,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         max_wait_ms: config.int32("fetch.max.wait.ms").unwrap_or_default(),
         max_bytes: config.int32("fetch.max.bytes").unwrap_or(i32::MAX),
         isolation: isolation(config),
-        reset: match config.text("auto.offset.reset") {
-            "earliest" => Some(Position::Beginning),
-            "latest" => Some(Position::End),
-            _ => None,
-        },
+        reset: config.reset(),
         check_crcs: config.flag("check.crcs"),
     }
 }

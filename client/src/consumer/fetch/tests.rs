@@ -39,7 +39,7 @@ fn ask(offset: i64) -> Ask {
     Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000, grown: false }
 }
 
-fn settings(reset: Option<Position>) -> Settings {
+fn settings(reset: Reset) -> Settings {
     Settings { min_bytes: 1, max_wait_ms: 1, max_bytes: 1000, isolation: 0, reset, check_crcs: true }
 }
 
@@ -54,7 +54,7 @@ fn out_of_range() -> PartitionData {
 
 #[test]
 fn an_offset_out_of_range_takes_nothing_away_that_was_fetched_before() {
-    for reset in [Some(Position::End), None] {
+    for reset in [Reset::Latest, Reset::None] {
         let (mut buffer, now, settings) = (buffer(), start(), settings(reset));
         on_partition(&mut buffer, &settings, &ask(5), &found(&[one(5, -1, None)]), now).unwrap();
         on_partition(&mut buffer, &settings, &ask(6), &out_of_range(), now).unwrap();
@@ -64,6 +64,7 @@ fn an_offset_out_of_range_takes_nothing_away_that_was_fetched_before() {
         assert_eq!(share.next_offset, 6);
         let result = on_partition(&mut buffer, &settings, &ask(6), &out_of_range(), now);
         let lookup = buffer.cursors.get(0).unwrap().lookup;
-        assert_eq!((result.is_ok(), lookup), (reset.is_some(), reset));
+        let to = (reset == Reset::Latest).then_some(Position::End);
+        assert_eq!((result.is_ok(), lookup), (to.is_some(), to));
     }
 }
