@@ -78,7 +78,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "max.in.flight.requests.per.connection" Kind::Int(1, 1000), "5", "Produce requests under way at a broker";
     "compression.type" Kind::OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]), "none", "codec of the batches";
     "compression.gzip.level" Kind::Int(-1, 9), "", "level of gzip";
-    "compression.lz4.level" Kind::Int(1, 17), "", "level of lz4";
+    "compression.lz4.level" Kind::Int(1, 17), "", "level of lz4: checked, but all levels write as the fastest does";
     "compression.zstd.level" Kind::Int(-131_072, 22), "", "level of zstd";
     "delivery.timeout.ms" MS, "120000", "how long a record may take, retries included";
     "retries" MS, "2147483647", "how often a batch is sent again";
