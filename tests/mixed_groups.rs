@@ -159,8 +159,11 @@ impl<'a> Run<'a> {
             if Instant::now() >= until {
                 break;
             }
+            // One stays: a group without members is shared by nobody.
             self.kill(&[Kind::Ours]).await;
-            self.leave(Kind::C).await;
+            if self.members.len() > 1 {
+                self.leave(Kind::C).await;
+            }
         }
         stop.send(()).expect("it still feeds");
         self.tally.records = feeding.await.expect("the feeder ends in order");
