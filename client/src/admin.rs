@@ -17,8 +17,8 @@ use crate::{Error, Result, rng};
 pub use cluster::{BrokerInfo, ClusterDescription};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
 pub use groups::{
-    CommittedOffset, GroupDescription, GroupFilter, GroupListing, GroupMember, GroupOffsets, GroupState,
-    GroupType, MemberToRemove,
+    GroupDescription, GroupFilter, GroupListing, GroupMember, GroupOffsets, GroupState, GroupType,
+    MemberToRemove,
 };
 pub use offsets::OffsetInfo;
 pub use topics::{NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicInfo, TopicListing};

@@ -29,8 +29,6 @@ use shared::Shared;
 pub use assignor::{Assignor, Member, TopicPartitions};
 pub use batch::{Batch, Iter};
 pub(crate) use fetch::VERSION_MAX;
-pub use group::OffsetAndMetadata;
-pub(crate) use group::{COMMIT_VERSION_MAX, FETCH_VERSION_MAX};
 pub(crate) use listener::Listener;
 pub use listener::RebalanceListener;
 pub use partitions::PartitionConsumer;

@@ -27,6 +27,7 @@ pub mod admin;
 pub mod blocking;
 mod client;
 mod clock;
+mod committed;
 mod config;
 pub mod consumer;
 mod coordinator;
@@ -41,10 +42,10 @@ mod uses;
 
 pub use admin::Admin;
 pub use client::{Client, Target};
+pub use committed::OffsetAndMetadata;
 pub use config::{Acks, Config, UnknownKey, parse_properties};
 pub use consumer::{
-    Assignment, Assignor, Batch, Consumer, GroupMetadata, OffsetAndMetadata, PartitionConsumer,
-    RebalanceListener, Subscription,
+    Assignment, Assignor, Batch, Consumer, GroupMetadata, PartitionConsumer, RebalanceListener, Subscription,
 };
 pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
 pub use kinglet_protocol as protocol;

@@ -2,7 +2,7 @@
 
 use crate::protocol::messages as m;
 use crate::protocol::{ApiKey, Request, VersionRange};
-use crate::{consumer, producer};
+use crate::{committed, consumer, producer};
 
 /// The requests that this library sends by itself, and in which versions; the broker has the choice among them. By
 /// [`Client::request`](crate::Client::request) every declared message can be sent, in every version.
@@ -10,8 +10,8 @@ pub fn api_versions() -> Vec<(ApiKey, VersionRange)> {
     vec![
         up_to::<m::ProduceRequest>(producer::VERSION_MAX),
         up_to::<m::FetchRequest>(consumer::VERSION_MAX),
-        up_to::<m::OffsetCommitRequest>(consumer::COMMIT_VERSION_MAX),
-        up_to::<m::OffsetFetchRequest>(consumer::FETCH_VERSION_MAX),
+        up_to::<m::OffsetCommitRequest>(committed::VERSION_MAX),
+        up_to::<m::OffsetFetchRequest>(committed::VERSION_MAX),
         all::<m::JoinGroupRequest>(),
         all::<m::SyncGroupRequest>(),
         all::<m::HeartbeatRequest>(),

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fake::{Fake, Script};
-use kinglet::admin::{CommittedOffset, GroupFilter, GroupOffsets, GroupState, GroupType, MemberToRemove};
+use kinglet::OffsetAndMetadata;
+use kinglet::admin::{GroupFilter, GroupOffsets, GroupState, GroupType, MemberToRemove};
 use kinglet::protocol::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
 use kinglet::protocol::messages::embedded::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicPartitionConsumerProtocolAssignment,
@@ -90,7 +91,7 @@ async fn a_coordinator_that_loads_or_has_moved_is_found_and_asked_again() {
     let groups = ["a", "b"].map(GroupOffsets::all);
     let results = admin.list_group_offsets(groups).await.unwrap();
 
-    let expected = CommittedOffset { offset: 40, leader_epoch: Some(5), metadata: "noted".to_owned() };
+    let expected = OffsetAndMetadata { offset: 40, leader_epoch: Some(5), metadata: "noted".to_owned() };
     for ((group, result), name) in results.into_iter().zip(["a", "b"]) {
         assert_eq!(group, name);
         let offsets: Vec<_> = result.unwrap().into_iter().map(|(at, offset)| (at, offset.unwrap())).collect();
@@ -133,7 +134,7 @@ async fn an_offset_that_cannot_be_committed_fails_alone() {
         })
     })
     .await;
-    let offsets = (0..2).map(|partition| (TopicPartition::new("t", partition), CommittedOffset::new(3)));
+    let offsets = (0..2).map(|partition| (TopicPartition::new("t", partition), OffsetAndMetadata::from(3)));
 
     let results = admin.alter_group_offsets("g", offsets).await.unwrap();
 

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use kinglet::admin::{CommittedOffset, GroupDescription, GroupOffsets};
+use kinglet::OffsetAndMetadata;
+use kinglet::admin::{GroupDescription, GroupOffsets};
 use kinglet::{Admin, Position, TopicPartition};
 
 use super::render::{Described, OffsetRow};
@@ -12,7 +13,7 @@ use crate::java::{CAPACITY, in_map_order, partition_hash};
 use crate::tool::warn;
 
 /// What a group has committed, in the order of Kafka's tool; `None` where the broker knows a partition, but no offset.
-pub(super) type Committed = Vec<(TopicPartition, Option<CommittedOffset>)>;
+pub(super) type Committed = Vec<(TopicPartition, Option<OffsetAndMetadata>)>;
 
 /// These groups with their members, by name; all of them or a failure.
 pub(super) async fn describe(admin: &Admin, groups: Vec<String>) -> Result<Vec<GroupDescription>, Stop> {
@@ -103,7 +104,7 @@ fn rows(
     committed: Committed,
     ends: &HashMap<TopicPartition, i64>,
 ) -> Vec<OffsetRow> {
-    let by_partition: HashMap<&TopicPartition, &CommittedOffset> =
+    let by_partition: HashMap<&TopicPartition, &OffsetAndMetadata> =
         committed.iter().filter_map(|(at, offset)| Some((at, offset.as_ref()?))).collect();
     let row = |at: &TopicPartition, member| OffsetRow {
         at: at.clone(),
@@ -174,8 +175,8 @@ mod tests {
             assignment_epoch: None,
         };
         let committed = vec![
-            (at("u", 0), Some(CommittedOffset::new(7))),
-            (at("t", 0), Some(CommittedOffset::new(1))),
+            (at("u", 0), Some(OffsetAndMetadata::from(7))),
+            (at("t", 0), Some(OffsetAndMetadata::from(1))),
             (at("t", 1), None),
         ];
         let ends = HashMap::from([(at("t", 0), 4), (at("t", 1), 5), (at("u", 0), 9)]);

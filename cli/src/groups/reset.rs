@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kinglet::admin::{CommittedOffset, GroupState};
+use kinglet::OffsetAndMetadata;
+use kinglet::admin::GroupState;
 use kinglet::protocol::ErrorCode;
 use kinglet::{Admin, Position, TopicPartition};
 
@@ -274,7 +275,7 @@ impl Reset<'_> {
     }
 
     async fn commit(&self, group: &str, offsets: &Offsets) -> Result<(), Stop> {
-        let new = offsets.iter().map(|(at, offset)| (at.clone(), CommittedOffset::new(*offset)));
+        let new = offsets.iter().map(|(at, offset)| (at.clone(), OffsetAndMetadata::from(*offset)));
         let what = format!("cannot set the offsets of group '{group}'");
         let results = self.admin.alter_group_offsets(group, new).await;
         let results = results.map_err(|error| Stop::of(&error, what.as_str(), Worded::Message))?;
@@ -293,7 +294,7 @@ impl Reset<'_> {
         Err(Stop::failed(failure, said))
     }
 
-    async fn committed(&self, group: &str) -> Result<Vec<(TopicPartition, Option<CommittedOffset>)>, Stop> {
+    async fn committed(&self, group: &str) -> Result<Vec<(TopicPartition, Option<OffsetAndMetadata>)>, Stop> {
         Ok(committed(self.admin, vec![group.to_owned()]).await?.remove(group).unwrap_or_default())
     }
 

@@ -13,5 +13,5 @@ mod state;
 pub use describe::{GroupDescription, GroupMember};
 pub use list::{GroupFilter, GroupListing};
 pub use members::MemberToRemove;
-pub use offsets::{CommittedOffset, GroupOffsets};
+pub use offsets::GroupOffsets;
 pub use state::{GroupState, GroupType};

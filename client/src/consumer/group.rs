@@ -20,8 +20,6 @@ use crate::protocol::ErrorCode;
 use crate::{Config, Error, ErrorKind, Result, TopicPartition, clock};
 
 pub(super) use lookup::Topics;
-pub use offsets::OffsetAndMetadata;
-pub(crate) use offsets::{COMMIT_VERSION_MAX, FETCH_VERSION_MAX};
 pub(super) use rebalance::{Commits, to_commit};
 pub(super) use task::Task;
 

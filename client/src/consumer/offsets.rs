@@ -1,7 +1,8 @@
 //! What a consumer asks of offsets: seeking, looking up, committing.
 
 use super::group::{Commits, to_commit};
-use super::{Consumer, Group, GroupMetadata, OffsetAndMetadata, OffsetAndTimestamp, not_assigned};
+use super::{Consumer, Group, GroupMetadata, OffsetAndTimestamp, not_assigned};
+use crate::committed::OffsetAndMetadata;
 use crate::{Error, ErrorKind, Position, Result, TopicPartition};
 
 impl Consumer {

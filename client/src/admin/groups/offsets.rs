@@ -6,44 +6,18 @@ use std::time::Duration;
 use super::coordinators::{Answers, is_of_coordinator};
 use crate::admin::{Admin, result};
 use crate::client::Target;
+use crate::committed::{self, Fetched, OffsetAndMetadata, by_topic};
 use crate::protocol::ErrorCode;
-use crate::protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::protocol::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use crate::protocol::messages::offset_fetch::{
-    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics, OffsetFetchResponsePartition,
-    OffsetFetchResponseTopic,
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
-use crate::protocol::messages::{
-    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse,
-};
+use crate::protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest};
 use crate::protocol::releases::{Origin, Release};
 use crate::{Error, ErrorKind, PerItem, Result, TopicPartition};
 
-/// The last version of OffsetCommit and OffsetFetch that speaks of topics by name.
-const OFFSETS_VERSION_MAX: i16 = 9;
 /// The oldest version of OffsetFetch that can ask for everything a group has committed (KIP-88).
 const ALL_FROM: i16 = 2;
-/// The oldest version of OffsetFetch that asks for several groups at once (KIP-709).
-const GROUPS_FROM: i16 = 8;
-
-/// A committed position.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CommittedOffset {
-    /// The offset of the next record to read.
-    pub offset: i64,
-    /// The epoch of the leader that wrote the last record that was read, if the committer knew it (KIP-320).
-    pub leader_epoch: Option<i32>,
-    /// What the committer noted beside it; by default at most 4096 bytes (`offset.metadata.max.bytes`).
-    pub metadata: String,
-}
-
-impl CommittedOffset {
-    /// This offset, and nothing beside it.
-    pub fn new(offset: i64) -> Self {
-        Self { offset, ..Self::default() }
-    }
-}
-
 /// Whose committed offsets are asked for, and of which partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupOffsets {
@@ -64,7 +38,7 @@ impl GroupOffsets {
 }
 
 /// What a group has committed; `None` for a partition without an offset.
-type Committed = PerItem<TopicPartition, Option<CommittedOffset>>;
+type Committed = PerItem<TopicPartition, Option<OffsetAndMetadata>>;
 
 impl Admin {
     /// The committed offsets of groups, for each in the broker's order. A group that does not exist has none. Offsets
@@ -74,7 +48,7 @@ impl Admin {
     pub async fn list_group_offsets(
         &self,
         groups: impl IntoIterator<Item = GroupOffsets>,
-    ) -> Result<PerItem<String, PerItem<TopicPartition, Option<CommittedOffset>>>> {
+    ) -> Result<PerItem<String, PerItem<TopicPartition, Option<OffsetAndMetadata>>>> {
         let wanted: Vec<GroupOffsets> = groups.into_iter().collect();
         let wanted = &wanted;
         let names = wanted.iter().map(|wanted| wanted.group.clone()).collect();
@@ -88,13 +62,18 @@ impl Admin {
     pub async fn alter_group_offsets(
         &self,
         group: &str,
-        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
+        offsets: impl IntoIterator<Item = (TopicPartition, OffsetAndMetadata)>,
     ) -> Result<PerItem<TopicPartition, ()>> {
-        let offsets: Vec<(TopicPartition, CommittedOffset)> = offsets.into_iter().collect();
-        let request = commit(group, &offsets);
+        let offsets: Vec<(TopicPartition, OffsetAndMetadata)> = offsets.into_iter().collect();
+        // No member and no generation: that is how the coordinator knows a consumer without a group.
+        let request = OffsetCommitRequest {
+            group_id: group.to_owned(),
+            topics: committed::commit_topics(&offsets),
+            ..Default::default()
+        };
         let ask = async |broker| {
             let connection = self.core.connection(&Target::Broker(broker)).await?;
-            let version = connection.version::<OffsetCommitRequest>(OFFSETS_VERSION_MAX)?;
+            let version = connection.version::<OffsetCommitRequest>(committed::VERSION_MAX)?;
             let answer = connection.call_version(&request, version, Duration::ZERO).await?;
             let codes: HashMap<TopicPartition, ErrorCode> = answer
                 .topics
@@ -126,14 +105,13 @@ impl Admin {
         partitions: impl IntoIterator<Item = TopicPartition>,
     ) -> Result<PerItem<TopicPartition, ()>> {
         let partitions: Vec<TopicPartition> = partitions.into_iter().collect();
-        let by_topic = by_topic(&partitions);
         let topic = |(name, indexes): (String, Vec<i32>)| {
             let partition = |partition_index| OffsetDeleteRequestPartition { partition_index };
             OffsetDeleteRequestTopic { name, partitions: indexes.into_iter().map(partition).collect() }
         };
         let request = OffsetDeleteRequest {
             group_id: group.to_owned(),
-            topics: by_topic.into_iter().map(topic).collect(),
+            topics: by_topic(&partitions).into_iter().map(topic).collect(),
         };
         let ask = async |broker| {
             let answer = self.core.request(&request, &Target::Broker(broker)).await?;
@@ -158,7 +136,7 @@ impl Admin {
         wanted: &[GroupOffsets],
     ) -> Result<Answers<Committed>> {
         let connection = self.core.connection(&Target::Broker(broker)).await?;
-        let version = connection.version::<OffsetFetchRequest>(OFFSETS_VERSION_MAX)?;
+        let version = connection.version::<OffsetFetchRequest>(committed::VERSION_MAX)?;
         let wanted: Vec<&GroupOffsets> =
             wanted.iter().filter(|wanted| groups.contains(&wanted.group)).collect();
         if version < ALL_FROM && wanted.iter().any(|wanted| wanted.partitions.is_none()) {
@@ -166,15 +144,20 @@ impl Admin {
             return Err(connection.too_old("all committed offsets of a group", origin));
         }
         let mut answers = Answers::new();
-        if version >= GROUPS_FROM {
+        if version >= committed::GROUPS_FROM {
             let request = fetch_many(&wanted);
             let answer = connection.call_version(&request, version, Duration::ZERO).await?;
-            answers.extend(answers_of(answer));
+            for fetched in committed::fetched(answer, version) {
+                let group = fetched.group.clone();
+                answers.insert(group.clone(), committed_by(&group, fetched));
+            }
         } else {
             for wanted in wanted {
                 let request = fetch_one(wanted);
                 let answer = connection.call_version(&request, version, Duration::ZERO).await?;
-                answers.insert(wanted.group.clone(), answer_of(&wanted.group, answer));
+                for fetched in committed::fetched(answer, version) {
+                    answers.insert(wanted.group.clone(), committed_by(&wanted.group, fetched));
+                }
             }
         }
         Ok(answers)
@@ -204,93 +187,17 @@ fn fetch_one(wanted: &GroupOffsets) -> OffsetFetchRequest {
     }
 }
 
-fn answers_of(answer: OffsetFetchResponse) -> impl Iterator<Item = (String, Result<Committed>)> {
-    answer.groups.into_iter().map(|group| {
-        let topics = group.topics.into_iter().flat_map(|topic| {
-            let name: std::sync::Arc<str> = topic.name.into();
-            topic.partitions.into_iter().map(move |p| {
-                let at = TopicPartition::new(name.clone(), p.partition_index);
-                committed(at, p.committed_offset, p.committed_leader_epoch, p.metadata, p.error_code)
-            })
-        });
-        let result = committed_all(&group.group_id, group.error_code, topics);
-        (group.group_id, result)
-    })
-}
-
-fn answer_of(group: &str, answer: OffsetFetchResponse) -> Result<Committed> {
-    let partitions = answer.topics.into_iter().flat_map(|topic: OffsetFetchResponseTopic| {
-        let name: std::sync::Arc<str> = topic.name.into();
-        topic.partitions.into_iter().map(move |p: OffsetFetchResponsePartition| {
-            let at = TopicPartition::new(name.clone(), p.partition_index);
-            committed(at, p.committed_offset, p.committed_leader_epoch, p.metadata, p.error_code)
-        })
-    });
-    committed_all(group, answer.error_code, partitions)
-}
-
 /// Before version 2 the codes of the group stand beside each partition.
-fn committed_all(
-    group: &str,
-    code: ErrorCode,
-    partitions: impl Iterator<Item = (TopicPartition, Result<Option<CommittedOffset>>)>,
-) -> Result<Committed> {
-    if let Err(code) = code.ok() {
+fn committed_by(group: &str, fetched: Fetched) -> Result<Committed> {
+    let moved = fetched.partitions.iter().map(|(_, code, _)| *code).find(|code| is_of_coordinator(*code));
+    if let Some(code) = fetched.code.ok().err().or(moved) {
         return Err(Error::broker(code, format_args!("group {group}")));
     }
-    let committed: Committed = partitions.collect();
-    let moved = committed.iter().find_map(|(_, result)| {
-        result.as_ref().err().filter(|error| error.code().is_some_and(is_of_coordinator)).cloned()
-    });
-    moved.map_or(Ok(committed), Err)
-}
-
-fn committed(
-    at: TopicPartition,
-    offset: i64,
-    leader_epoch: i32,
-    metadata: Option<String>,
-    code: ErrorCode,
-) -> (TopicPartition, Result<Option<CommittedOffset>>) {
-    let leader_epoch = (leader_epoch >= 0).then_some(leader_epoch);
-    let committed = CommittedOffset { offset, leader_epoch, metadata: metadata.unwrap_or_default() };
-    let outcome = result(code, None, &at.to_string(), (offset >= 0).then_some(committed));
-    (at, outcome)
-}
-
-fn commit(group: &str, offsets: &[(TopicPartition, CommittedOffset)]) -> OffsetCommitRequest {
-    let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
-    for (at, committed) in offsets {
-        let partition = OffsetCommitRequestPartition {
-            partition_index: at.partition,
-            committed_offset: committed.offset,
-            committed_leader_epoch: committed.leader_epoch.unwrap_or(-1),
-            committed_metadata: Some(committed.metadata.clone()),
-            ..Default::default()
-        };
-        match topics.iter_mut().find(|topic| topic.name == *at.topic) {
-            Some(topic) => topic.partitions.push(partition),
-            None => topics.push(OffsetCommitRequestTopic {
-                name: at.topic.to_string(),
-                partitions: vec![partition],
-                ..Default::default()
-            }),
-        }
-    }
-    // No member and no generation: that is how the coordinator knows a consumer without a group.
-    OffsetCommitRequest { group_id: group.to_owned(), topics, ..Default::default() }
-}
-
-/// The partitions' numbers under their topics, both in the order in which they were named.
-fn by_topic(partitions: &[TopicPartition]) -> Vec<(String, Vec<i32>)> {
-    let mut topics: Vec<(String, Vec<i32>)> = Vec::new();
-    for at in partitions {
-        match topics.iter_mut().find(|(name, _)| *name == *at.topic) {
-            Some((_, indexes)) => indexes.push(at.partition),
-            None => topics.push((at.topic.to_string(), vec![at.partition])),
-        }
-    }
-    topics
+    let outcome = |(at, code, offset): (TopicPartition, ErrorCode, OffsetAndMetadata)| {
+        let outcome = result(code, None, &at.to_string(), (offset.offset >= 0).then_some(offset));
+        (at, outcome)
+    };
+    Ok(fetched.partitions.into_iter().map(outcome).collect())
 }
 
 /// The result of each partition that was asked about.

@@ -8,7 +8,7 @@ use tokio::time::{timeout, timeout_at};
 use tracing::{info, warn};
 
 use super::Group;
-use super::offsets::OffsetAndMetadata;
+use crate::committed::OffsetAndMetadata;
 use crate::consumer::membership::Identity;
 use crate::consumer::progress::Progress;
 use crate::consumer::{Shared, start};
