@@ -20,12 +20,12 @@ use kinglet::protocol::messages::offset_fetch::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use kinglet::protocol::messages::{
-    DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-    LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, OffsetCommitRequest,
-    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
+    DescribeGroupsRequest, DescribeGroupsResponse, FetchRequest, FindCoordinatorRequest,
+    FindCoordinatorResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
 };
 use kinglet::protocol::{Data, ErrorCode};
-use kinglet::{Admin, Client, Config, ErrorKind, TopicPartition};
+use kinglet::{Admin, Assignment, Client, Config, ErrorKind, Position, TopicPartition};
 
 /// Broker 1 coordinates every group.
 fn coordinating(script: Script, newest: i16) -> Script {
@@ -141,6 +141,33 @@ async fn an_offset_that_cannot_be_committed_fails_alone() {
     let codes: Vec<_> =
         results.into_iter().map(|(at, result)| (at.partition, result.err().and_then(|e| e.code()))).collect();
     assert_eq!(codes, [(0, None), (1, Some(ErrorCode::UNKNOWN_MEMBER_ID))]);
+}
+
+#[tokio::test]
+async fn a_commit_between_two_generations_is_tried_again_and_one_of_a_stranger_is_not() {
+    let codes = [ErrorCode::REBALANCE_IN_PROGRESS, ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID];
+    let asked = AtomicUsize::new(0);
+    let (fake, _) = broker(3, |script| {
+        // Reading is no part of it: whoever fetches is not answered.
+        script.on::<FetchRequest>(12, |_| None).on::<OffsetCommitRequest>(7, move |_| {
+            let error_code = codes[asked.fetch_add(1, Ordering::Relaxed)];
+            let partition = OffsetCommitResponsePartition { partition_index: 0, error_code };
+            let name = "t".to_owned();
+            let topic = OffsetCommitResponseTopic { name, partitions: vec![partition], ..Default::default() };
+            Some(OffsetCommitResponse { topics: vec![topic], ..Default::default() })
+        })
+    })
+    .await;
+    let config = Config::new(&fake.address).group_id("g").set("retry.backoff.ms", "5").unwrap();
+    let at = TopicPartition::new("t", 0);
+    let given = Assignment::partitions([(at.clone(), Position::Offset(0))]);
+    let consumer = Client::connect(config).await.unwrap().consumer(given).await.unwrap();
+
+    consumer.commit_offsets([(at.clone(), 5.into())]).await.unwrap();
+    let error = consumer.commit_offsets([(at, 6.into())]).await.unwrap_err();
+
+    assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_MEMBER_ID));
+    assert_eq!(fake.asked::<OffsetCommitRequest>(), 3);
 }
 
 #[tokio::test]

@@ -233,7 +233,8 @@ impl Group {
     }
 }
 
-/// Whether the same request may succeed a little later.
+/// Whether the same request may succeed a little later. Between two generations nothing is taken; in the next one a commit
+/// counts again, unless another owns the partition.
 fn may_pass(error: &Error) -> bool {
-    error.is_retriable()
+    error.is_retriable() || error.code() == Some(ErrorCode::REBALANCE_IN_PROGRESS)
 }
