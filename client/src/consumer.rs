@@ -11,6 +11,7 @@ mod membership;
 mod offsets;
 mod partitions;
 mod progress;
+mod session;
 mod shared;
 mod start;
 mod subscription;

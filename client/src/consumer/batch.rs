@@ -210,9 +210,12 @@ impl Aborted {
     }
 }
 
-/// How far an answer goes: bytes of whole batches, and the offset behind them. It ends in front of a damaged batch;
-/// only one at the very beginning is an error, which the next answer will bring.
-pub(super) fn extent(bytes: &[u8]) -> Result<(usize, Option<i64>), BatchError> {
+/// An offset, and the epoch of the leader that wrote the record before it, -1 if unknown.
+pub(super) type Place = (i64, i32);
+
+/// How far an answer goes: bytes of whole batches, the offset behind them and the leader epoch of the last. It ends in
+/// front of a damaged batch; only one at the very beginning is an error, which the next answer will bring.
+pub(super) fn extent(bytes: &[u8]) -> Result<(usize, Option<Place>), BatchError> {
     let (mut end, mut next) = (0, None);
     while let Some(rest) = bytes.get(end..).filter(|rest| !rest.is_empty()) {
         match whole_batch(rest) {
@@ -224,11 +227,14 @@ pub(super) fn extent(bytes: &[u8]) -> Result<(usize, Option<i64>), BatchError> {
     Ok((end, next))
 }
 
-/// Size and next offset of the first batch; `None` when the bytes end within it, which an answer may do.
-fn whole_batch(bytes: &[u8]) -> Result<Option<(usize, i64)>, BatchError> {
+/// Size, next offset and leader epoch of the first batch; `None` when the bytes end within it, which an answer may do.
+fn whole_batch(bytes: &[u8]) -> Result<Option<(usize, Place)>, BatchError> {
     match peek_size(bytes) {
         Some(size) if size > bytes.len() => Ok(None),
-        Some(size) => Ok(Some((size, BatchHeader::parse(bytes)?.next_offset()))),
+        Some(size) => {
+            let header = BatchHeader::parse(bytes)?;
+            Ok(Some((size, (header.next_offset(), header.partition_leader_epoch))))
+        }
         None if bytes.len() < LOG_OVERHEAD => Ok(None),
         None => Err(BatchError::Corrupt("a batch length below that of an empty batch")),
     }
@@ -259,7 +265,7 @@ impl Chunk {
     /// error once all in front of it is taken.
     pub(super) fn take_share(&mut self) -> Result<Option<Share>, Error> {
         let mut batches = Vec::new();
-        let (mut next_offset, before) = (self.first_offset, self.bytes.len());
+        let (mut next_offset, mut leader_epoch, before) = (self.first_offset, -1, self.bytes.len());
         while before - self.bytes.len() < SHARE {
             let (batch, hidden) = match self.take_batch() {
                 Ok(Some(taken)) => taken,
@@ -267,7 +273,7 @@ impl Chunk {
                 Ok(None) | Err(_) => break,
             };
             let header = batch.header();
-            next_offset = header.next_offset();
+            (next_offset, leader_epoch) = (header.next_offset(), header.partition_leader_epoch);
             if !hidden && header.record_count > 0 && next_offset > self.first_offset {
                 batches.push(batch);
             }
@@ -284,6 +290,7 @@ impl Chunk {
             batches,
             first_offset,
             next_offset: self.first_offset,
+            leader_epoch,
             high_watermark: self.high_watermark,
             size,
             progress: self.progress.clone(),
@@ -310,6 +317,8 @@ pub(super) struct Share {
     batches: Vec<WireBatch>,
     pub(super) first_offset: i64,
     pub(super) next_offset: i64,
+    /// Of the last batch, shown or hidden.
+    pub(super) leader_epoch: i32,
     high_watermark: i64,
     pub(super) size: usize,
     pub(super) progress: Arc<Progress>,
@@ -391,9 +400,7 @@ pub(super) mod tests {
 
     fn read(log: &[BytesMut], from: i64, aborted: Option<Aborted>) -> (Vec<i64>, i64) {
         let bytes = Bytes::from(log.concat());
-        let at = TopicPartition::new("t", 0);
-        let ask =
-            Ask { index: 0, generation: 0, at, offset: from, leader_epoch: 0, max_bytes: 0, grown: false };
+        let ask = Ask::from(from);
         let mut chunk = Chunk::new(&ask, bytes, 100, aborted, Progress::new(Arc::default()));
         let (mut offsets, mut next) = (Vec::new(), from);
         while let Some(share) = chunk.take_share().expect("it is sound") {
@@ -430,21 +437,19 @@ pub(super) mod tests {
     fn an_answer_counts_up_to_its_last_whole_batch() {
         let log = [one(0, 7, None), one(1, 7, None)].concat();
         let half = log.len() / 2;
-        assert_eq!(extent(&log), Ok((log.len(), Some(2))));
+        assert_eq!(extent(&log), Ok((log.len(), Some((2, -1)))));
         for cut in half..log.len() {
-            assert_eq!(extent(&log[..cut]), Ok((half, Some(1))), "{cut}");
+            assert_eq!(extent(&log[..cut]), Ok((half, Some((1, -1)))), "{cut}");
         }
         assert_eq!(extent(&log[..half - 1]), Ok((0, None)));
         let mut bad = log;
         bad[half + 8..half + 12].copy_from_slice(&1i32.to_be_bytes());
-        assert_eq!(extent(&bad), Ok((half, Some(1))), "what lies in front of the damage is whole");
+        assert_eq!(extent(&bad), Ok((half, Some((1, -1)))), "what lies in front of the damage is whole");
         assert!(extent(&bad[half..]).is_err(), "a length that would go round in circles");
     }
 
     fn chunk(log: &[BytesMut], aborted: Option<Aborted>) -> Chunk {
-        let at = TopicPartition::new("t", 0);
-        let ask = Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: 0, max_bytes: 0, grown: false };
-        Chunk::new(&ask, Bytes::from(log.concat()), 100, aborted, Progress::new(Arc::default()))
+        Chunk::new(&Ask::from(0), Bytes::from(log.concat()), 100, aborted, Progress::new(Arc::default()))
     }
 
     #[test]

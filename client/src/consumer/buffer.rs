@@ -49,6 +49,7 @@ impl Buffer {
     pub(super) fn add(&mut self, chunk: Chunk) {
         self.size += chunk.size;
         self.news = true;
+        self.cursors.on_served(chunk.index);
         self.chunks.push_back(chunk);
     }
 
@@ -118,7 +119,7 @@ impl Buffer {
             let share = match self.cursors.current(index, generation) {
                 Some(cursor) => match chunk.take_share() {
                     Ok(Some(share)) => {
-                        cursor.position = Some(share.next_offset);
+                        cursor.on_taken(share.next_offset, share.leader_epoch);
                         self.size -= share.size;
                         if share.is_empty() {
                             cursor.progress.skip(share.first_offset, share.next_offset);
@@ -229,7 +230,8 @@ impl Buffer {
         }
     }
 
-    fn drop_stale(&mut self) {
+    /// Drops what a position that was given up has left behind.
+    pub(super) fn drop_stale(&mut self) {
         let cursors = &mut self.cursors;
         self.chunks.retain(|chunk| cursors.current(chunk.index, chunk.generation).is_some());
         self.errors.retain(|(index, generation, _)| cursors.current(*index, *generation).is_some());
@@ -289,10 +291,8 @@ mod tests {
     #[test]
     fn an_error_comes_behind_what_was_fetched_before_it() {
         let (mut buffer, now) = (buffer(), start());
-        let at = TopicPartition::new("t", 0);
-        let ask =
-            Ask { index: 0, generation: 0, at, offset: 0, leader_epoch: -1, max_bytes: 1000, grown: false };
-        buffer.cursors.current(0, 0).unwrap().on_answer(1, Some(1));
+        let ask = Ask::from(0);
+        buffer.cursors.current(0, 0).unwrap().on_answer(1, Some((1, -1)));
         let progress = buffer.cursors.get(0).unwrap().progress.clone();
         buffer.add(Chunk::new(&ask, one(0, -1, None).freeze(), 1, None, progress));
         buffer.fail(0, 0, refused(), now, 0.5);
@@ -304,14 +304,11 @@ mod tests {
     #[test]
     fn what_lies_behind_damage_is_not_handed_out_before_the_user_said_so() {
         let mut buffer = buffer();
-        let at = TopicPartition::new("t", 0);
         let mut bad = one(0, -1, None);
         bad[16] = 9;
         for (offset, bytes) in [(0, bad), (1, one(1, -1, None))] {
-            let at = at.clone();
-            let ask =
-                Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000, grown: false };
-            buffer.cursors.current(0, 0).unwrap().on_answer(2, Some(offset + 1));
+            let ask = Ask::from(offset);
+            buffer.cursors.current(0, 0).unwrap().on_answer(2, Some((offset + 1, -1)));
             let progress = buffer.cursors.get(0).unwrap().progress.clone();
             buffer.add(Chunk::new(&ask, bytes.freeze(), 2, None, progress));
         }

@@ -1,5 +1,6 @@
 //! Where each partition is read, and which of them can be asked for now. Time and answers come in; it knows no socket.
 
+mod partition;
 #[cfg(test)]
 mod tests;
 
@@ -7,9 +8,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use partition::Cursor;
+
 use super::progress::{Progress, Watch};
 use crate::metadata::Cluster;
 use crate::net::Backoff;
+use crate::protocol::Uuid;
 use crate::{Error, Position, TopicPartition};
 
 /// All partitions of a consumer.
@@ -22,41 +26,8 @@ pub(super) struct Cursors {
     patience: Duration,
     watch: Arc<Watch>,
     tenures: u64,
-}
-
-/// One partition.
-#[derive(Debug)]
-pub(super) struct Cursor {
-    pub(super) at: TopicPartition,
-    /// It is this consumer's to read at present.
-    assigned: bool,
-    /// Counts assignments, of this partition and others.
-    tenure: u64,
-    /// It has a consumer of its own.
-    claimed: bool,
-    pub(super) progress: Arc<Progress>,
-    /// The next offset the user gets.
-    pub(super) position: Option<i64>,
-    /// The next offset to ask for: ahead of `position` by what is buffered.
-    fetch_offset: Option<i64>,
-    /// The position is to be looked up first.
-    pub(super) lookup: Option<Position>,
-    /// Answers to what was asked before a seek have another generation and are dropped.
-    pub(super) generation: u32,
-    pub(super) high_watermark: Option<i64>,
-    /// What one answer may bring; it grows when a batch does not fit.
-    max_bytes: i32,
-    grown: bool,
-    paused: bool,
-    leader: Option<i32>,
-    leader_epoch: i32,
-    /// The last leader failed: who leads is for newer metadata to say, not for what was known then.
-    stale: bool,
-    not_before: Option<Instant>,
-    failures: u32,
-    failing_since: Option<Instant>,
-    /// An error waits for the user. Nothing is asked meanwhile, or errors would pile up.
-    untold: bool,
+    /// Where the next request begins: behind what was answered last, so that each has its turn (KIP-74).
+    first: usize,
 }
 
 /// One partition to ask for.
@@ -65,11 +36,32 @@ pub(super) struct Ask {
     pub(super) index: usize,
     pub(super) generation: u32,
     pub(super) at: TopicPartition,
+    pub(super) topic_id: Uuid,
     pub(super) offset: i64,
     pub(super) leader_epoch: i32,
+    /// The epoch of the leader that wrote the record before `offset`, -1 if unknown.
+    pub(super) last_epoch: i32,
     pub(super) max_bytes: i32,
     /// Less was not enough.
     pub(super) grown: bool,
+}
+
+#[cfg(test)]
+impl Ask {
+    /// For the partition t-0, the first of its consumer.
+    pub(super) fn from(offset: i64) -> Self {
+        Self {
+            index: 0,
+            generation: 0,
+            at: TopicPartition::new("t", 0),
+            topic_id: Uuid::default(),
+            offset,
+            leader_epoch: -1,
+            last_epoch: -1,
+            max_bytes: 1000,
+            grown: false,
+        }
+    }
 }
 
 /// What can be asked now.
@@ -85,7 +77,15 @@ pub(super) struct Asks {
 
 impl Cursors {
     pub(super) fn new(retry: Backoff, patience: Duration) -> Self {
-        Self { list: Vec::new(), index: HashMap::new(), retry, patience, watch: Arc::default(), tenures: 0 }
+        Self {
+            list: Vec::new(),
+            index: HashMap::new(),
+            retry,
+            patience,
+            watch: Arc::default(),
+            tenures: 0,
+            first: 0,
+        }
     }
 
     /// Adds a partition. `Err`: it is there already.
@@ -102,28 +102,7 @@ impl Cursors {
             None => 0,
         };
         self.tenures += 1;
-        let cursor = Cursor {
-            at: at.clone(),
-            assigned: true,
-            tenure: self.tenures,
-            claimed: false,
-            progress,
-            position: from.ok(),
-            fetch_offset: from.ok(),
-            lookup: from.err(),
-            generation,
-            high_watermark: None,
-            max_bytes,
-            grown: false,
-            paused: false,
-            leader: None,
-            leader_epoch: -1,
-            stale: false,
-            not_before: None,
-            failures: 0,
-            failing_since: None,
-            untold: false,
-        };
+        let cursor = Cursor::new(at.clone(), from, max_bytes, self.tenures, generation, progress);
         match self.index.get(&at).and_then(|index| self.list.get_mut(*index)) {
             Some(place) => *place = cursor,
             None => {
@@ -147,6 +126,7 @@ impl Cursors {
         if let Some(cursor) = self.list.get_mut(index) {
             cursor.renew();
             (cursor.position, cursor.fetch_offset, cursor.lookup) = (None, None, None);
+            (cursor.position_epoch, cursor.fetch_epoch) = (-1, -1);
         }
     }
 
@@ -216,9 +196,11 @@ impl Cursors {
         busy: impl Fn(i32) -> bool,
     ) -> Asks {
         let mut asks = Asks::default();
-        let list = self.list.iter_mut().enumerate();
-        for (index, cursor) in list.filter(|(_, cursor)| cursor.assigned && !cursor.paused && !cursor.untold)
-        {
+        let count = self.list.len();
+        let first = if self.first < count { self.first } else { 0 };
+        for index in (first..count).chain(0..first) {
+            let is_open = |cursor: &&mut Cursor| cursor.assigned && !cursor.paused && !cursor.untold;
+            let Some(cursor) = self.list.get_mut(index).filter(is_open) else { continue };
             if let Some(at) = cursor.not_before.filter(|at| now < *at) {
                 asks.deadline = Some(asks.deadline.map_or(at, |deadline| deadline.min(at)));
                 continue;
@@ -231,19 +213,26 @@ impl Cursors {
             if cursor.leader.is_none() && !cursor.stale {
                 cursor.take_leader(cluster);
             }
+            if cursor.recreated {
+                continue;
+            }
             let Some(leader) = cursor.leader else {
                 asks.refresh = true;
                 continue;
             };
-            if busy(leader) {
+            cursor.nearby.take_if(|(broker, until)| now >= *until || cluster.broker(*broker).is_none());
+            let broker = cursor.nearby.map_or(leader, |(broker, _)| broker);
+            if busy(broker) {
                 continue;
             }
-            asks.by_broker.entry(leader).or_default().push(Ask {
+            asks.by_broker.entry(broker).or_default().push(Ask {
                 index,
                 generation: cursor.generation,
                 at: cursor.at.clone(),
+                topic_id: cursor.topic_id,
                 offset,
                 leader_epoch: cursor.leader_epoch,
+                last_epoch: cursor.fetch_epoch,
                 max_bytes: cursor.max_bytes,
                 grown: cursor.grown,
             });
@@ -256,6 +245,34 @@ impl Cursors {
         for cursor in self.list.iter_mut().filter(|cursor| cursor.leader.is_none()) {
             cursor.stale = false;
             cursor.take_leader(cluster);
+        }
+    }
+
+    /// Partitions whose topic was deleted and created again since their position was taken: there, it means nothing. What
+    /// is done in the old topic counts no more.
+    pub(super) fn take_recreated(&mut self) -> Vec<(usize, u32, TopicPartition)> {
+        let mut found = Vec::new();
+        for (index, cursor) in self.list.iter_mut().enumerate().filter(|(_, cursor)| cursor.recreated) {
+            cursor.recreated = false;
+            if cursor.assigned {
+                cursor.progress = Progress::new(self.watch.clone());
+                cursor.reset(Position::Beginning);
+                found.push((index, cursor.generation, cursor.at.clone()));
+            }
+        }
+        found
+    }
+
+    /// An answer brought records of it.
+    pub(super) fn on_served(&mut self, index: usize) {
+        self.first = index + 1;
+    }
+
+    /// The position is behind a record of this leader epoch, as whoever committed it says.
+    pub(super) fn on_epoch(&mut self, at: &TopicPartition, leader_epoch: i32) {
+        let cursor = self.index.get(at).and_then(|index| self.list.get_mut(*index));
+        if let Some(cursor) = cursor {
+            (cursor.position_epoch, cursor.fetch_epoch) = (leader_epoch, leader_epoch);
         }
     }
 
@@ -286,7 +303,7 @@ impl Cursors {
     ) -> Option<Error> {
         let (retry, patience) = (self.retry, self.patience);
         let cursor = self.current(index, generation)?;
-        (cursor.leader, cursor.stale) = (None, true);
+        (cursor.leader, cursor.stale, cursor.nearby) = (None, true, None);
         cursor.failures += 1;
         cursor.not_before = Some(now + retry.delay(cursor.failures, unit));
         let since = *cursor.failing_since.get_or_insert(now);
@@ -313,6 +330,7 @@ impl Cursors {
         if let Some(cursor) = self.list.get_mut(index).filter(|cursor| cursor.assigned) {
             cursor.renew();
             (cursor.position, cursor.fetch_offset) = (Some(offset), Some(offset));
+            (cursor.position_epoch, cursor.fetch_epoch) = (-1, -1);
             (cursor.lookup, cursor.not_before) = (None, None);
         }
     }
@@ -322,7 +340,7 @@ impl Cursors {
         if let Some(cursor) = self.list.get_mut(index).filter(|cursor| cursor.paused != paused) {
             cursor.paused = paused;
             cursor.renew();
-            cursor.fetch_offset = cursor.position;
+            (cursor.fetch_offset, cursor.fetch_epoch) = (cursor.position, cursor.position_epoch);
         }
     }
 
@@ -331,49 +349,6 @@ impl Cursors {
         let at = now + self.retry.base;
         if let Some(cursor) = self.list.get_mut(index) {
             cursor.not_before = Some(at);
-        }
-    }
-}
-
-impl Cursor {
-    /// An answer without an error, which goes up to `next`.
-    pub(super) fn on_answer(&mut self, high_watermark: i64, next: Option<i64>) {
-        self.high_watermark = Some(high_watermark);
-        self.fetch_offset = self.fetch_offset.max(next);
-        (self.failures, self.failing_since) = (0, None);
-    }
-
-    /// The answer held less than one batch, or one message, which takes so many bytes if that is known.
-    pub(super) fn ask_for_more(&mut self, need: i32) {
-        self.max_bytes = self.max_bytes.saturating_mul(2).max(need);
-        self.grown = true;
-    }
-
-    /// The position is outside of the partition: it is looked up anew.
-    pub(super) fn reset(&mut self, to: Position) {
-        self.renew();
-        self.lookup = Some(to);
-    }
-
-    /// Whether the user has everything that was fetched.
-    pub(super) fn is_drained(&self) -> bool {
-        self.position >= self.fetch_offset
-    }
-
-    /// The user has the error: asking may go on.
-    pub(super) fn on_told(&mut self) {
-        self.untold = false;
-    }
-
-    /// What is on its way or waits for the user is of no use any more.
-    fn renew(&mut self) {
-        self.generation += 1;
-        self.untold = false;
-    }
-
-    fn take_leader(&mut self, cluster: &Cluster) {
-        if let Some(leader) = cluster.leader(&self.at.topic, self.at.partition) {
-            (self.leader, self.leader_epoch) = (leader.broker, leader.epoch);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The consumer's task: asks the leaders ahead of the user, one request a broker at a time.
 
+mod answer;
+mod request;
 #[cfg(test)]
 mod tests;
 
@@ -10,30 +12,28 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use self::answer::{Moved, by_ask, on_answer};
+use self::request::request;
 use super::Shared;
-use super::batch::{Aborted, Chunk, extent};
 use super::buffer::Buffer;
 use super::cursor::{Ask, Asks};
-use super::upgrade::{trouble, upgrade};
+use super::session::{Reading, Session, TOPIC_IDS_FROM};
+use super::upgrade::upgrade;
 use crate::admin::OffsetInfo;
 use crate::config::Reset;
-use crate::metadata::{Cluster, Wanted};
+use crate::metadata::{Broker, Cluster, Leader, Wanted};
 use crate::net::Lane;
 use crate::protocol::ErrorCode;
-use crate::protocol::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use crate::protocol::messages::{FetchRequest, FetchResponse};
-use crate::protocol::records::BatchError;
-use crate::protocol::wire::RecordBytes;
 use crate::{Error, ErrorKind, PerItem, Position, Result, TopicPartition, clock, rng};
 
-/// The newest version without topic ids.
-pub(crate) const VERSION_MAX: i16 = 12;
-/// The oldest version that bounds the whole answer, and brings a first message that is larger than was asked for
-/// (KIP-74).
-const WHOLE_ANSWER_FROM: i16 = 3;
+/// The newest version.
+pub(crate) const VERSION_MAX: i16 = 18;
+/// How long the end of the sessions may take when the consumer ends; brokers forget them by themselves too.
+const CLOSING: Duration = Duration::from_millis(250);
 
 /// What the configuration says about fetching.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) min_bytes: i32,
     pub(super) max_wait_ms: i32,
@@ -42,6 +42,10 @@ pub(super) struct Settings {
     /// Where to go on when a position is outside of its partition.
     pub(super) reset: Reset,
     pub(super) check_crcs: bool,
+    /// Where this consumer is; empty if that does not matter.
+    pub(super) rack: String,
+    /// How long a replica is asked in its leader's place, until the leader is asked for the best one again.
+    pub(super) nearby_for: Duration,
 }
 
 impl Settings {
@@ -62,15 +66,19 @@ impl Settings {
 pub(super) struct Fetcher {
     shared: Arc<Shared>,
     events: JoinSet<Event>,
-    /// Brokers with a request under way.
+    /// Brokers with a request under way, and those that want to be left alone for a while.
     busy: HashSet<i32>,
+    /// While a request is under way it has the session; what is here can end it then, or take its place.
+    sessions: HashMap<i32, Session>,
     looking_up: bool,
     refreshing: bool,
     refresh_not_before: Option<Instant>,
 }
 
 enum Event {
-    Fetched(i32, Vec<Ask>, Result<FetchResponse>),
+    Fetched(i32, Vec<Ask>, Session, Result<(FetchResponse, Reading)>),
+    /// The time is over for which a broker was not to be asked.
+    Rested(i32),
     LookedUp(Vec<(usize, u32, TopicPartition, Position)>, Result<PerItem<TopicPartition, OffsetInfo>>),
     Refreshed(Result<()>),
 }
@@ -81,6 +89,7 @@ impl Fetcher {
             shared,
             events: JoinSet::new(),
             busy: HashSet::new(),
+            sessions: HashMap::new(),
             looking_up: false,
             refreshing: false,
             refresh_not_before: None,
@@ -98,7 +107,11 @@ impl Fetcher {
                 (false, true) => {
                     let full = buffer.full();
                     let is_busy = |broker| busy.contains(&broker);
-                    Some(buffer.cursors.asks_but(&full, now, &cluster, is_busy))
+                    let mut asks = buffer.cursors.asks_but(&full, now, &cluster, is_busy);
+                    if on_recreated(buffer, &self.shared.settings, now) {
+                        asks.deadline = Some(now);
+                    }
+                    Some(asks)
                 }
                 (false, false) => Some(Asks::default()),
             });
@@ -106,7 +119,27 @@ impl Fetcher {
             let deadline = self.start(asks, now);
             self.wait(deadline).await;
         }
+        // Whether brokers hear of it or not, nobody waits for them.
+        let _ = tokio::time::timeout(CLOSING, self.end_sessions()).await;
         self.shared.core.pool.release(Lane::Fetch(self.shared.lane));
+    }
+
+    /// A broker has room for so many sessions.
+    async fn end_sessions(&self) {
+        for (broker, session) in &self.sessions {
+            let Some(plan) = session.close() else { continue };
+            let ended = async {
+                let core = &self.shared.core;
+                let connection = core.metadata.broker(&core.pool, *broker, Lane::General).await?;
+                let version = connection.version::<FetchRequest>(VERSION_MAX)?;
+                let request =
+                    FetchRequest { max_wait_ms: 0, ..request(&self.shared.settings, &plan, version) };
+                connection.call_version(&request, version, Duration::ZERO).await
+            };
+            if let Err(error) = ended.await {
+                debug!(broker, %error, "the fetch session is left to the broker");
+            }
+        }
     }
 
     /// Starts what can be done now; the answer is when to look again.
@@ -115,9 +148,11 @@ impl Fetcher {
         for (broker, asks) in asks.by_broker {
             self.busy.insert(broker);
             let shared = self.shared.clone();
+            let place = self.sessions.entry(broker).or_default();
+            let mut session = std::mem::replace(place, place.successor());
             self.events.spawn(async move {
-                let answer = fetch(&shared, broker, &asks).await;
-                Event::Fetched(broker, asks, answer)
+                let answer = fetch(&shared, broker, &asks, &mut session).await;
+                Event::Fetched(broker, asks, session, answer)
             });
         }
         if !asks.lookups.is_empty() && !self.looking_up {
@@ -161,18 +196,12 @@ impl Fetcher {
     fn on_event(&mut self, event: Event) {
         let now = clock::now();
         match event {
-            Event::Fetched(broker, asks, answer) => {
+            Event::Fetched(broker, asks, session, answer) => {
+                self.sessions.insert(broker, session);
+                self.on_fetched(broker, &asks, answer, now);
+            }
+            Event::Rested(broker) => {
                 self.busy.remove(&broker);
-                let shared = &self.shared;
-                shared.with(|buffer| match answer {
-                    Ok(answer) => on_answer(buffer, &shared.settings, &asks, &answer, now),
-                    Err(error) => {
-                        debug!(broker, %error, "fetch failed");
-                        for ask in asks {
-                            buffer.fail(ask.index, ask.generation, error.clone(), now, rng::unit());
-                        }
-                    }
-                });
             }
             Event::LookedUp(asked, found) => {
                 self.looking_up = false;
@@ -191,49 +220,95 @@ impl Fetcher {
     }
 }
 
-async fn fetch(shared: &Shared, broker: i32, asks: &[Ask]) -> Result<FetchResponse> {
-    let core = &shared.core;
-    let connection = core.metadata.broker(&core.pool, broker, Lane::Fetch(shared.lane)).await?;
-    let version = connection.version::<FetchRequest>(VERSION_MAX)?;
-    let wait = Duration::from_millis(u64::try_from(shared.settings.max_wait_ms).unwrap_or_default());
-    let request = request(&shared.settings, asks, version);
-    let mut answer = connection.call_version(&request, version, wait).await?;
-    answer.error_code.ok().map_err(|code| Error::broker(code, connection.address()))?;
-    // Here, not where the answer is taken in: it is work, and nobody waits for it.
-    upgrade(&mut answer);
-    Ok(answer)
+impl Fetcher {
+    fn on_fetched(
+        &mut self,
+        broker: i32,
+        asks: &[Ask],
+        answer: Result<(FetchResponse, Reading)>,
+        now: Instant,
+    ) {
+        self.busy.remove(&broker);
+        let (answer, reading) = match answer {
+            Ok(answered) => answered,
+            Err(error) => {
+                debug!(broker, %error, "fetch failed");
+                return self.shared.with(|buffer| {
+                    for ask in asks {
+                        buffer.fail(ask.index, ask.generation, error.clone(), now, rng::unit());
+                    }
+                });
+            }
+        };
+        let pause = Duration::from_millis(u64::try_from(answer.throttle_time_ms).unwrap_or_default());
+        if !pause.is_zero() {
+            debug!(broker, ?pause, "throttled");
+            self.busy.insert(broker);
+            self.events.spawn(async move {
+                tokio::time::sleep(pause).await;
+                Event::Rested(broker)
+            });
+        }
+        // A broker that throttles may leave out everything.
+        let is_empty = !pause.is_zero() && answer.responses.is_empty();
+        if reading == Reading::Forgotten || is_empty {
+            return;
+        }
+        let moved = self.moved(asks, &answer);
+        let shared = &self.shared;
+        shared.with(|buffer| on_answer(buffer, &shared.settings, asks, (&answer, reading), &moved, now));
+    }
+
+    /// The leaders that an answer names, where that is news (KIP-951).
+    fn moved(&self, asks: &[Ask], answer: &FetchResponse) -> Moved {
+        if answer.node_endpoints.is_empty() {
+            return Moved::new();
+        }
+        let metadata = &self.shared.core.metadata;
+        let named = answer.node_endpoints.iter();
+        metadata.on_brokers(named.filter_map(|node| Broker::at(node.node_id, &node.host, node.port)));
+        let mut moved = Moved::new();
+        for (ask, data) in by_ask(asks, answer) {
+            let Some(leader) = data.map(|data| &data.current_leader).filter(|leader| leader.leader_id >= 0)
+            else {
+                continue;
+            };
+            let leader = Leader { broker: Some(leader.leader_id), epoch: leader.leader_epoch };
+            if metadata.on_moved(&ask.at.topic, ask.at.partition, leader) {
+                moved.insert(ask.at.clone(), leader);
+            }
+        }
+        moved
+    }
 }
 
-fn request(settings: &Settings, asks: &[Ask], version: i16) -> FetchRequest {
-    // Where only the partitions are bounded, their sum must be what we take.
-    let share = settings.max_bytes / i32::try_from(asks.len().max(1)).unwrap_or(i32::MAX);
-    let share = if version < WHOLE_ANSWER_FROM { share } else { i32::MAX };
-    let mut topics: Vec<FetchTopic> = Vec::new();
-    for ask in asks {
-        let partition = FetchPartition {
-            partition: ask.at.partition,
-            current_leader_epoch: ask.leader_epoch,
-            fetch_offset: ask.offset,
-            partition_max_bytes: if ask.grown { ask.max_bytes } else { ask.max_bytes.min(share) },
-            ..Default::default()
-        };
-        match topics.iter_mut().find(|topic| *topic.topic == *ask.at.topic) {
-            Some(topic) => topic.partitions.push(partition),
-            None => topics.push(FetchTopic {
-                topic: ask.at.topic.to_string(),
-                partitions: vec![partition],
-                ..Default::default()
-            }),
+async fn fetch(
+    shared: &Shared,
+    broker: i32,
+    asks: &[Ask],
+    session: &mut Session,
+) -> Result<(FetchResponse, Reading)> {
+    let core = &shared.core;
+    let connection = core.metadata.broker(&core.pool, broker, Lane::Fetch(shared.lane)).await?;
+    let have_ids = asks.iter().all(|ask| !ask.topic_id.is_zero());
+    let newest = if have_ids { VERSION_MAX } else { TOPIC_IDS_FROM - 1 };
+    let version = connection.version::<FetchRequest>(newest)?;
+    let wait = Duration::from_millis(u64::try_from(shared.settings.max_wait_ms).unwrap_or_default());
+    let request = request(&shared.settings, &session.plan(asks, version), version);
+    let mut answer = match connection.call_version(&request, version, wait).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            session.restart();
+            return Err(error);
         }
+    };
+    let reading = session.on_answer(answer.error_code, answer.session_id);
+    if reading != Reading::Forgotten {
+        answer.error_code.ok().map_err(|code| Error::broker(code, connection.address()))?;
     }
-    FetchRequest {
-        max_wait_ms: settings.max_wait_ms,
-        min_bytes: settings.min_bytes,
-        max_bytes: settings.max_bytes,
-        isolation_level: settings.isolation,
-        topics,
-        ..Default::default()
-    }
+    // Here, not where the answer is taken in: it is work, and nobody waits for it.
+    upgrade(&mut answer);
+    Ok((answer, reading))
 }
 
 async fn refresh(shared: &Shared) -> Result<()> {
@@ -244,94 +319,6 @@ async fn refresh(shared: &Shared) -> Result<()> {
     let core = &shared.core;
     let answer = core.metadata.refresh(&core.pool, Wanted::Existing(&names));
     core.within_api_timeout("asking for leaders", answer).await.map(drop)
-}
-
-fn on_answer(buffer: &mut Buffer, settings: &Settings, asks: &[Ask], answer: &FetchResponse, now: Instant) {
-    let mut waiting: HashMap<(&str, i32), &Ask> =
-        asks.iter().map(|ask| ((&*ask.at.topic, ask.at.partition), ask)).collect();
-    for topic in &answer.responses {
-        for data in &topic.partitions {
-            // What nobody asked for is ignored, and so is a second answer for one partition.
-            let Some(ask) = waiting.remove(&(topic.topic.as_str(), data.partition_index)) else { continue };
-            if let Err(error) = on_partition(buffer, settings, ask, data, now) {
-                buffer.fail(ask.index, ask.generation, error, now, rng::unit());
-            }
-        }
-    }
-    for ask in waiting.into_values() {
-        let error = Error::new(ErrorKind::Protocol, "the broker did not answer for a partition");
-        buffer.fail(ask.index, ask.generation, error, now, rng::unit());
-    }
-}
-
-fn on_partition(
-    buffer: &mut Buffer,
-    settings: &Settings,
-    ask: &Ask,
-    data: &PartitionData,
-    now: Instant,
-) -> Result<()> {
-    let Some(cursor) = buffer.cursors.current(ask.index, ask.generation) else { return Ok(()) };
-    match data.error_code {
-        ErrorCode::NONE => {}
-        ErrorCode::OFFSET_OUT_OF_RANGE if !cursor.is_drained() => {
-            // What was fetched before is the user's all the same; the position itself is not out of range yet.
-            buffer.cursors.hold(ask.index, now);
-            return Ok(());
-        }
-        ErrorCode::OFFSET_OUT_OF_RANGE => {
-            let Some(to) = settings.reset() else {
-                return Err(Error::broker(
-                    data.error_code,
-                    format_args!("{} at offset {}", ask.at, ask.offset),
-                )
-                .hinted("seek, or set auto.offset.reset to earliest or latest"));
-            };
-            warn!(topic = %ask.at.topic, partition = ask.at.partition, offset = ask.offset, "position out of range: reset");
-            cursor.reset(to);
-            return Ok(());
-        }
-        code => return Err(Error::broker(code, &ask.at)),
-    }
-    let mut bytes = match &data.records {
-        Some(RecordBytes::Here(bytes)) => bytes.clone(),
-        Some(RecordBytes::External { .. }) | None => bytes::Bytes::new(),
-    };
-    let damaged = |e| Error::from(e).hinted("seek behind it");
-    match trouble(&bytes) {
-        Some(BatchError::Truncated { need, .. }) => {
-            let need = i32::try_from(need).unwrap_or(i32::MAX);
-            if need > settings.max_bytes {
-                return Err(too_large(ask, need, settings.max_bytes));
-            }
-            cursor.on_answer(data.high_watermark, None);
-            cursor.ask_for_more(need);
-            return Ok(());
-        }
-        Some(e) => return Err(damaged(e)),
-        None => {}
-    }
-    let (end, next) = extent(&bytes).map_err(damaged)?;
-    cursor.on_answer(data.high_watermark, next);
-    if end == 0 {
-        if !bytes.is_empty() {
-            cursor.ask_for_more(0);
-        }
-        return Ok(());
-    }
-    bytes.truncate(end);
-    let committed = settings.isolation == 1;
-    let aborted = committed.then(|| Aborted::new(data.aborted_transactions.clone().unwrap_or_default()));
-    let progress = cursor.progress.clone();
-    buffer.add(Chunk::new(ask, bytes, data.high_watermark, aborted, progress));
-    Ok(())
-}
-
-/// An old broker cuts messages where the answer ends, and we do not take as much as this one needs.
-fn too_large(ask: &Ask, need: i32, limit: i32) -> Error {
-    let at = format!("{} at offset {}", ask.at, ask.offset);
-    Error::new(ErrorKind::TooLarge, format!("a message of {need} bytes in {at}, fetch.max.bytes is {limit}"))
-        .hinted("raise fetch.max.bytes, or seek behind it")
 }
 
 /// Whoever has no leader afterwards counts it as a failure, so that the user hears of it in the end.
@@ -346,6 +333,26 @@ fn on_refresh(buffer: &mut Buffer, cluster: &Cluster, result: Result<()>, now: I
         };
         buffer.fail(index, generation, error, now, rng::unit());
     }
+}
+
+/// A topic that was deleted and created again is read from its beginning: all of it is new. Whether there was one.
+fn on_recreated(buffer: &mut Buffer, settings: &Settings, now: Instant) -> bool {
+    let recreated = buffer.cursors.take_recreated();
+    for (index, generation, at) in &recreated {
+        if settings.reset().is_some() {
+            warn!(partition = %at, "the topic was deleted and created again: it is read from its beginning");
+            continue;
+        }
+        let message =
+            format!("the topic of {at} was deleted and created again: there is no position in the new one");
+        let error = Error::new(ErrorKind::OffsetOutOfRange, message)
+            .hinted("seek, or set auto.offset.reset to earliest or latest");
+        buffer.fail(*index, *generation, error, now, rng::unit());
+    }
+    if !recreated.is_empty() {
+        buffer.drop_stale();
+    }
+    !recreated.is_empty()
 }
 
 fn on_lookup(

@@ -25,6 +25,8 @@ pub(super) fn settings(config: &Config) -> Settings {
         isolation: isolation(config),
         reset: config.reset(),
         check_crcs: config.flag("check.crcs"),
+        rack: config.text("client.rack").to_owned(),
+        nearby_for: config.duration("metadata.max.age.ms"),
     }
 }
 

@@ -74,7 +74,7 @@ mod tests {
     fn messages_become_batches_with_the_same_offsets() {
         for format in [MessageFormat::V0, MessageFormat::V1] {
             let bytes = upgraded(messages(7, format));
-            assert_eq!(extent(&bytes), Ok((bytes.len(), Some(8))));
+            assert_eq!(extent(&bytes), Ok((bytes.len(), Some((8, -1)))));
         }
     }
 
@@ -84,14 +84,14 @@ mod tests {
         assert_eq!(upgraded(batch.clone()).as_ptr(), batch.as_ptr());
         let mixed = Bytes::from([&batch[..], &messages(4, MessageFormat::V1)].concat());
         let bytes = upgraded(mixed);
-        assert_eq!(extent(&bytes), Ok((bytes.len(), Some(5))));
+        assert_eq!(extent(&bytes), Ok((bytes.len(), Some((5, -1)))));
     }
 
     #[test]
     fn a_first_message_that_is_cut_off_says_how_much_is_needed() {
         let whole = messages(7, MessageFormat::V0);
         let cut = upgraded(whole.slice(..whole.len() - 1));
-        assert_eq!(extent(&upgraded(whole.clone())).unwrap().1, Some(8));
+        assert_eq!(extent(&upgraded(whole.clone())).unwrap().1, Some((8, -1)));
         let need = whole.len();
         assert_eq!(trouble(&cut), Some(BatchError::Truncated { need, have: need - 1 }));
     }

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use super::Group;
 use crate::committed::OffsetAndMetadata;
+use crate::consumer::batch::Place;
 use crate::consumer::membership::Identity;
 use crate::consumer::progress::Progress;
 use crate::consumer::{Shared, start};
@@ -93,8 +94,8 @@ impl Group {
                 Ok(committed) => {
                     let wanted = self.pending(&wanted);
                     let begin = |at: TopicPartition| {
-                        let offset = committed.get(&at).map(|committed| committed.offset);
-                        (at, offset)
+                        let place = committed.get(&at).map(|c| (c.offset, c.leader_epoch.unwrap_or(-1)));
+                        (at, place)
                     };
                     return self.begin(shared, wanted.into_iter().map(begin).collect()).await;
                 }
@@ -113,7 +114,7 @@ impl Group {
         partitions.iter().filter(|at| state.pending.contains(*at)).cloned().collect()
     }
 
-    async fn begin(&self, shared: &Arc<Shared>, partitions: Vec<(TopicPartition, Option<i64>)>) {
+    async fn begin(&self, shared: &Arc<Shared>, partitions: Vec<(TopicPartition, Option<Place>)>) {
         let reset = shared.settings.reset();
         let names: Vec<_> = partitions.iter().map(|(at, _)| at.clone()).collect();
         let heard = self.core.config.listener.is_some();
@@ -124,11 +125,13 @@ impl Group {
                 if !state.pending.remove(&at) {
                     continue;
                 }
-                let from = committed.ok_or(reset.unwrap_or(Position::End));
+                let from = committed.map(|(offset, _)| offset).ok_or(reset.unwrap_or(Position::End));
                 let is_nowhere = committed.is_none() && reset.is_none();
                 info!(group = self.id, partition = %at, ?from, committed = committed.is_some(), "assigned");
                 // It is not there: it was taken away, or waits for its position.
-                let _ = buffer.cursors.add(at.clone(), from, max_bytes);
+                if buffer.cursors.add(at.clone(), from, max_bytes).is_ok() {
+                    buffer.cursors.on_epoch(&at, committed.map_or(-1, |(_, epoch)| epoch));
+                }
                 if is_nowhere {
                     buffer.lost_way(&at, nowhere(&self.id, &at), clock::now());
                 } else if heard {
