@@ -68,11 +68,8 @@ fn quiet() -> PartitionData {
 }
 
 fn answer(session_id: i32, data: impl Into<Option<PartitionData>>) -> FetchResponse {
-    let topic = |data| FetchableTopicResponse {
-        topic: "t".into(),
-        topic_id: topic_id(),
-        partitions: vec![data],
-    };
+    let topic =
+        |data| FetchableTopicResponse { topic: "t".into(), topic_id: topic_id(), partitions: vec![data] };
     FetchResponse {
         session_id,
         responses: data.into().map(topic).into_iter().collect(),
@@ -120,9 +117,9 @@ async fn broker(newest: i16, talk: &Talk, others: &[(i32, &str)]) -> Fake {
 }
 
 async fn consumer(fake: &Fake, keys: &[(&str, &str)]) -> Consumer {
-    let config = keys.iter().fold(Config::new(&*fake.address), |config, (key, value)| {
-        config.set(key, *value).unwrap()
-    });
+    let config = keys
+        .iter()
+        .fold(Config::new(&*fake.address), |config, (key, value)| config.set(key, *value).unwrap());
     let from = [(TopicPartition::new("t", 0), Position::Offset(5))];
     Client::connect(config).await.unwrap().consumer(Assignment::partitions(from)).await.unwrap()
 }

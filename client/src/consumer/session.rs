@@ -117,7 +117,9 @@ impl Session {
         if error.is_err() {
             match error {
                 // There is nothing to be closed.
-                ErrorCode::FETCH_SESSION_ID_NOT_FOUND => *self = Self { by_id: self.by_id, ..Self::default() },
+                ErrorCode::FETCH_SESSION_ID_NOT_FOUND => {
+                    *self = Self { by_id: self.by_id, ..Self::default() }
+                }
                 _ => self.restart(),
             }
             let is_lost = matches!(

@@ -15,7 +15,8 @@ pub struct KafkaCluster {
 }
 
 impl KafkaCluster {
-    /// Starts nodes 1 to 3 on free loopback ports with Kafka's defaults, and waits until all serve.
+    /// Starts nodes 1 to 3 on free loopback ports with Kafka's defaults, each in a rack of its own (`r1` to `r3`) whose
+    /// consumers are sent to the replica in it, and waits until all serve.
     ///
     /// # Errors
     /// When one of them is not ready within two minutes.
@@ -29,7 +30,7 @@ impl KafkaCluster {
         let (mut nodes, mut daemons) = (Vec::new(), Vec::new());
         for (id, (port, controller_port)) in (1..).zip(ports.iter().zip(controllers)) {
             let member = Member { id, port: *port, controller_port: *controller_port, voters: &voters };
-            let node = KafkaNode::format_member(jars, &member, None, "")?;
+            let node = KafkaNode::format_member(jars, &member, None, &racks(id))?;
             daemons.push(Daemon::start(&mut node.command_with(&["-Xmx384m", "-XX:TieredStopAtLevel=1"]))?);
             nodes.push(node);
         }
@@ -44,4 +45,9 @@ impl KafkaCluster {
         let brokers: Vec<String> = self.nodes.iter().map(KafkaNode::bootstrap).collect();
         brokers.join(",")
     }
+}
+
+fn racks(id: usize) -> String {
+    let selector = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+    format!("broker.rack=r{id}\nreplica.selector.class={selector}\n")
 }
