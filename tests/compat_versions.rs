@@ -5,6 +5,8 @@
 
 #[path = "compat_versions/console.rs"]
 mod console;
+#[path = "compat_versions/groups.rs"]
+mod groups;
 #[path = "compat_versions/java_client.rs"]
 mod java_client;
 #[path = "compat_versions/material.rs"]
@@ -76,6 +78,7 @@ fn ours_with_theirs(jars: &Jars, binaries: &Binaries) -> Row {
         who: Who::OurTools,
         produce: moves::ours_to_java(&mut world),
         fetch: moves::java_to_ours(&mut world),
+        groups: groups::handed_over(&mut world),
         create: topics::our_create(&mut world),
         describe: topics::our_describe(&mut world),
         delete: topics::our_delete(&mut world),
@@ -90,6 +93,7 @@ fn theirs_with_ours(jars: &Jars, binaries: &Binaries) -> Row {
         who: Who::TheirClient,
         produce: moves::java_to_ours(&mut world).and_then(|cell| console::produce(&world).map(|()| cell)),
         fetch: moves::ours_to_java(&mut world).and_then(|cell| console::consume(&world).map(|()| cell)),
+        groups: groups::handed_over(&mut world),
         create: topics::java_create(&mut world).and_then(|cell| console::topics(&world).map(|()| cell)),
         describe: topics::java_describe(&mut world),
         delete: topics::java_delete(&mut world),

@@ -152,7 +152,7 @@ fn same_content(world: &World, rows: &[Vec<Row>]) -> Result<(), String> {
     if wanted == found { Ok(()) } else { Err(format!("wrote {wanted}, read {found}")) }
 }
 
-fn kproduce(world: &World, topic: &str, codec: &str, acks: &str) -> Result<(), String> {
+pub(crate) fn kproduce(world: &World, topic: &str, codec: &str, acks: &str) -> Result<(), String> {
     let mut command = world.tools.command("kproduce");
     command.args(["--topic", topic, "--compression-codec", codec, "--request-required-acks", acks]);
     command.args(["--property", "parse.key=true", "--property", "key.separator=\t"]);
@@ -167,18 +167,21 @@ fn kproduce(world: &World, topic: &str, codec: &str, acks: &str) -> Result<(), S
 fn kconsume(world: &World, topic: &str, partition: usize) -> Result<Vec<u8>, String> {
     let mut command = world.tools.command("kconsume");
     command.args(["--topic", topic, "--partition", &partition.to_string(), "--offset", "earliest"]);
-    command.arg("--exit-at-end");
+    command.arg("--exit-at-end").args(printing(world));
+    Ok(run_ok(&mut command, Input::Nothing, LIMIT).map_err(|error| error.to_string())?.stdout)
+}
+
+/// What makes `kconsume` print rows as the Java client writes them.
+pub(crate) fn printing(world: &World) -> impl Iterator<Item = String> + use<> {
     let (timestamps, headers) = (world.material.has_timestamps, world.material.has_headers);
-    for (property, wanted) in [
+    let properties = [
         ("print.timestamp", timestamps),
         ("print.partition", true),
         ("print.offset", true),
         ("print.headers", headers),
         ("print.key", true),
-    ] {
-        command.args(["--property", &format!("{property}={wanted}")]);
-    }
-    Ok(run_ok(&mut command, Input::Nothing, LIMIT).map_err(|error| error.to_string())?.stdout)
+    ];
+    properties.into_iter().flat_map(|(name, wanted)| ["--property".to_owned(), format!("{name}={wanted}")])
 }
 
 /// What the records of a release cannot hold is refused with the release that can.

@@ -7,7 +7,7 @@ use kinglet_harness::kafka::Release;
 
 use crate::world::Cell;
 
-const HEAD: &str = "| Apache Kafka | who works with whom | produce | fetch by assignment | create | describe, list | delete |";
+const HEAD: &str = "| Apache Kafka | who works with whom | produce | fetch by assignment | groups | create | describe, list | delete |";
 
 /// Who uses whose broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub(crate) struct Row {
     pub(crate) who: Who,
     pub(crate) produce: Cell,
     pub(crate) fetch: Cell,
+    pub(crate) groups: Cell,
     pub(crate) create: Cell,
     pub(crate) describe: Cell,
     pub(crate) delete: Cell,
@@ -50,10 +51,11 @@ impl Row {
         })
     }
 
-    fn cells(&self) -> [(&'static str, &Cell); 5] {
+    fn cells(&self) -> [(&'static str, &Cell); 6] {
         [
             ("produce", &self.produce),
             ("fetch by assignment", &self.fetch),
+            ("groups", &self.groups),
             ("create", &self.create),
             ("describe, list", &self.describe),
             ("delete", &self.delete),

@@ -64,7 +64,7 @@ impl fmt::Display for Release {
     }
 }
 
-/// A running Apache Kafka: one broker with Kafka's defaults and its controller or `ZooKeeper`. Its data goes when it is dropped.
+/// A running Apache Kafka: one broker with Kafka's defaults, but for groups that begin at once, and its controller or `ZooKeeper`. Its data goes when it is dropped.
 #[derive(Debug)]
 pub struct Kafka {
     // In this order when dropped: the broker, what it leans on, their folder.

@@ -41,6 +41,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * <pre>
  * produce TOPIC PARTITIONS CODEC ACKS FILE   sends each line `headers TAB key TAB value` to partition (number % PARTITIONS)
  * consume TOPIC PARTITIONS COUNT FILE        reads by assignment from the beginning and writes a line for each record
+ * group TOPIC GROUP COUNT FILE               as consume, as a member of a group from where that is or the beginning, and commits
+ * share TOPIC GROUP PARTITIONS               is a member of a group until it has some of the partitions and others the rest; which it had
  * touch TOPIC                                waits until every partition is led; asking for a topic creates it where the broker allows it
  * partitions TOPIC                           what partitionsFor says
  * topics                                     what the consumer's listTopics says
@@ -86,6 +88,10 @@ public final class OldClient {
                 return produce(words[1], Integer.parseInt(words[2]), words[3], words[4], words[5]);
             case "consume":
                 return consume(words[1], Integer.parseInt(words[2]), Long.parseLong(words[3]), words[4]);
+            case "group":
+                return group(words[1], words[2], Long.parseLong(words[3]), words[4]);
+            case "share":
+                return share(words[1], words[2], Integer.parseInt(words[3]));
             case "touch":
                 return touch(words[1]);
             case "partitions":
@@ -158,12 +164,53 @@ public final class OldClient {
         for (int partition = 0; partition < partitions; partition++) {
             assignment.add(new TopicPartition(topic, partition));
         }
-        long deadline = System.currentTimeMillis() + LIMIT_MS;
-        long seen = 0;
-        try (KafkaConsumer<byte[], byte[]> consumer = consumer();
-                OutputStream out = new java.io.BufferedOutputStream(new FileOutputStream(file))) {
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(config())) {
             consumer.assign(assignment);
             seekToBeginning(consumer, assignment);
+            return read(consumer, count, file);
+        }
+    }
+
+    private String group(String topic, String group, long count, String file) throws Exception {
+        try (KafkaConsumer<byte[], byte[]> consumer = member(topic, group)) {
+            String seen = read(consumer, count, file);
+            consumer.commitSync();
+            return seen;
+        }
+    }
+
+    private String share(String topic, String group, int partitions) throws Exception {
+        long deadline = System.currentTimeMillis() + LIMIT_MS;
+        try (KafkaConsumer<byte[], byte[]> consumer = member(topic, group)) {
+            while (true) {
+                poll(consumer);
+                // A set from 0.10 on; before, the method has another return type.
+                Collection<?> had = (Collection<?>) call(consumer, "assignment");
+                if (!had.isEmpty() && had.size() < partitions) {
+                    return had.toString();
+                }
+                if (System.currentTimeMillis() > deadline) {
+                    throw new TimeoutException(had.toString());
+                }
+            }
+        }
+    }
+
+    private KafkaConsumer<byte[], byte[]> member(String topic, String group) throws Exception {
+        Properties config = config();
+        config.put("group.id", group);
+        config.put("auto.offset.reset", "earliest");
+        KafkaConsumer<byte[], byte[]> consumer = consumer(config);
+        // A list in 0.9, a collection later.
+        call(consumer, "subscribe", Collections.singletonList(topic));
+        return consumer;
+    }
+
+    /** Writes each record that comes to the file, until there were enough. */
+    private String read(KafkaConsumer<byte[], byte[]> consumer, long count, String file) throws Exception {
+        long deadline = System.currentTimeMillis() + LIMIT_MS;
+        long seen = 0;
+        try (OutputStream out = new java.io.BufferedOutputStream(new FileOutputStream(file))) {
             while (seen < count) {
                 for (ConsumerRecord<byte[], byte[]> record : poll(consumer)) {
                     write(out, record);
@@ -302,7 +349,10 @@ public final class OldClient {
     }
 
     private KafkaConsumer<byte[], byte[]> consumer() {
-        Properties config = config();
+        return consumer(config());
+    }
+
+    private KafkaConsumer<byte[], byte[]> consumer(Properties config) {
         config.put("enable.auto.commit", "false");
         // 0.9 wants a longer request.timeout.ms than these; later releases do not.
         config.put("session.timeout.ms", "10000");

@@ -103,8 +103,9 @@ impl KafkaNode {
     }
 }
 
-/// The internal topics have to fit on one node.
+/// The internal topics have to fit on one node, and a test's groups need not wait for members to come.
 const ALONE: &str = "offsets.topic.replication.factor=1\n\
+     group.initial.rebalance.delay.ms=0\n\
      transaction.state.log.replication.factor=1\n\
      transaction.state.log.min.isr=1\n";
 

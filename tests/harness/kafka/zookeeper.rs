@@ -46,6 +46,7 @@ impl ZookeeperNode {
              num.partitions=3\n\
              delete.topic.enable=true\n\
              offsets.topic.replication.factor=1\n\
+             group.initial.rebalance.delay.ms=0\n\
              transaction.state.log.replication.factor=1\n\
              transaction.state.log.min.isr=1\n",
             node.data_dir().display()

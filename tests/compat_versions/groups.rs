@@ -1,0 +1,81 @@
+//! A group that passes from our tool to a release's Java client and back, and is shared by both.
+
+use std::time::Duration;
+
+use kinglet_harness::process::{Daemon, Input, run_ok};
+
+use crate::material::{Row, set_of};
+use crate::moves::{kproduce, printing};
+use crate::world::{Cell, PARTITIONS, World};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const TOPIC: &str = "grouped";
+const GROUP: &str = "both";
+
+/// Each goes on where the other has committed; together they share the partitions; `kgroups` sees it all.
+pub(crate) fn handed_over(world: &mut World) -> Cell {
+    world.make_topic(TOPIC)?;
+    kproduce(world, TOPIC, "none", "all")?;
+    let count = world.material.count().to_string();
+    let ours = run_ok(kconsume(world).args(["--max-messages", &count]), Input::Nothing, LIMIT);
+    let ours = ours.map_err(|error| error.to_string())?.stdout;
+    is_all(world, 0, &ours).map_err(|error| format!("kconsume, first: {error}"))?;
+
+    kproduce(world, TOPIC, "none", "all")?;
+    let file = world.folder().join("grouped");
+    world.java.run(&["group", TOPIC, GROUP, &count, &file.display().to_string()])?;
+    let theirs = std::fs::read(&file).map_err(|error| error.to_string())?;
+    is_all(world, 1, &theirs).map_err(|error| format!("java client, second: {error}"))?;
+
+    kproduce(world, TOPIC, "none", "all")?;
+    let mut member = Daemon::start(&mut kconsume(world)).map_err(|error| error.to_string())?;
+    let mut ours = Vec::new();
+    for _ in 0..world.material.count() {
+        let line = member.wait_for(|line| line.contains("Partition:").then(|| line.to_owned()), LIMIT);
+        ours.extend(line.map_err(|error| error.to_string())?.bytes().chain([b'\n']));
+    }
+    is_all(world, 2, &ours).map_err(|error| format!("kconsume, third: {error}"))?;
+    let shared = world.java.run(&["share", TOPIC, GROUP, &PARTITIONS.to_string()])?;
+    if shared.is_empty() {
+        return Err("the java client has no partition of the group".to_owned());
+    }
+    member.terminate(LIMIT).map_err(|error| error.to_string())?;
+    let described = world.ours_says("kgroups", &["--describe", "--group", GROUP, "-o", "json"])?;
+    all_read(world, &described)?;
+    Ok("pass".to_owned())
+}
+
+fn kconsume(world: &World) -> std::process::Command {
+    let mut command = world.tools.command("kconsume");
+    command.args(["--topic", TOPIC, "--group", GROUP, "--from-beginning", "--timeout-ms", "60000"]);
+    command.args(printing(world));
+    command
+}
+
+/// The rows are those of one round of the material, each once: in every partition without a gap, and none of another round.
+fn is_all(world: &World, round: usize, text: &[u8]) -> Result<(), String> {
+    let rows = Row::all(text, world.material.has_timestamps)?;
+    let wanted = set_of(world.material.shown.iter().map(String::as_str));
+    let found = set_of(rows.iter().map(|row| row.content.as_str()));
+    if wanted != found {
+        return Err(format!("round {round}: wanted {wanted}, read {found}"));
+    }
+    for partition in 0..PARTITIONS {
+        let offsets: Vec<u64> =
+            rows.iter().filter(|row| row.partition == partition).map(|row| row.offset).collect();
+        if offsets.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+            return Err(format!("round {round}, partition {partition}: gaps in {offsets:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Everything is committed, as `kgroups` shows it.
+fn all_read(world: &World, described: &str) -> Result<(), String> {
+    let json: serde_json::Value =
+        serde_json::from_str(described).map_err(|error| format!("{error}: {described}"))?;
+    let offsets = json["groups"][0]["offsets"].as_array().ok_or_else(|| described.to_owned())?;
+    let sum: u64 = offsets.iter().filter_map(|row| row["offset"].as_u64()).sum();
+    let wanted = u64::try_from(world.material.count() * 3).unwrap_or(0);
+    if sum == wanted { Ok(()) } else { Err(format!("{sum} of {wanted} committed: {described}")) }
+}
