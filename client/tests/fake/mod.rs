@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use kinglet::protocol::messages::api_versions::ApiVersion;
@@ -21,7 +22,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// What comes back for a request; `None` is silence.
 pub(crate) type Answer = Option<Bytes>;
-type Handler = Box<dyn Fn(RequestHead) -> Answer + Send + Sync>;
+/// The answer, and how long the broker takes for it.
+type Handler = Box<dyn Fn(RequestHead) -> (Duration, Answer) + Send + Sync>;
 
 /// Handlers by API, and what was asked.
 #[derive(Default)]
@@ -60,15 +62,27 @@ pub(crate) fn produced(error_code: ErrorCode, base_offset: i64) -> ProduceRespon
 impl Script {
     /// Answers `R` in the versions up to `newest`.
     pub(crate) fn on<R: Request>(
-        mut self,
+        self,
         newest: i16,
         handler: impl Fn(R) -> Option<R::Response> + Send + Sync + 'static,
     ) -> Self {
+        self.on_after::<R>(newest, move |request| (Duration::ZERO, handler(request)))
+    }
+
+    /// As [`on`](Self::on), after a while: as a broker that waits for records does.
+    pub(crate) fn on_after<R: Request>(
+        mut self,
+        newest: i16,
+        handler: impl Fn(R) -> (Duration, Option<R::Response>) + Send + Sync + 'static,
+    ) -> Self {
         let raw = move |head: RequestHead| {
             let (header, request) = head.body::<R>().expect("the client sends what can be read");
-            let response = handler(request)?;
-            let frame = encode_response::<R>(&response, header.version, header.correlation_id);
-            Some(frame.expect("the test's answer fits its version").to_bytes())
+            let (after, response) = handler(request);
+            let encode = |response| {
+                let frame = encode_response::<R>(&response, header.version, header.correlation_id);
+                frame.expect("the test's answer fits its version").to_bytes()
+            };
+            (after, response.map(encode))
         };
         self.handlers.insert(R::KEY, (R::VERSIONS.first, newest, Box::new(raw)));
         self
@@ -88,8 +102,11 @@ impl Script {
     ) -> Self {
         let raw = move |head: RequestHead| {
             let (header, request) = head.body::<R>().expect("the client sends what can be read");
-            let frame = encode_response::<R>(&handler(request)?, layout, header.correlation_id);
-            Some(frame.expect("the test's answer fits its version").to_bytes())
+            let encode = |response| {
+                let frame = encode_response::<R>(&response, layout, header.correlation_id);
+                frame.expect("the test's answer fits its version").to_bytes()
+            };
+            (Duration::ZERO, handler(request).map(encode))
         };
         self.handlers.insert(R::KEY, (R::VERSIONS.first, layout, Box::new(raw)));
         self
@@ -103,7 +120,7 @@ impl Script {
         let raw = move |head: RequestHead| {
             let (response, version) = answer(head.header.version);
             let frame = encode_response::<ApiVersionsRequest>(&response, version, head.header.correlation_id);
-            Some(frame.expect("the test's answer fits its version").to_bytes())
+            (Duration::ZERO, Some(frame.expect("the test's answer fits its version").to_bytes()))
         };
         self.handlers.insert(ApiVersionsRequest::KEY, (0, 4, Box::new(raw)));
         self
@@ -198,7 +215,13 @@ async fn talk(mut stream: TcpStream, script: Arc<Script>) {
         let (key, version) = (head.header.key, head.header.version);
         script.asked.lock().expect("no test panics while it counts").push((key, version));
         let answer = match script.handlers.get(&key) {
-            Some((_, _, handler)) => handler(head),
+            Some((_, _, handler)) => {
+                let (after, answer) = handler(head);
+                if !after.is_zero() {
+                    tokio::time::sleep(after).await;
+                }
+                answer
+            }
             None if key == ApiVersionsRequest::KEY => match script.age {
                 Age::Modern => Some(versions(&script, head)),
                 Age::Silent => None,

@@ -96,6 +96,8 @@ impl Task {
         }
         self.finish().await;
         self.group.core.pool.release(self.lane());
+        // Here, not only in `close`: whoever waits there may have given up, and whoever waits for records is to hear it.
+        self.shared.close();
         self.group.ended.send_replace(true);
     }
 
