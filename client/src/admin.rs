@@ -31,6 +31,8 @@ const ROUNDS: u32 = 5;
 /// Every call is bounded by `default.api.timeout.ms`. The outer error means that the question itself failed; each
 /// thing asked about has a result of its own.
 ///
+/// A call that is dropped before it is ready was carried out or not, and is in nobody's way.
+///
 /// ```no_run
 /// use kinglet::admin::NewTopic;
 /// # async fn run(client: kinglet::Client) -> kinglet::Result<()> {

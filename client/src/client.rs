@@ -53,7 +53,7 @@ pub enum Target {
 
 impl Client {
     /// Reaches a broker and learns what it serves. Fails at once when none of `bootstrap.servers` can be reached;
-    /// at the latest after `default.api.timeout.ms`.
+    /// at the latest after `default.api.timeout.ms`. Cancel safe.
     pub async fn connect(config: Config) -> Result<Self> {
         let retry = Backoff {
             base: config.duration("retry.backoff.ms"),
@@ -82,6 +82,8 @@ impl Client {
 
     /// A consumer of topics whose partitions the members of `group.id` share (`client.consumer(["orders"])`), or of
     /// given partitions ([`Assignment`](crate::Assignment)), which fails when a topic or partition does not exist.
+    ///
+    /// Cancel safe: dropped before it is ready, there is no consumer and nobody has joined the group.
     pub async fn consumer(&self, subscription: impl Into<Subscription>) -> Result<Consumer> {
         Consumer::start(self.core.clone(), subscription.into()).await
     }

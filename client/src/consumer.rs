@@ -1,5 +1,6 @@
 //! The consumer: a task fetches ahead, the user takes batches, another task plays the member of the group.
 
+mod apart;
 mod assignor;
 mod batch;
 mod buffer;
@@ -58,7 +59,7 @@ pub struct GroupMetadata {
 /// Reads records: of partitions that its group gives it, or of given ones. A clone is another handle of the same consumer;
 /// it may be used from any thread.
 ///
-/// A task fetches ahead of the user, up to 64 MiB; another one keeps up the membership. Leaders and coordinators that move
+/// A task fetches ahead of the user, up to 64 MiB (`queued.max.messages.kbytes`); another one keeps up the membership. Leaders and coordinators that move
 /// are followed.
 ///
 /// Records are handled at least once: with `enable.auto.commit` what is done is committed, and a batch is done when the same
@@ -109,7 +110,8 @@ impl Consumer {
         };
         let work = start::begin(&core, group.as_deref(), assignment);
         let cursors = core.within_api_timeout("finding the positions", work).await?;
-        let shared = Arc::new(Shared::new(core, Buffer::new(cursors, BUFFER_MAX), group.clone()));
+        let buffer = Buffer::new(cursors, start::ahead(&core.config));
+        let shared = Arc::new(Shared::new(core, buffer, group.clone()));
         // Both end when the consumer is closed, which dropping the last handle does too: nobody can await them then.
         tokio::spawn(Fetcher::new(shared.clone()).run());
         if let Some(group) = group {
@@ -189,6 +191,8 @@ impl Consumer {
 
     /// Stops. What is done is committed, and so is the batch this handle got last unless the user marks batches itself; then
     /// the group is left. Whoever waits in [`recv`](Self::recv) gets `None`.
+    ///
+    /// Cancel safe: once begun, all of it happens, whether somebody waits for that or not.
     pub async fn close(&self) {
         self.finish_last();
         let shared = self.shared();
@@ -274,9 +278,6 @@ impl Drop for ConsumerHandle {
         self.shared.close();
     }
 }
-
-/// Bytes fetched ahead, as they are on the wire.
-const BUFFER_MAX: usize = 64 * 1024 * 1024;
 
 fn not_assigned(at: &TopicPartition) -> Error {
     Error::new(ErrorKind::UnknownPartition, format!("partition {at} is not assigned to this consumer"))

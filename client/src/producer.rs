@@ -237,19 +237,24 @@ impl Producer {
     }
 
     /// How many partitions a topic has, asking for it if needed. It also reaches one of its leaders, so that a
-    /// cluster that cannot be written to is found out early.
+    /// cluster that cannot be written to is found out early. Cancel safe.
     pub async fn partitions_for(&self, topic: &str) -> Result<usize> {
         self.load(topic).await
     }
 
     /// Sends everything that is enqueued and waits until it is delivered or has failed: the report is about all
     /// records since the last report.
+    ///
+    /// Cancel safe: dropped before it is ready, everything is sent all the same, and is in the next report.
     pub async fn flush(&self) -> Result<FlushReport> {
         self.finish_all().await;
         Ok(self.report())
     }
 
     /// Takes no more records, delivers what is there, and gives the rest up at the deadline.
+    ///
+    /// Dropped before it is ready, no more records are taken and what is there is delivered; nobody gives the rest up then
+    /// before its time (`delivery.timeout.ms`), unless this is called again.
     pub async fn close(&self, deadline: Duration) -> Result<FlushReport> {
         let shared = self.shared();
         shared.lock().close();

@@ -10,7 +10,8 @@ impl Client {
     /// codes inside the answer are the caller's.
     ///
     /// It is sent once; only finding and reaching the broker is tried again. A Produce request with `acks` 0 is never
-    /// answered: that one belongs to a [`Producer`](crate::Producer).
+    /// answered: that one belongs to a [`Producer`](crate::Producer). Dropped before it is ready, the request was carried
+    /// out or not.
     ///
     /// ```no_run
     /// # async fn run(client: kinglet::Client) -> kinglet::Result<()> {

@@ -1,11 +1,16 @@
-//! What the producer takes of the process's memory. Each test is alone in its process's peak: they run one after the other.
+//! What producer and consumer take of the process's memory. Each test is alone in its process's peak: they run one after the other.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+#[path = "../../protocol/tests/allocation/mod.rs"]
 mod allocation;
+#[path = "memory/backlog.rs"]
+mod backlog;
+#[path = "memory/consumer.rs"]
+mod consumer;
 mod fake;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fake::{Fake, Script};
@@ -15,6 +20,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
 
 static ALONE: Mutex<()> = Mutex::new(());
+
+/// Keeps the other tests waiting.
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -28,7 +38,7 @@ async fn silent() -> Fake {
 fn a_broker_that_stops_answering_costs_buffer_memory_and_no_more_and_everything_resolves() {
     const TASKS: usize = 1_000;
     const MEMORY: usize = 32 << 20;
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     runtime().block_on(async {
         let fake = silent().await;
         let times = [("request.timeout.ms", 1_000), ("delivery.timeout.ms", 2_000), ("max.block.ms", 500)];
@@ -77,7 +87,7 @@ fn a_broker_that_stops_answering_costs_buffer_memory_and_no_more_and_everything_
 #[test]
 fn a_record_costs_no_allocation_of_its_own() {
     const RECORDS: u64 = 100_000;
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let runtime = runtime();
     let (_fake, producer) = runtime.block_on(async {
         let fake = silent().await;

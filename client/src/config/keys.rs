@@ -103,6 +103,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "fetch.max.wait.ms" MS, "500", "… or until this time is over";
     "fetch.max.bytes" BYTES, "52428800", "the largest answer to one fetch";
     "max.partition.fetch.bytes" BYTES, "", "the largest share of a partition; unset: 1 MiB to 8 MiB by the number of partitions";
+    "queued.max.messages.kbytes" Kind::Int(1, 2_097_151), "65536", "KiB fetched ahead of the reader, as they are on the wire: at so many no more is asked for (librdkafka's key)";
     "check.crcs" Kind::Bool, "true", "whether checksums of fetched batches are verified";
 };
 

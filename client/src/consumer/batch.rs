@@ -10,12 +10,16 @@ use super::progress::Progress;
 use crate::protocol::messages::fetch::AbortedTransaction;
 use crate::protocol::records::control::{ControlRecord, ControlType};
 use crate::protocol::records::{
-    Batch as WireBatch, BatchError, BatchHeader, LOG_OVERHEAD, RecordIter, Records, TimestampType, peek_size,
+    Batch as WireBatch, BatchError, BatchHeader, Compression, LOG_OVERHEAD, RecordIter, Records,
+    TimestampType, peek_size,
 };
 use crate::{Error, RecordRef, TopicPartition};
 
 /// Wire bytes that go into one [`Batch`], whole record batches though: small ones are put together.
 const SHARE: usize = 256 * 1024;
+/// What compressed record batches in one [`Batch`] grow to when they are opened; a larger one comes alone. How much they
+/// grow is known only of those before.
+const OPENED: usize = 1024 * 1024;
 /// What compressed records may grow to, for one record batch.
 const DECOMPRESSED_MAX: usize = 1 << 30;
 
@@ -266,13 +270,17 @@ impl Chunk {
     pub(super) fn take_share(&mut self) -> Result<Option<Share>, Error> {
         let mut batches = Vec::new();
         let (mut next_offset, mut leader_epoch, before) = (self.first_offset, -1, self.bytes.len());
-        while before - self.bytes.len() < SHARE {
+        let mut limit = SHARE;
+        while before - self.bytes.len() < limit {
             let (batch, hidden) = match self.take_batch() {
                 Ok(Some(taken)) => taken,
                 Err(e) if self.bytes.len() == before => return Err(at(e.into(), &self.at)),
                 Ok(None) | Err(_) => break,
             };
             let header = batch.header();
+            if is_compressed(header) {
+                limit = limit.min((OPENED / self.progress.growth()).saturating_sub(header.size()));
+            }
             (next_offset, leader_epoch) = (header.next_offset(), header.partition_leader_epoch);
             if !hidden && header.record_count > 0 && next_offset > self.first_offset {
                 batches.push(batch);
@@ -337,11 +345,18 @@ impl Share {
         let timestamp_type = first.header().attributes.timestamp_type();
         let mut parts = Vec::with_capacity(self.batches.len());
         let (mut leader_epoch, mut whole_end, mut next_offset) = (-1, self.first_offset, self.next_offset);
+        let (mut packed, mut opened) = (0, 0);
         for batch in &self.batches {
             let header = batch.header();
-            let opened = if check_crcs { batch.verify_crc() } else { Ok(()) };
-            match opened.and_then(|()| batch.records(DECOMPRESSED_MAX)) {
-                Ok(records) => parts.push(records),
+            let sound = if check_crcs { batch.verify_crc() } else { Ok(()) };
+            match sound.and_then(|()| batch.records(DECOMPRESSED_MAX)) {
+                Ok(records) => {
+                    if is_compressed(header) {
+                        packed += header.size();
+                        opened += records.bytes().len();
+                    }
+                    parts.push(records);
+                }
                 Err(e) if parts.is_empty() => {
                     let hint = format!("seek to offset {} to skip the batch", header.next_offset());
                     return Err(at(Error::from(e).hinted(hint), &self.at));
@@ -352,6 +367,9 @@ impl Share {
                 }
             }
             (leader_epoch, whole_end) = (header.partition_leader_epoch, header.next_offset());
+        }
+        if packed > 0 {
+            self.progress.grew(opened.div_ceil(packed));
         }
         let inner = Inner {
             at: self.at,
@@ -367,6 +385,10 @@ impl Share {
         };
         Ok(Some(Batch { inner: Arc::new(inner) }))
     }
+}
+
+fn is_compressed(header: &BatchHeader) -> bool {
+    header.attributes.compression() != Ok(Compression::None)
 }
 
 fn at(error: Error, at: &TopicPartition) -> Error {

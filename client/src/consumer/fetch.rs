@@ -15,6 +15,7 @@ use tracing::{debug, warn};
 use self::answer::{Moved, by_ask, on_answer};
 use self::request::request;
 use super::Shared;
+use super::apart::take_apart;
 use super::buffer::Buffer;
 use super::cursor::{Ask, Asks};
 use super::session::{Reading, Session, TOPIC_IDS_FROM};
@@ -308,6 +309,9 @@ async fn fetch(
     }
     // Here, not where the answer is taken in: it is work, and nobody waits for it.
     upgrade(&mut answer);
+    if shared.with(|buffer| buffer.cursors.are_claimed()) {
+        take_apart(&mut answer);
+    }
     Ok((answer, reading))
 }
 

@@ -7,6 +7,8 @@ use crate::{Error, ErrorKind, Position, Result, TopicPartition};
 
 impl Consumer {
     /// Goes on elsewhere in a partition. What was fetched of it is dropped, and the next commit is of the new place.
+    ///
+    /// Cancel safe: dropped before it is ready, reading goes on where it was.
     pub async fn seek(&self, at: &TopicPartition, to: Position) -> Result<()> {
         let shared = self.shared();
         let offset = match to {
@@ -40,12 +42,12 @@ impl Consumer {
         Ok(())
     }
 
-    /// Where these partitions end: the offset the next record will get.
+    /// Where these partitions end: the offset the next record will get. Cancel safe.
     pub async fn end_offsets(&self, partitions: &[TopicPartition]) -> Result<Vec<(TopicPartition, i64)>> {
         self.offsets(partitions, Position::End).await
     }
 
-    /// Where these partitions begin: the offset of the oldest record.
+    /// Where these partitions begin: the offset of the oldest record. Cancel safe.
     pub async fn beginning_offsets(
         &self,
         partitions: &[TopicPartition],
@@ -53,7 +55,8 @@ impl Consumer {
         self.offsets(partitions, Position::Beginning).await
     }
 
-    /// The first record of each partition that is as young as its timestamp (ms since 1970) or younger.
+    /// The first record of each partition that is as young as its timestamp (ms since 1970) or younger. Cancel
+    /// safe.
     pub async fn offsets_for_times(
         &self,
         times: &[(TopicPartition, i64)],
@@ -72,7 +75,7 @@ impl Consumer {
     /// Commits what is done, and the batch this handle got last unless the user marks batches itself. It works with given
     /// partitions, too, if there is a `group.id`.
     ///
-    /// Not cancel safe: dropped before it is ready, it may be committed or not. Fails when the group has rebalanced and the
+    /// Dropped before it is ready, it may be committed or not; the next commit includes it, and nothing is in its way. Fails when the group has rebalanced and the
     /// partitions are another member's: nothing is lost, that one repeats what was not committed.
     pub async fn commit(&self) -> Result<()> {
         let group = self.group_of()?;
@@ -85,7 +88,10 @@ impl Consumer {
         group.commit_done(&commits).await
     }
 
-    /// Commits these offsets, each that of the next record to be read, with any text beside it.
+    /// Commits these offsets, each that of the next record to be read, with any text beside it. They count in the order of the
+    /// calls.
+    ///
+    /// Dropped before it is ready, they may be committed or not, but never after those of a later call.
     pub async fn commit_offsets(
         &self,
         offsets: impl IntoIterator<Item = (TopicPartition, OffsetAndMetadata)>,
@@ -94,7 +100,7 @@ impl Consumer {
         self.group_of()?.commit(&offsets).await
     }
 
-    /// Where the group goes on in each of these partitions; `None` where nothing was committed.
+    /// Where the group goes on in each of these partitions; `None` where nothing was committed. Cancel safe.
     pub async fn committed(
         &self,
         partitions: &[TopicPartition],

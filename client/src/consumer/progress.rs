@@ -1,6 +1,6 @@
 //! How far the user is with a partition: what was handed out, what is done, and so what may be committed.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(super) struct Progress {
     state: Mutex<State>,
+    /// How many bytes a compressed one becomes. Before any was seen it may be any number.
+    growth: AtomicUsize,
     /// Told when the user gets on, while somebody waits for that.
     watch: Arc<Watch>,
 }
@@ -46,7 +48,7 @@ struct State {
 
 impl Progress {
     pub(super) fn new(watch: Arc<Watch>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), watch })
+        Arc::new(Self { state: Mutex::default(), growth: AtomicUsize::new(usize::MAX), watch })
     }
 
     /// After a seek of the user's: what comes next is what is to be committed.
@@ -54,6 +56,18 @@ impl Progress {
         let progress = Self::new(watch);
         progress.lock().done = Some(Done { offset, leader_epoch: -1 });
         progress
+    }
+
+    /// How many bytes a compressed one becomes, as far as is known.
+    pub(super) fn growth(&self) -> usize {
+        self.growth.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Compressed bytes became so many each. Less than before is believed only little by little: the next may be more again.
+    pub(super) fn grew(&self, growth: usize) {
+        let before = self.growth.load(Ordering::Relaxed);
+        let faded = if before == usize::MAX { 0 } else { before - before / 8 };
+        self.growth.store(growth.max(faded), Ordering::Relaxed);
     }
 
     /// A batch that ends at `end` goes to the user.

@@ -37,6 +37,11 @@ pub(super) fn partition_bytes(config: &Config, count: usize) -> i32 {
     config.int32("max.partition.fetch.bytes").unwrap_or(share)
 }
 
+/// Bytes fetched ahead of the user, as they are on the wire.
+pub(super) fn ahead(config: &Config) -> usize {
+    config.size("queued.max.messages.kbytes").unwrap_or(0).saturating_mul(1024)
+}
+
 /// Finds the partitions and the offsets to begin at.
 pub(super) async fn begin(core: &Core, group: Option<&Group>, assignment: Assignment) -> Result<Cursors> {
     let mut wanted = assignment.partitions;

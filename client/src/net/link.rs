@@ -282,17 +282,18 @@ async fn read(link: &Link, response_max: usize) -> Error {
 
 /// Reads a frame of `len` bytes, which begins with what is in `scratch`, into a buffer of its own.
 async fn read_large(link: &Link, scratch: &mut BytesMut, len: usize) -> Result<Bytes> {
-    let mut frame = BytesMut::with_capacity(len.min(FIRST_RESERVE));
+    let mut frame = Vec::with_capacity(len.min(FIRST_RESERVE));
     frame.extend_from_slice(scratch);
     scratch.clear();
     while frame.len() < len {
         if frame.len() == frame.capacity() {
-            frame.reserve((len - frame.len()).min(frame.capacity()));
+            // Exactly: whoever holds the frame would hold what is too much of it.
+            frame.reserve_exact((len - frame.len()).min(frame.capacity()));
         }
         let left = len - frame.len();
         read_some(link, &mut (&mut frame).limit(left)).await?;
     }
-    Ok(frame.freeze())
+    Ok(Bytes::from(frame))
 }
 
 async fn read_some(link: &Link, into: &mut impl BufMut) -> Result<()> {
