@@ -22,3 +22,34 @@ pub(super) fn take_apart(answer: &mut FetchResponse) {
         *bytes = Bytes::copy_from_slice(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::messages::fetch::{FetchableTopicResponse, PartitionData};
+
+    /// Which partitions still hold the whole answer, when their records are so many bytes of it.
+    fn holds(sizes: [usize; 2]) -> [bool; 2] {
+        let mut rest = Bytes::from(vec![1; sizes.iter().sum()]);
+        let whole = rest.as_ptr_range();
+        let partition =
+            |size| PartitionData { records: Some(rest.split_to(size).into()), ..Default::default() };
+        let partitions = sizes.map(partition).into();
+        let topic = FetchableTopicResponse { partitions, ..Default::default() };
+        let mut answer = FetchResponse { responses: vec![topic], ..Default::default() };
+        take_apart(&mut answer);
+        let mut partitions =
+            answer.responses.remove(0).partitions.into_iter().zip(sizes).map(|(data, size)| {
+                let Some(RecordBytes::Here(bytes)) = data.records else { panic!("records stay") };
+                assert_eq!(bytes, vec![1; size]);
+                whole.contains(&bytes.as_ptr())
+            });
+        [(); 2].map(|()| partitions.next().expect("no partition is lost"))
+    }
+
+    #[test]
+    fn only_who_has_nearly_all_of_an_answer_holds_it() {
+        assert_eq!(holds([10, 990]), [false, true]);
+        assert_eq!(holds([500, 500]), [false, false]);
+    }
+}

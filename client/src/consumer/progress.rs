@@ -207,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn more_growth_is_believed_at_once_and_less_little_by_little() {
+        let progress = progress();
+        assert_eq!(progress.growth(), usize::MAX, "anything, before it is known");
+        let seen = [4, 800, 4, 4, 900].map(|growth| {
+            progress.grew(growth);
+            progress.growth()
+        });
+        assert_eq!(seen, [4, 800, 700, 613, 900]);
+    }
+
+    #[test]
     fn what_is_handed_out_is_committed_only_when_it_is_done() {
         let progress = progress();
         progress.hand_out(10);
