@@ -10,8 +10,10 @@ mod group;
 mod listener;
 mod membership;
 mod offsets;
+mod parallel;
 mod partitions;
 mod progress;
+mod record;
 mod session;
 mod shared;
 mod start;
@@ -33,7 +35,9 @@ pub use batch::{Batch, Iter};
 pub(crate) use fetch::VERSION_MAX;
 pub(crate) use listener::Listener;
 pub use listener::RebalanceListener;
+pub use parallel::{FailedRecord, Order, Parallel, ParallelError};
 pub use partitions::PartitionConsumer;
+pub use record::ConsumerRecord;
 pub use subscription::{Assignment, Subscription};
 
 /// Where the first record lies that is as young as was asked for.

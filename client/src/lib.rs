@@ -45,7 +45,8 @@ pub use client::{Client, Target};
 pub use committed::OffsetAndMetadata;
 pub use config::{Acks, Config, UnknownKey, parse_properties};
 pub use consumer::{
-    Assignment, Assignor, Batch, Consumer, GroupMetadata, PartitionConsumer, RebalanceListener, Subscription,
+    Assignment, Assignor, Batch, Consumer, ConsumerRecord, FailedRecord, GroupMetadata, Order, Parallel,
+    ParallelError, PartitionConsumer, RebalanceListener, Subscription,
 };
 pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
 pub use kinglet_protocol as protocol;

@@ -1,8 +1,10 @@
 //! Records handed to the user: a share of the bytes they arrived in, decoded in place while they are walked.
 
+mod split;
+
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
@@ -156,12 +158,7 @@ impl<'a> Iter<'a> {
     #[cold]
     fn stop(&mut self, error: BatchError) -> Option<RecordRef<'a>> {
         self.current = None;
-        let inner = &self.batch.inner;
-        let error = at(error.into(), &inner.at);
-        // Whoever walks the records again finds it again; once is enough.
-        if !inner.told.swap(true, Ordering::Relaxed) {
-            inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
-        }
+        self.batch.tell(error);
         None
     }
 }

@@ -20,7 +20,7 @@ use crate::protocol::ErrorCode;
 use crate::{Config, Error, ErrorKind, Result, TopicPartition, clock};
 
 pub(super) use lookup::Topics;
-pub(super) use rebalance::{Commits, to_commit};
+pub(super) use rebalance::{Commits, drain_window, to_commit};
 pub(super) use task::Task;
 
 /// What consumer handles and the group's task have in common.

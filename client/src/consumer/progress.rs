@@ -109,6 +109,17 @@ impl Progress {
         self.watch.tell();
     }
 
+    /// Nobody works on so many batches any more. What is not done of them is not waited for: it is handed out again.
+    pub(super) fn withdraw(&self, batches: usize) {
+        {
+            let mut state = self.lock();
+            state.out = state.out.saturating_sub(batches);
+            state.handed = state.done.map(|done| done.offset);
+            state.skipped = None;
+        }
+        self.watch.tell();
+    }
+
     /// Whether the user works on nothing of it.
     pub(super) fn is_idle(&self) -> bool {
         let state = self.lock();
@@ -238,6 +249,21 @@ mod tests {
         progress.hand_out(10);
         progress.give_back();
         assert_eq!((offset(&progress), progress.is_idle()), (None, true));
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_not_waited_for_and_no_marker_behind_it_is_done() {
+        let progress = progress();
+        progress.watch.be_explicit();
+        progress.hand_out(10);
+        progress.done(4, 1);
+        progress.skip(10, 11);
+        assert!(!progress.is_idle());
+        progress.withdraw(1);
+        assert_eq!((offset(&progress), progress.is_idle()), (Some(4), true));
+        progress.hand_out(10);
+        progress.skip(10, 11);
+        assert_eq!((offset(&progress), progress.is_idle()), (Some(4), false));
     }
 
     #[test]

@@ -98,6 +98,20 @@ impl Records {
         self.frame.count
     }
 
+    /// Takes the first `count` records off; they share the bytes with those that stay. Everything is taken when there are no
+    /// more, and when the records cannot be told apart: whoever decodes them finds out why.
+    #[must_use = "the records are not in `self` any more"]
+    pub fn split_to(&mut self, count: usize) -> Self {
+        let mut front = self.clone();
+        let len = self.iter().len_of(count).filter(|_| count < self.frame.count);
+        let (count, len) = len.map_or((self.frame.count, self.bytes.len()), |len| (count, len));
+        front.bytes.truncate(len);
+        front.frame.count = count;
+        self.bytes = self.bytes.slice(len..);
+        self.frame.count -= count;
+        front
+    }
+
     /// The bytes the records point into: `bytes().slice_ref(key)` makes a key of its own without a copy.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

@@ -108,6 +108,15 @@ impl<'a> RecordIter<'a> {
         })
     }
 
+    /// How many bytes the next `count` records take. They are stepped over, not decoded.
+    pub(super) fn len_of(&self, count: usize) -> Option<usize> {
+        let mut rest = self.rest;
+        for _ in 0..count {
+            rest.record().ok()?;
+        }
+        self.rest.0.len().checked_sub(rest.0.len())
+    }
+
     /// No record is due: whatever bytes are left are one too many.
     #[cold]
     fn end(&mut self) -> Option<Result<RecordRef<'a>, BatchError>> {

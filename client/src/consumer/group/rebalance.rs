@@ -13,7 +13,7 @@ use crate::consumer::batch::Place;
 use crate::consumer::membership::Identity;
 use crate::consumer::progress::Progress;
 use crate::consumer::{Shared, start};
-use crate::{Error, ErrorKind, Position, Result, TopicPartition, clock};
+use crate::{Config, Error, ErrorKind, Position, Result, TopicPartition, clock};
 
 /// The longest that the user is waited for: the group stands still meanwhile.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ impl Group {
         let taken = shared.with(|buffer| buffer.take_away(&partitions));
         // Whoever closes the consumer is done with it.
         let is_closing = self.lock().closing;
-        let window = (self.core.config.duration("max.poll.interval.ms") / 2).min(DRAIN_MAX);
+        let window = drain_window(&self.core.config);
         let deadline = clock::now() + window;
         if lost {
             warn!(group = self.id, ?partitions, "partitions are lost: another member may have them already");
@@ -176,6 +176,11 @@ impl Group {
         commits.iter().for_each(|(_, progress, offset)| progress.on_committed(offset.offset));
         Ok(())
     }
+}
+
+/// How long the user may finish what was handed out.
+pub(in crate::consumer) fn drain_window(config: &Config) -> Duration {
+    (config.duration("max.poll.interval.ms") / 2).min(DRAIN_MAX)
 }
 
 /// What of these partitions is done and not committed.
