@@ -2,6 +2,10 @@
 
 #[path = "groups/fixture.rs"]
 mod fixture;
+#[path = "groups/parallel.rs"]
+mod parallel;
+#[path = "groups/streams.rs"]
+mod streams;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -17,6 +17,7 @@ mod record;
 mod session;
 mod shared;
 mod start;
+mod stream;
 mod subscription;
 mod upgrade;
 
@@ -38,6 +39,7 @@ pub use listener::RebalanceListener;
 pub use parallel::{FailedRecord, Order, Parallel, ParallelError};
 pub use partitions::PartitionConsumer;
 pub use record::ConsumerRecord;
+pub use stream::RecordStream;
 pub use subscription::{Assignment, Subscription};
 
 /// Where the first record lies that is as young as was asked for.

@@ -46,7 +46,7 @@ pub use committed::OffsetAndMetadata;
 pub use config::{Acks, Config, UnknownKey, parse_properties};
 pub use consumer::{
     Assignment, Assignor, Batch, Consumer, ConsumerRecord, FailedRecord, GroupMetadata, Order, Parallel,
-    ParallelError, PartitionConsumer, RebalanceListener, Subscription,
+    ParallelError, PartitionConsumer, RebalanceListener, RecordStream, Subscription,
 };
 pub use error::{Error, ErrorContext, ErrorKind, PerItem, Result};
 pub use kinglet_protocol as protocol;

@@ -171,6 +171,12 @@ impl Buffer {
         true
     }
 
+    /// Whether a partition is still assigned as it was, without a seek since.
+    pub(super) fn is_read_by(&self, at: &TopicPartition, progress: &Arc<Progress>) -> bool {
+        let cursor = self.cursors.find(at).and_then(|index| self.cursors.get(index));
+        cursor.is_some_and(|cursor| Arc::ptr_eq(&cursor.progress, progress))
+    }
+
     /// As [`move_to`](Self::move_to), by the user's wish.
     pub(super) fn seek(&mut self, at: &TopicPartition, offset: i64) -> bool {
         let Some(index) = self.cursors.find(at) else { return false };

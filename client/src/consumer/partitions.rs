@@ -77,6 +77,10 @@ impl PartitionConsumer {
         Ok(batch)
     }
 
+    pub(super) fn handle(&self) -> &Arc<ConsumerHandle> {
+        &self.handle
+    }
+
     fn look(&self, shared: &Shared) -> Result<Option<Option<Batch>>> {
         if shared.with(|buffer| buffer.closed || !buffer.cursors.is_held(&self.at, self.tenure)) {
             return Ok(Some(None));

@@ -48,8 +48,7 @@ impl Lane {
 
     /// Whether it is still what the partition is read by.
     pub(super) fn is_current(&self, buffer: &Buffer) -> bool {
-        let cursor = buffer.cursors.find(&self.at).and_then(|index| buffer.cursors.get(index));
-        self.is_held(buffer) && cursor.is_some_and(|cursor| Arc::ptr_eq(&cursor.progress, &self.progress))
+        self.is_held(buffer) && buffer.is_read_by(&self.at, &self.progress)
     }
 
     pub(super) fn done(&self, moved: Option<(i64, i32)>) {
