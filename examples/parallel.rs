@@ -16,12 +16,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let topic = args.next().unwrap_or_else(|| "parallel".to_owned());
     let count: usize = args.next().map_or(Ok(100), |count| count.parse())?;
 
-    let config = Config::new(bootstrap).group_id("parallel-example");
+    let config = Config::new(bootstrap).group_id("parallel");
     let client = Client::connect(config.set("auto.offset.reset", "earliest")?).await?;
     let producer = client.producer()?;
     for number in 0..count {
-        let (key, value) = (format!("key {}", number % 10), format!("line {number}"));
-        drop(producer.enqueue(Record::to(&topic).key(&key).value(&value)).await?);
+        let key = format!("key {}", number % 10);
+        drop(producer.enqueue(Record::to(&topic).key(&key).value(&format!("line {number}"))).await?);
     }
     producer.flush().await?;
 
@@ -33,15 +33,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let bury = finish.clone();
-    let how = Parallel::new(Order::ByKey)
-        .in_flight(32)
-        .attempts(3)
-        .until(async move { stop.notified().await })
-        .dead_letter(move |record, error, attempts| {
-            println!("given up after {attempts} attempts: {}: {error}", text(&record));
-            bury();
-            async { Ok(()) }
-        });
+    let how = Parallel::new(Order::ByKey).in_flight(32).attempts(3);
+    let how = how.until(async move { stop.notified().await }).dead_letter(move |record, error, attempts| {
+        println!("given up after {attempts} attempts: {}: {error}", text(&record));
+        bury();
+        async { Ok(()) }
+    });
     let handle = move |record: ConsumerRecord| {
         let finish = finish.clone();
         async move {

@@ -14,6 +14,7 @@ mod parallel;
 mod partitions;
 mod progress;
 mod record;
+mod rests;
 mod session;
 mod shared;
 mod start;

@@ -76,3 +76,21 @@ async fn the_stream_of_a_partition_ends_when_the_partition_goes() {
     }
     soon("they share", || consumer.assignment().len() == 1 && other.assignment().len() == 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_batch_has_more_than_max_poll_records() {
+    let site = Site::start();
+    site.create("t", 1).await;
+    site.send("t", 0..1000).await;
+    let consumer =
+        site.member("g", &[("max.poll.records", "7")]).await.consumer(["t"]).await.expect("it joins");
+    let mut next = 0;
+    while next < 1000 {
+        let batch = tokio::time::timeout(LIMIT, consumer.recv()).await.expect("it comes");
+        let batch = batch.expect("no trouble").expect("it is open");
+        let offsets: Vec<_> = batch.iter().map(|record| record.offset).collect();
+        assert!(offsets.len() <= 7 && batch.count() <= 7, "{offsets:?}");
+        assert_eq!(offsets, (next..batch.next_offset()).collect::<Vec<_>>());
+        next = batch.next_offset();
+    }
+}

@@ -104,6 +104,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "fetch.max.bytes" BYTES, "52428800", "the largest answer to one fetch";
     "max.partition.fetch.bytes" BYTES, "", "the largest share of a partition; unset: 1 MiB to 8 MiB by the number of partitions";
     "queued.max.messages.kbytes" Kind::Int(1, 2_097_151), "65536", "KiB fetched ahead of the reader, as they are on the wire: at so many no more is asked for (librdkafka's key)";
+    "max.poll.records" Kind::Int(1, i32::MAX as i64), "", "the most records of one batch that is handed out; unset: as they were fetched, about 256 KiB of them";
     "check.crcs" Kind::Bool, "true", "whether checksums of fetched batches are verified";
 };
 
@@ -133,7 +134,6 @@ pub(super) const WITHOUT_EFFECT: &[Key] = keys! {
     "transaction.timeout.ms" MS, "", "";
     "group.protocol" Kind::Text, "", "";
     "group.remote.assignor" Kind::Text, "", "";
-    "max.poll.records" ANY_INT, "", "the consumer hands out batches";
 };
 
 /// Other clients' names for the same thing.

@@ -417,6 +417,17 @@ pub(super) mod tests {
         batch
     }
 
+    /// So many records from `offset` on.
+    pub(in super::super) fn many(offset: i64, count: usize) -> BytesMut {
+        let mut builder = BatchBuilder::new(64);
+        (0..count).for_each(|_| {
+            builder.push(0, Some(b"key"), Some(b"value"), &[("h", Some(b"x"))]);
+        });
+        let mut batch = BytesMut::from(&*builder.seal(Seal::default()).expect("it is small"));
+        batch[..8].copy_from_slice(&offset.to_be_bytes());
+        batch
+    }
+
     fn read(log: &[BytesMut], from: i64, aborted: Option<Aborted>) -> (Vec<i64>, i64) {
         let bytes = Bytes::from(log.concat());
         let ask = Ask::from(from);

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::batch::{Chunk, Share};
+use super::batch::{Batch, Chunk, Share};
 use super::cursor::{Cursor, Cursors};
 use super::progress::Progress;
+use super::rests::Rests;
 use crate::{Error, TopicPartition};
 
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Buffer {
     /// With the index and generation of the cursor: at most one for each that is current.
     errors: VecDeque<(usize, u32, Error)>,
     chunks: VecDeque<Chunk>,
+    pub(super) rests: Rests,
     size: usize,
     /// Bytes at which no more is fetched.
     limit: usize,
@@ -29,6 +31,7 @@ pub(super) struct Buffer {
 #[derive(Debug)]
 pub(super) enum Next {
     Share { share: Share, index: usize, generation: u32 },
+    Rest(Batch),
     Failed(Error),
     Nothing,
     Closed,
@@ -37,7 +40,8 @@ pub(super) enum Next {
 impl Buffer {
     pub(super) fn new(cursors: Cursors, limit: usize) -> Self {
         let (errors, chunks) = (VecDeque::new(), VecDeque::new());
-        Self { cursors, closed: false, errors, chunks, size: 0, limit, held_back: false, news: false }
+        let rests = Rests::default();
+        Self { cursors, closed: false, errors, chunks, rests, size: 0, limit, held_back: false, news: false }
     }
 
     /// Whether there is room for another answer. If not, [`take`](Self::take) says when to go on.
@@ -68,6 +72,11 @@ impl Buffer {
     /// Whether there was something since the last look that somebody may wait for.
     pub(super) fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.news)
+    }
+
+    /// Somebody may wait for what changed.
+    pub(super) fn tell(&mut self) {
+        self.news = true;
     }
 
     /// Asking for a partition failed. The user hears of it when it lasts, behind what was fetched of it before.
@@ -109,8 +118,14 @@ impl Buffer {
         if let Some(error) = self.take_error(only) {
             return Next::Failed(error);
         }
+        if let Some(rest) = self.take_rest(only) {
+            return Next::Rest(rest);
+        }
         loop {
-            let place = self.chunks.iter().position(|chunk| only.is_none_or(|index| index == chunk.index));
+            let rests = &self.rests;
+            let place = self.chunks.iter().position(|chunk| {
+                only.is_none_or(|index| index == chunk.index) && !rests.is_open(chunk.index)
+            });
             let Some((place, chunk)) = place.and_then(|place| Some((place, self.chunks.get_mut(place)?)))
             else {
                 return Next::Nothing;
@@ -125,7 +140,12 @@ impl Buffer {
                             cursor.progress.skip(share.first_offset, share.next_offset);
                             continue;
                         }
-                        cursor.progress.hand_out(share.next_offset);
+                        if self.rests.is_bounded() {
+                            self.rests.open(index);
+                            cursor.progress.hand_out(share.first_offset);
+                        } else {
+                            cursor.progress.hand_out(share.next_offset);
+                        }
                         share
                     }
                     Ok(None) => {
@@ -161,7 +181,7 @@ impl Buffer {
 
     /// Whether more can be taken at once.
     pub(super) fn is_ready(&self) -> bool {
-        self.closed || !self.errors.is_empty() || !self.chunks.is_empty()
+        self.closed || !self.errors.is_empty() || self.has_records()
     }
 
     /// Goes on elsewhere: what is buffered of the partition is dropped.
@@ -208,7 +228,7 @@ impl Buffer {
 
     /// Whether something waits to be taken by the user.
     pub(super) fn has_records(&self) -> bool {
-        !self.chunks.is_empty()
+        !self.chunks.is_empty() || !self.rests.is_empty()
     }
 
     /// Goes back to what turned out to be damaged, unless the user went elsewhere meanwhile.
@@ -241,6 +261,7 @@ impl Buffer {
         let cursors = &mut self.cursors;
         self.chunks.retain(|chunk| cursors.current(chunk.index, chunk.generation).is_some());
         self.errors.retain(|(index, generation, _)| cursors.current(*index, *generation).is_some());
+        self.rests.retain(|index, generation| cursors.current(index, generation).is_some());
         self.size = self.chunks.iter().map(|chunk| chunk.size).sum();
     }
 }

@@ -77,6 +77,12 @@ impl Progress {
         state.out += 1;
     }
 
+    /// A batch that went to the user ends at `end`.
+    pub(super) fn reach(&self, end: i64) {
+        let mut state = self.lock();
+        state.handed = state.handed.max(Some(end));
+    }
+
     /// There was nothing for the user from `from` to `to`.
     pub(super) fn skip(&self, from: i64, to: i64) {
         let mut state = self.lock();

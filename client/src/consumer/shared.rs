@@ -29,6 +29,8 @@ pub(super) struct Shared {
     /// What ended the membership.
     fatal: OnceLock<Error>,
     handle: OnceLock<Weak<ConsumerHandle>>,
+    /// `max.poll.records` is set.
+    is_bounded: bool,
     /// Users that wait for records.
     waiting: AtomicUsize,
     /// Wakes the fetching task.
@@ -44,8 +46,12 @@ pub(super) struct Waiting<'a>(&'a Shared);
 const UNTOLD_MAX: usize = 16;
 
 impl Shared {
-    pub(super) fn new(core: Arc<Core>, buffer: Buffer, group: Option<Arc<Group>>) -> Self {
+    pub(super) fn new(core: Arc<Core>, mut buffer: Buffer, group: Option<Arc<Group>>) -> Self {
+        let max_poll_records =
+            core.config.int32("max.poll.records").and_then(|max| usize::try_from(max).ok());
+        max_poll_records.into_iter().for_each(|max| buffer.bound(max));
         Self {
+            is_bounded: max_poll_records.is_some(),
             settings: start::settings(&core.config),
             lane: core.lane(),
             group,
@@ -129,24 +135,37 @@ impl Shared {
             }
             let (share, index, generation) = match next {
                 Next::Share { share, index, generation } => (share, index, generation),
+                Next::Rest(batch) => return Ok(Some(batch)),
                 Next::Failed(error) => return Err(error),
                 Next::Nothing | Next::Closed => return Ok(None),
             };
             let (first, end, progress) = (share.first_offset, share.next_offset, share.progress.clone());
-            match share.open(self.settings.check_crcs, &self.trouble) {
+            let opened = share.open(self.settings.check_crcs, &self.trouble);
+            match opened {
                 Ok(Some(batch)) => {
                     if batch.next_offset() < end {
                         // Damage lies behind it; asked for again, it comes first and is told.
                         self.with(|buffer| buffer.on_damage(index, generation, batch.next_offset()));
                         self.wake.notify_one();
                     }
-                    return Ok(Some(batch));
+                    if !self.is_bounded {
+                        return Ok(Some(batch));
+                    }
+                    return Ok(self.with(|buffer| buffer.on_opened(index, generation, Some(batch))));
                 }
-                Ok(None) => progress.give_back(),
+                Ok(None) => {
+                    progress.give_back();
+                    if self.is_bounded {
+                        self.with(|buffer| buffer.on_opened(index, generation, None));
+                    }
+                }
                 Err(error) => {
                     progress.give_back();
                     // The position stays in front of the damage, so that nothing is skipped in silence.
-                    self.with(|buffer| buffer.on_damage(index, generation, first));
+                    self.with(|buffer| {
+                        buffer.on_damage(index, generation, first);
+                        buffer.on_opened(index, generation, None);
+                    });
                     self.wake.notify_one();
                     return Err(error);
                 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use super::{Batch, Inner, at};
+use crate::RecordRef;
 use crate::consumer::record::ConsumerRecord;
 use crate::protocol::records::{BatchError, Records};
 
@@ -37,6 +38,10 @@ impl Batch {
         let (mut front, mut rest, mut room) = (Vec::new(), Vec::new(), count);
         for part in &self.inner.parts {
             let mut part = part.clone();
+            // Only the first part begins with records that were not asked for.
+            let begins = |record: &Result<RecordRef<'_>, _>| matches!(record, Ok(record) if record.offset < self.inner.first_offset);
+            let skipped = part.iter().take_while(begins).count();
+            drop(part.split_to(skipped));
             let taken = part.split_to(room);
             room -= taken.count().min(room);
             if taken.count() > 0 {
@@ -88,6 +93,65 @@ impl Batch {
         // Whoever walks the records again finds it again; once is enough.
         if !inner.told.swap(true, Ordering::Relaxed) {
             inner.trouble.lock().unwrap_or_else(PoisonError::into_inner).push_back(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use crate::consumer::batch::tests::many;
+    use crate::consumer::batch::{Batch, Chunk, Trouble};
+    use crate::consumer::cursor::Ask;
+    use crate::consumer::progress::Progress;
+    use crate::{RecordRef, TopicPartition};
+
+    /// Batches of 3, 4 and 5 records, read from `from`.
+    fn batch(from: i64) -> Batch {
+        let bytes = Bytes::from([many(0, 3), many(3, 4), many(7, 5)].concat());
+        let at = TopicPartition::new("t", 0);
+        let ask =
+            Ask { index: 0, generation: 0, at, offset: from, leader_epoch: 0, max_bytes: 0, grown: false };
+        let mut chunk = Chunk::new(&ask, bytes, 12, None, Progress::new(std::sync::Arc::default()));
+        let share = chunk.take_share().unwrap().unwrap();
+        share.open(true, &Trouble::default()).unwrap().unwrap()
+    }
+
+    fn offsets(batch: &Batch) -> Vec<i64> {
+        batch.iter().map(|record: RecordRef<'_>| record.offset).collect()
+    }
+
+    #[test]
+    fn the_parts_of_a_batch_hold_every_record_once_and_no_more_than_asked_for() {
+        for (from, count) in (0..12).flat_map(|from| (1..14).map(move |count| (from, count))) {
+            let (mut got, mut left, mut next) = (Vec::new(), Some(batch(from)), from);
+            while let Some(whole) = left {
+                let (front, rest) = whole.split(count);
+                let part = offsets(&front);
+                assert!((1..=count).contains(&part.len()), "from {from}, {count}: {part:?}");
+                assert_eq!((front.first_offset(), part[0]), (next, next));
+                next = front.next_offset();
+                got.extend(part);
+                left = rest;
+            }
+            assert_eq!((got, next), ((from..12).collect::<Vec<_>>(), 12), "from {from}, {count}");
+        }
+    }
+
+    #[test]
+    fn records_of_their_own_share_the_bytes_of_their_batch() {
+        let batch = batch(2);
+        let records = batch.to_records();
+        assert_eq!(
+            records.iter().map(|record| record.offset).collect::<Vec<_>>(),
+            (2..12).collect::<Vec<_>>()
+        );
+        for (own, shared) in records.iter().zip(&batch) {
+            let value = own.value.as_deref().unwrap();
+            assert_eq!(value.as_ptr(), shared.value.unwrap().as_ptr());
+            assert_eq!(own.headers.len(), 1);
+            assert_eq!(own.headers[0].1.as_deref(), shared.headers().next().unwrap().1);
         }
     }
 }
