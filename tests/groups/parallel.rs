@@ -75,7 +75,7 @@ async fn records_of_one_key_are_handled_in_order_although_some_fail_and_are_trie
                 running.fetch_sub(1, Ordering::SeqCst);
                 let number = number(&record);
                 let is_first = tried.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
-                if number % 7 == 0 && is_first {
+                if number.is_multiple_of(7) && is_first {
                     failed.fetch_add(1, Ordering::SeqCst);
                     return Err("not yet");
                 }
