@@ -8,6 +8,7 @@ pub mod api;
 pub mod args;
 pub mod connect;
 pub mod consume;
+pub mod dates;
 pub mod error;
 pub mod groups;
 pub mod java;

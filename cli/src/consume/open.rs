@@ -50,8 +50,12 @@ pub(super) struct Opened {
 pub(super) async fn open(config: Config, args: &ConsumeArgs, start: Start) -> Result<Opened, Failure> {
     let in_group = config.get("group.id").is_some() && args.partition.is_none();
     let client = connect::connect(config).await?;
-    let consumer =
-        if in_group { member(&client, args).await? } else { consumer(&client, args, start).await? };
+    let source = args.source()?;
+    let consumer = if in_group {
+        member(&client, source, args.common.manner()).await?
+    } else {
+        consumer(&client, source, args.partition, start).await?
+    };
     if in_group && args.exit_at_end {
         wait_for_share(&consumer, args.patience()).await?;
     }
@@ -59,13 +63,18 @@ pub(super) async fn open(config: Config, args: &ConsumeArgs, start: Start) -> Re
     Ok(Opened { consumer, ends, _client: client })
 }
 
-async fn consumer(client: &Client, args: &ConsumeArgs, start: Start) -> Result<Consumer, Failure> {
+async fn consumer(
+    client: &Client,
+    source: Source<'_>,
+    partition: Option<i32>,
+    start: Start,
+) -> Result<Consumer, Failure> {
     let position = match start {
         Start::Earliest => Position::Beginning,
         Start::Latest => Position::End,
         Start::Offset(offset) => Position::Offset(offset),
     };
-    let (assignment, name) = match (args.source()?, args.partition) {
+    let (assignment, name) = match (source, partition) {
         (Source::Topic(topic), Some(partition)) => {
             (Assignment::partitions([(TopicPartition::new(topic, partition), position)]), topic)
         }
@@ -84,11 +93,12 @@ async fn consumer(client: &Client, args: &ConsumeArgs, start: Start) -> Result<C
 }
 
 /// A member of the group. A topic that does not exist is a mistake more often than one that is still to come.
-async fn member(client: &Client, args: &ConsumeArgs) -> Result<Consumer, Failure> {
-    let (subscription, name) = match args.source()? {
+/// What it reads is done only when it says so.
+pub(crate) async fn member(client: &Client, source: Source<'_>, manner: Manner) -> Result<Consumer, Failure> {
+    let (subscription, name) = match source {
         Source::Topic(topic) => {
-            if args.common.manner() == Manner::Kinglet {
-                consumer(client, args, Start::Latest).await?.close().await;
+            if manner == Manner::Kinglet {
+                consumer(client, source, None, Start::Latest).await?.close().await;
             }
             (Subscription::topics([topic]), topic)
         }

@@ -84,9 +84,9 @@ impl Pipe {
 pub struct Reader(oneshot::Receiver<()>);
 
 impl Reader {
-    /// Waits until the reader has gone, so that an idle topic does not keep us alive for nobody.
-    pub async fn gone(self) {
-        if self.0.await.is_err() {
+    /// Waits until the reader has gone, so that an idle topic does not keep us alive for nobody. Cancel safe.
+    pub async fn gone(&mut self) {
+        if (&mut self.0).await.is_err() {
             std::future::pending().await
         }
     }

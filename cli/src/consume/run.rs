@@ -1,10 +1,9 @@
 //! Runs `kconsume`: records from the consumer to stdout until something says stop.
 
 use std::io::{IsTerminal, stderr};
-use std::mem;
 use std::time::Duration;
 
-use kinglet::{Batch, Consumer, ErrorKind, TopicPartition};
+use kinglet::{Batch, Consumer, TopicPartition};
 use tokio::time::{Instant, timeout};
 
 use super::args::{ConsumeArgs, Start};
@@ -14,7 +13,8 @@ use super::group::Unwritten;
 use super::json;
 use super::open::{END_CHECKED_EVERY, Opened, joining, open};
 use super::pipe::{Pipe, WriteError};
-use crate::connect::{self, ToolSettings, failure_of, read_file};
+use super::trouble::Trouble;
+use crate::connect::{self, ToolSettings, read_file};
 use crate::error::{Exit, Failure, Manner, nearest};
 use crate::output::{Shape, Stdout};
 use crate::settings::Settings;
@@ -121,10 +121,18 @@ async fn consume(
     let Opened { consumer, ends, _client } = opened;
     let no_stdout = |error| Failure::new(Exit::Failed, "cannot write to stdout").cause(error);
     let pipe = Pipe::of_stdout().map_err(no_stdout)?;
-    let reader = pipe.reader().map_err(no_stdout)?;
+    let mut reader = pipe.reader().map_err(no_stdout)?;
     let unwritten = Unwritten::default();
-    let mut run =
-        Run { args, printer, consumer: &consumer, ends, pipe, count: 0, in_outage: false, unwritten };
+    let mut run = Run {
+        args,
+        printer,
+        consumer: &consumer,
+        ends,
+        pipe,
+        count: 0,
+        trouble: Trouble::default(),
+        unwritten,
+    };
     let ended = tokio::select! {
         ended = run.print_all() => ended,
         _ = stop.received() => Ok(Ended::Stopped),
@@ -157,8 +165,7 @@ struct Run<'a> {
     ends: Option<Ends>,
     pipe: Pipe,
     count: u64,
-    /// Passing trouble was told, and no record came since.
-    in_outage: bool,
+    trouble: Trouble,
     unwritten: Unwritten,
 }
 
@@ -174,7 +181,7 @@ impl Run<'_> {
                     Waited::Ended(ended) => return Ok(ended),
                 },
             };
-            self.in_outage = false;
+            self.trouble.clear();
             if let Some(ended) = self.print(&batch, limit)? {
                 return Ok(ended);
             }
@@ -213,7 +220,7 @@ impl Run<'_> {
             match timeout(step, self.consumer.recv()).await {
                 Ok(Ok(Some(batch))) => return Ok(Waited::Batch(batch)),
                 Ok(Ok(None)) => return Ok(Waited::Ended(Ended::Complete)),
-                Ok(Err(error)) => self.bear(&error)?,
+                Ok(Err(error)) => self.trouble.bear(&error)?,
                 Err(_) => {}
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -226,20 +233,8 @@ impl Run<'_> {
     fn next_ready(&mut self) -> Result<Option<Batch>, Failure> {
         match self.consumer.try_recv() {
             Ok(batch) => Ok(batch),
-            Err(error) => self.bear(&error).map(|()| None),
+            Err(error) => self.trouble.bear(&error).map(|()| None),
         }
-    }
-
-    /// Tells passing trouble once and goes on, as Kafka's consumer does: who follows a topic is to survive the
-    /// restart of a broker. What lasts ends the run.
-    fn bear(&mut self, error: &kinglet::Error) -> Result<(), Failure> {
-        if !may_pass(error) {
-            return Err(read_failure(error));
-        }
-        if !mem::replace(&mut self.in_outage, true) {
-            warn(&format!("{}: {error}; still trying", cannot_read(error)));
-        }
-        Ok(())
     }
 
     fn print(&mut self, batch: &Batch, limit: u64) -> Result<Option<Ended>, Failure> {
@@ -336,21 +331,4 @@ fn written(result: Result<(), WriteError>) -> Result<Option<Ended>, Failure> {
             Err(Failure::new(Exit::Failed, "cannot write to stdout").cause(error))
         }
     }
-}
-
-/// A topic that is gone is retriable for a client that waits for its metadata, but does not come back by waiting.
-fn may_pass(error: &kinglet::Error) -> bool {
-    match error.kind() {
-        ErrorKind::UnknownTopic | ErrorKind::UnknownPartition | ErrorKind::Corrupt => false,
-        _ => error.is_retriable(),
-    }
-}
-
-fn read_failure(error: &kinglet::Error) -> Failure {
-    failure_of(error, cannot_read(error))
-}
-
-fn cannot_read(error: &kinglet::Error) -> String {
-    let place = error.context().topic_partition.as_ref().map(|place| format!(" {place}")).unwrap_or_default();
-    format!("cannot read{place}")
 }

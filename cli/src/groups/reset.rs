@@ -1,7 +1,6 @@
 //! `--reset-offsets`: which offsets the groups get, and committing them.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kinglet::OffsetAndMetadata;
 use kinglet::admin::GroupState;
@@ -14,6 +13,7 @@ use super::plan::{GroupPlan, Scope, Spec, TopicArg, from_csv, within};
 use super::report::{Report, Stop, Worded};
 use super::times;
 use crate::connect::read_file;
+use crate::dates;
 use crate::error::{Exit, Failure};
 use crate::java::{CAPACITY, Exception, copied_capacity, in_map_order, partition_hash, string_hash};
 use crate::output::Shape;
@@ -182,7 +182,7 @@ impl Reset<'_> {
             Spec::At(ms) => self.at_time(partitions, *ms, report).await,
             Spec::Ago(ms) => {
                 let too_far = || Failure::usage("--by-duration reaches too far");
-                let at = times::before(now(), *ms).ok_or_else(too_far)?;
+                let at = times::before(dates::now(), *ms).ok_or_else(too_far)?;
                 self.at_time(partitions, at, report).await
             }
             Spec::File(path) => {
@@ -331,11 +331,6 @@ impl Reset<'_> {
         }
         Ok(all)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the line counts back from the time of day")]
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
 fn report_active(group: &str, state: GroupState, members: usize, report: &mut Report) {

@@ -1,10 +1,11 @@
-//! The options of `kperf`: those of kafka-producer-perf-test from 0.9 to 4.3.
+//! The options of `kperf`: those of kafka-producer-perf-test from 0.9 to 4.3. Those of `kperf consume` are its own.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use super::consume::args::ConsumeArgs;
 use super::throttle::Throttle;
 use crate::args::CommonArgs;
 use crate::connect::read_file;
@@ -19,8 +20,9 @@ use crate::settings::Settings;
     version,
     arg_required_else_help = false,
     disable_help_subcommand = true,
-    after_help = "kperf produce --help shows the options.\n\n\
-                  Examples:\n  kperf produce --bootstrap-server b1:9092 --topic demo --num-records 1000000 --record-size 100"
+    after_help = "kperf produce --help and kperf consume --help show the options.\n\n\
+                  Examples:\n  kperf produce --bootstrap-server b1:9092 --topic demo --num-records 1000000 --record-size 100\n  \
+                  kperf consume --bootstrap-server b1:9092 --topic demo --num-records 1000000"
 )]
 pub struct PerfArgs {
     /// What is measured.
@@ -33,6 +35,8 @@ pub struct PerfArgs {
 pub enum Action {
     /// Send records and measure the rate, and the time from sending to acknowledgement
     Produce(ProduceArgs),
+    /// Read records and measure the rate, and the time until the group is joined
+    Consume(ConsumeArgs),
 }
 
 /// The options of `kperf produce`.
@@ -116,6 +120,7 @@ impl PerfArgs {
     pub fn common(&self) -> &CommonArgs {
         match &self.action {
             Action::Produce(args) => &args.common,
+            Action::Consume(args) => &args.common,
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::args::Load;
 use super::clock::Clock;
 use super::feed::{Chunk, Phase};
-use super::report::Scope;
+use super::report::{self, Scope};
 use super::screen::Screen;
 use super::stats::{Acked, Stats, Totals};
 use crate::error::{Exit, Failure};
@@ -90,13 +90,19 @@ impl Collector {
                 },
                 Some(settled) = in_flight.join_next() => self.count(settled.map_err(broken)?)?,
                 _ = redraw.tick(), if self.screen.is_watched() => {
-                    self.screen.draw(&self.total.tally(), self.lost.records, self.clock.now());
+                    self.draw();
                 }
             }
         }
         let now = self.clock.now();
         let steady = self.steady.map(|steady| steady.totals(now));
         Ok(Collected { total: self.total.totals(now), steady, lost: self.lost })
+    }
+
+    fn draw(&mut self) {
+        let (tally, failed, elapsed) = (self.total.tally(), self.lost.records, self.clock.now());
+        let line = report::progress(&tally, failed, elapsed);
+        self.screen.draw(tally.records.saturating_add(failed), elapsed, line);
     }
 
     fn count(&mut self, settled: Settled) -> Result<(), Failure> {
@@ -106,11 +112,15 @@ impl Collector {
         for acked in &settled.acked {
             let window = self.total.add(acked);
             match &mut self.steady {
-                None => window.map_or(Ok(()), |window| self.screen.window(&window, Scope::All))?,
+                None => {
+                    window.map_or(Ok(()), |window| self.screen.print(&report::window(&window, Scope::All)))?
+                }
                 // The windows of all records are not shown any more, but go on.
                 Some(steady) if settled.phase == Phase::Steady => {
                     let window = steady.add(acked);
-                    window.map_or(Ok(()), |window| self.screen.window(&window, Scope::Steady))?;
+                    window.map_or(Ok(()), |window| {
+                        self.screen.print(&report::window(&window, Scope::Steady))
+                    })?;
                 }
                 Some(_) => {}
             }

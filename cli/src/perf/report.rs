@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use super::stats::{Totals, Window};
+use super::stats::{Tally, Totals, Window};
 
 /// Which records figures are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,25 @@ pub fn total(totals: &Totals, scope: Scope) -> String {
     )
 }
 
+/// What a terminal shows while the load runs.
+pub fn progress(tally: &Tally, failed: u64, elapsed: Duration) -> String {
+    format!(
+        "{} records  {}/s  {:.2} MB/s  {:.2} ms avg  {:.2} ms max  {} failed",
+        HumanCount(tally.records),
+        HumanCount(whole_per_sec(tally.records, elapsed)),
+        tally.mb_per_sec(elapsed),
+        tally.latency_avg_ms(),
+        tally.latency_max_ms(),
+        HumanCount(failed),
+    )
+}
+
+/// So many a second, for a line that is redrawn.
+pub(super) fn whole_per_sec(count: u64, elapsed: Duration) -> u64 {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    count.saturating_mul(1000) / millis
+}
+
 /// What is said before a load with a warm-up.
 pub fn warmup(records: u64) -> String {
     format!(
@@ -51,10 +71,14 @@ pub fn warmup(records: u64) -> String {
     )
 }
 
-/// The producer's metrics as Kafka's tool prints them: by name, and with three digits.
-pub fn metrics<'a>(metrics: impl Iterator<Item = (&'a str, f64)>, client_id: &str) -> String {
+/// The producer's metrics as Kafka's tool prints them.
+pub fn producer_metrics<'a>(metrics: impl Iterator<Item = (&'a str, f64)>, client_id: &str) -> String {
     let name = |metric| format!("producer-metrics:{metric}:{{client-id={client_id}}}");
-    let mut metrics: Vec<(String, f64)> = metrics.map(|(metric, value)| (name(metric), value)).collect();
+    metrics_table(metrics.map(|(metric, value)| (name(metric), value)).collect())
+}
+
+/// Metrics by name, and with three digits.
+pub(super) fn metrics_table(mut metrics: Vec<(String, f64)>) -> String {
     metrics.sort_by(|a, b| a.0.cmp(&b.0));
     let width = metrics.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     let mut text = format!("\n{:width$}   Value\n", "Metric Name");
@@ -94,11 +118,11 @@ fn figures(totals: &Totals) -> Value {
     })
 }
 
-fn seconds(elapsed: Duration) -> f64 {
+pub(super) fn seconds(elapsed: Duration) -> f64 {
     (elapsed.as_secs_f64() * 1e6).round() / 1e6
 }
 
-fn thousandths(figure: f64) -> f64 {
+pub(super) fn thousandths(figure: f64) -> f64 {
     (figure * 1000.0).round() / 1000.0
 }
 
@@ -154,10 +178,21 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_sees_rate_and_latency_so_far() {
+        let mut stats = Stats::new(Duration::ZERO, Duration::MAX);
+        let latency = Duration::from_micros(1_500);
+        stats.add(&Acked { at: Duration::ZERO, latency, records: 3_000, bytes: 3 << 20 });
+
+        let text = progress(&stats.tally(), 2, Duration::from_secs(2));
+
+        assert_eq!(text, "3,000 records  1,500/s  1.50 MB/s  1.50 ms avg  1.50 ms max  2 failed");
+    }
+
+    #[test]
     fn metrics_look_like_kafkas() {
         let values = [("record-send-total", 10.0), ("batch-size-avg", f64::NAN)];
         assert_eq!(
-            metrics(values.into_iter(), "c"),
+            producer_metrics(values.into_iter(), "c"),
             "\nMetric Name                                        Value\n\
              producer-metrics:batch-size-avg:{client-id=c}    : NaN\n\
              producer-metrics:record-send-total:{client-id=c} : 10.000\n"

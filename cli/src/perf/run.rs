@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::args::{Action, Load, PerfArgs, ProduceArgs};
 use super::clock::Clock;
 use super::collect::{CHUNKS_WAITING_MAX, Collected, Collector, Lost};
+use super::consume;
 use super::feed::{Fed, Feed};
 use super::payload::Payload;
 use super::report::{self, Scope};
@@ -25,6 +26,7 @@ use crate::tool::warn;
 pub fn run(args: &PerfArgs) -> Result<Exit, Failure> {
     match &args.action {
         Action::Produce(args) => produce(args),
+        Action::Consume(args) => consume::run::run(args),
     }
 }
 
@@ -56,12 +58,12 @@ async fn measure(args: &ProduceArgs, load: Load, payload: Payload, config: Confi
     let sent = send(&producer, load, payload, screen, &mut stop).await?;
     sent.print(args.common.shape())?;
     if args.print_metrics && args.common.shape() != Shape::Json {
-        print(&report::metrics(producer.metrics().iter(), &client_id))?;
+        print(&report::producer_metrics(producer.metrics().iter(), &client_id))?;
     }
     sent.judge()
 }
 
-async fn open(config: Config, topic: &str) -> Result<(Client, Producer), Failure> {
+pub(crate) async fn open(config: Config, topic: &str) -> Result<(Client, Producer), Failure> {
     let client = connect::connect(config).await?;
     let producer = client.producer().map_err(|error| failure_of(&error, "cannot produce"))?;
     match producer.partitions_for(topic).await {
