@@ -76,10 +76,16 @@ impl Exception {
         let name = match error.kind() {
             ErrorKind::UnsupportedVersion => "UnsupportedVersionException",
             ErrorKind::Disconnected => "DisconnectException",
+            ErrorKind::TooLarge => "RecordTooLargeException",
             ErrorKind::UnknownTopic | ErrorKind::UnknownPartition => "UnknownTopicOrPartitionException",
             _ => "TimeoutException",
         };
         Self { class: format!("org.apache.kafka.common.errors.{name}"), message: error.to_string() }
+    }
+
+    /// `getClass().getName()`.
+    pub fn class(&self) -> &str {
+        &self.class
     }
 
     /// `getMessage`.
@@ -98,7 +104,7 @@ impl std::fmt::Display for Exception {
 const UNKNOWN: &str = "The server experienced an unexpected error when processing the request.";
 
 /// The exceptions that the tools meet, as in Kafka's `Errors`.
-const EXCEPTIONS: [(ErrorCode, &str, &str); 24] = [
+const EXCEPTIONS: [(ErrorCode, &str, &str); 30] = [
     (
         ErrorCode::OFFSET_OUT_OF_RANGE,
         "OffsetOutOfRangeException",
@@ -183,6 +189,36 @@ const EXCEPTIONS: [(ErrorCode, &str, &str); 24] = [
         ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
         "GroupSubscribedToTopicException",
         "Deleting offsets of a topic is forbidden while the consumer group is actively subscribed to it.",
+    ),
+    (
+        ErrorCode::MESSAGE_TOO_LARGE,
+        "RecordTooLargeException",
+        "The request included a message larger than the max message size the server will accept.",
+    ),
+    (
+        ErrorCode::RECORD_LIST_TOO_LARGE,
+        "RecordBatchTooLargeException",
+        "The request included message batch larger than the configured segment size on the server.",
+    ),
+    (
+        ErrorCode::NOT_ENOUGH_REPLICAS,
+        "NotEnoughReplicasException",
+        "Messages are rejected since there are fewer in-sync replicas than required.",
+    ),
+    (
+        ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        "NotEnoughReplicasAfterAppendException",
+        "Messages are written to the log, but to fewer in-sync replicas than required.",
+    ),
+    (
+        ErrorCode::INVALID_RECORD,
+        "InvalidRecordException",
+        "This record has failed the validation on broker and hence will be rejected.",
+    ),
+    (
+        ErrorCode::KAFKA_STORAGE_ERROR,
+        "KafkaStorageException",
+        "Disk error when trying to access log file on the disk.",
     ),
     (ErrorCode::UNKNOWN_SERVER_ERROR, "UnknownServerException", UNKNOWN),
 ];
