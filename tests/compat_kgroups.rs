@@ -15,6 +15,104 @@ use world::{LIMIT, RECORDS, World, lag, members};
 /// Long enough to widen columns, and for CSV to quote it.
 const LONG: &str = "a-topic-whose-name-is-longer-than-others";
 
+/// Valid ones and others; each error of RE2/J is among them.
+const REGEXES: [&str; 94] = [
+    r"a.*|b+?",
+    r"(a|b){2,5}",
+    r"(?i:x)(?P<n>y)(?<m>z)",
+    r"a{",
+    r"a{,2}",
+    r"a{02}",
+    r"a{2",
+    r"a{2,",
+    r"a{2,}",
+    r"a{x}",
+    r"[]a-]",
+    r"[^a-z\d[:alpha:]]",
+    r"[[:^word:]-]",
+    r"\Qa*(\E+",
+    r"\Q\E*",
+    r"\Qab",
+    r"a\Q\E*",
+    r"\p{Greek}\PL\p{^Lu}",
+    r"\p{Any}",
+    r"\p{Nosuch}",
+    r"\pX",
+    r"\p",
+    r"\p{L",
+    r"\p{Vithkuqi}",
+    r"\x41\x{10FFFF}\012\0",
+    r"\x{110000}",
+    r"\x{}",
+    r"\x{4",
+    r"\x4",
+    r"\xg1",
+    r"a(?i)*",
+    r"(?i)*",
+    r"^*",
+    r"$+",
+    r"\b*",
+    r"\_\.",
+    r"\Z",
+    r"\C",
+    r"\G",
+    r"\8",
+    r"\1",
+    r"\11",
+    r"\q",
+    r"(?)",
+    r"(?:",
+    r"(?:)*",
+    r"()",
+    r"()*",
+    r"(?-)",
+    r"(?i-)",
+    r"(?-i)",
+    r"(?i-s:x)",
+    r"(?--i)",
+    r"(?x)",
+    r"(?=a)",
+    r"(?<=a)",
+    r"(?P=n)",
+    r"(?P<n",
+    r"(?P<>a)",
+    r"(?P<n-n>a)",
+    r"(?P<n>a)(?<n>b)",
+    r"a(",
+    r"a)",
+    r"(a))",
+    r"a|)",
+    r"a**",
+    r"a+*?",
+    r"a{2}{3}",
+    r"a{*",
+    r"a{x}*",
+    r"**",
+    r"(|*)",
+    r"a|*",
+    r"a{1001}",
+    r"a{1000}",
+    r"a{3,2}",
+    r"a{123456789}",
+    r"a{0,99999999}",
+    r"[z-a]",
+    r"[a-\x{7a}]",
+    r"[a-\d]",
+    r"[\d-z]",
+    r"[[:nosuch:]]",
+    r"[[:]",
+    r"[[:a]",
+    r"[a",
+    r"[]",
+    r"[^]",
+    r"[\b]",
+    r"[\",
+    r"a\",
+    r"\",
+    r"\é",
+    r"é*",
+];
+
 #[test]
 fn kgroups_and_kdelete_print_what_kafkas_tools_print_about_apache_kafka() {
     let Some(jars) = or_skip("kgroups, Apache Kafka", Jars::fetch()) else { return };
@@ -34,6 +132,7 @@ fn kgroups_and_kdelete_print_what_kafkas_tools_print_about_kbroker() {
 impl World {
     fn check(mut self) {
         self.make_groups();
+        self.check_regexes();
         self.check_lists();
         self.check_descriptions();
         self.check_refusals_of_active_groups();
@@ -74,6 +173,19 @@ impl World {
         // So that there is lag, and a partition without a committed offset.
         self.produce("u", 7);
         self.kgroups(&["--delete-offsets", "--group", "empty", "--topic", "t:1"]).ok();
+    }
+
+    fn check_regexes(&mut self) {
+        for regex in REGEXES {
+            let line = ["--validate-regex", regex];
+            let (theirs, ours) = (self.theirs(&line), self.kgroups(&[&line[..], &["--compat"]].concat()));
+            assert_eq!(
+                (ours.status, ours.stdout),
+                (theirs.status, theirs.stdout),
+                "{regex}: {}",
+                ours.stderr
+            );
+        }
     }
 
     fn check_lists(&mut self) {

@@ -104,3 +104,18 @@ fn records_before_an_offset_are_deleted_and_a_partition_that_fails_exits_with_1(
         )
     );
 }
+
+#[test]
+fn a_regular_expression_is_judged_without_any_broker() {
+    let local = Local::advertising("127.0.0.1:1");
+    let judged =
+        |regex, more: &[&str]| local.run(KGROUPS, &[&["--validate-regex", regex], more].concat(), b"");
+    let invalid = "The regular expression `a(` is invalid: missing closing ).\n";
+
+    judged("a.*|-b", &[]).check(0, "The regular expression `a.*|-b` is valid.\n");
+    judged("a(", &[]).check(5, invalid);
+    judged("a(", &["--compat"]).check(0, invalid);
+    let document: Value =
+        serde_json::from_str(&judged("a(", &["-o", "json"]).stdout).expect("one JSON object");
+    assert_eq!((&document["valid"], &document["error"]), (&false.into(), &"missing closing )".into()));
+}

@@ -21,7 +21,7 @@ use crate::error::{Failure, nearest};
 )]
 pub struct GroupsArgs {
     /// The action as a word: list (ls), describe, reset, delete (rm), delete-offsets
-    #[arg(value_name = "ACTION", conflicts_with_all = ["list", "describe", "delete", "reset_offsets", "delete_offsets"])]
+    #[arg(value_name = "ACTION", conflicts_with_all = ["list", "describe", "delete", "reset_offsets", "delete_offsets", "validate_regex"])]
     pub word: Option<String>,
 
     /// The groups, as --group
@@ -43,6 +43,9 @@ pub struct GroupsArgs {
     /// Delete committed offsets of topics that no member reads
     #[arg(long, help_heading = "Actions")]
     pub delete_offsets: bool,
+    /// Say whether brokers take a regular expression (of RE2); asks none of them
+    #[arg(long, value_name = "REGEX", allow_hyphen_values = true, help_heading = "Actions")]
+    pub validate_regex: Option<String>,
 
     /// A group, may be repeated
     #[arg(long, alias = "groups", value_name = "GROUP")]
@@ -156,6 +159,8 @@ pub enum Action {
     ResetOffsets,
     /// `--delete-offsets`
     DeleteOffsets,
+    /// `--validate-regex`
+    ValidateRegex,
 }
 
 /// What `--describe` shows.
@@ -190,12 +195,13 @@ impl GroupsArgs {
             (self.delete, Action::Delete),
             (self.reset_offsets, Action::ResetOffsets),
             (self.delete_offsets, Action::DeleteOffsets),
+            (self.validate_regex.is_some(), Action::ValidateRegex),
         ];
         let mut given = flags.into_iter().filter(|(set, _)| *set).map(|(_, action)| action);
         match (given.next(), given.next()) {
             (Some(action), None) => Ok(action),
             _ => Err(Failure::usage("the command must include exactly one action")
-                .cause("Command must include exactly one action: --list, --describe, --delete, --reset-offsets, --delete-offsets")
+                .cause("Command must include exactly one action: --list, --describe, --delete, --reset-offsets, --delete-offsets, --validate-regex")
                 .hint("for example: kgroups --list")),
         }
     }
@@ -235,6 +241,7 @@ impl Action {
             Self::Delete => "--delete",
             Self::ResetOffsets => "--reset-offsets",
             Self::DeleteOffsets => "--delete-offsets",
+            Self::ValidateRegex => "--validate-regex",
         }
     }
 }

@@ -28,7 +28,7 @@ impl GroupsArgs {
         self.types()?;
         let names_groups = self.all_groups || !self.groups().is_empty();
         match action {
-            Action::List => {}
+            Action::List | Action::ValidateRegex => {}
             Action::Describe => {
                 required(names_groups, action, "[group], [all-groups]", "--group GROUP or --all-groups")?;
                 self.check_view()?;

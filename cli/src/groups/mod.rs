@@ -4,6 +4,7 @@ pub mod args;
 pub mod check;
 mod collect;
 pub mod plan;
+pub mod regex;
 pub mod render;
 mod report;
 mod reset;

@@ -5,18 +5,21 @@ use std::collections::HashMap;
 use kinglet::admin::{GroupFilter, GroupListing};
 use kinglet::protocol::ErrorCode;
 use kinglet::{Admin, TopicPartition};
+use serde_json::json;
 
 use super::args::{Action, GroupsArgs, View};
 use super::check::TYPES;
 use super::collect;
 use super::plan::{TopicArg, to_csv};
+use super::regex;
 use super::render::{self, DeletedOffset, Described, ListColumns, Remark, remark};
 use super::report::{Report, Stop, Worded, group_failure};
 use super::reset::Reset;
+use crate::args::CommonArgs;
 use crate::connect::{self, ToolSettings};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, Manner};
 use crate::java::{CAPACITY, Exception, in_map_order, string_hash};
-use crate::output::Shape;
+use crate::output::{Shape, print};
 use crate::settings::Settings;
 use crate::tool::{say, warn};
 
@@ -33,6 +36,9 @@ const NO_ACTION: &str = "WARN: No action will be performed as the --execute opti
 pub fn run(args: &GroupsArgs) -> Result<Exit, Failure> {
     args.check()?;
     let action = args.action()?;
+    if let Some(regex) = args.validate_regex.as_deref().filter(|_| action == Action::ValidateRegex) {
+        return validate(regex, &args.common);
+    }
     if action == Action::ResetOffsets && !args.dry_run && !args.execute {
         say(NO_ACTION);
     }
@@ -65,6 +71,26 @@ pub fn run(args: &GroupsArgs) -> Result<Exit, Failure> {
     })
 }
 
+/// Says whether a regular expression is one that brokers take.
+fn validate(regex: &str, common: &CommonArgs) -> Result<Exit, Failure> {
+    let checked = regex::check(regex);
+    let text = match (common.shape(), checked) {
+        (Shape::Json, checked) => {
+            let error = checked.err().map(|error| error.to_string());
+            let document = json!({
+                "schema": "kinglet/groups.regex/v1", "regex": regex, "valid": error.is_none(), "error": error,
+            });
+            format!("{document}\n")
+        }
+        (_, Ok(())) => format!("The regular expression `{regex}` is valid.\n"),
+        (_, Err(error)) => format!("The regular expression `{regex}` is invalid: {error}.\n"),
+    };
+    print(&text)?;
+    // Kafka's tool ends well with either answer.
+    let is_told_by_exit = common.manner() == Manner::Kinglet && checked.is_err();
+    Ok(if is_told_by_exit { Exit::Unmet } else { Exit::Done })
+}
+
 struct Groups<'a> {
     args: &'a GroupsArgs,
     admin: Admin,
@@ -79,6 +105,8 @@ impl Groups<'_> {
             Action::Delete => self.delete(report).await,
             Action::ResetOffsets => self.reset(report).await,
             Action::DeleteOffsets => self.delete_offsets(report).await,
+            // It asks no cluster.
+            Action::ValidateRegex => Ok(()),
         }
     }
 

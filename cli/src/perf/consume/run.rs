@@ -174,7 +174,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     async fn read_all(&mut self) -> Result<Ended, Failure> {
-        // Kafka's clock starts to run for the first record where the measurement begins for ours: after connecting.
+        // The wait for the first record includes joining the group, as in Kafka's tool, but not connecting.
         self.last_record_at = self.clock.now();
         while self.meter.total().records < self.load.records {
             let Some(batch) = self.next().await? else { return Ok(Ended::TimedOut) };
