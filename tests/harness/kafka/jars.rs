@@ -118,6 +118,10 @@ pub enum Tool {
     ConsumerGroups,
     /// `kafka-delete-records.sh`
     DeleteRecords,
+    /// `kafka-verifiable-producer.sh`
+    VerifiableProducer,
+    /// `kafka-verifiable-consumer.sh`
+    VerifiableConsumer,
 }
 
 /// How the Java virtual machine of a tool is set up.
@@ -248,6 +252,8 @@ impl Tool {
             Self::ApiVersions => "org.apache.kafka.tools.BrokerApiVersionsCommand",
             Self::ConsumerGroups => "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
             Self::DeleteRecords => "org.apache.kafka.tools.DeleteRecordsCommand",
+            Self::VerifiableProducer => "org.apache.kafka.tools.VerifiableProducer",
+            Self::VerifiableConsumer => "org.apache.kafka.tools.VerifiableConsumer",
         }
     }
 }
