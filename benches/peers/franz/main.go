@@ -39,6 +39,7 @@ type outcome struct {
 	CPUSeconds float64 `json:"cpu_seconds"`
 	P50Us      float64 `json:"p50_us"`
 	P99Us      float64 `json:"p99_us"`
+	Read       tally   `json:"read"`
 }
 
 // failures are counted by the callbacks of all records.
@@ -61,6 +62,9 @@ func main() {
 }
 
 func run() (*outcome, error) {
+	if len(os.Args) > 1 && os.Args[1] == "consume" {
+		return consume()
+	}
 	order, err := parse()
 	if err != nil {
 		return nil, err
@@ -84,12 +88,15 @@ func run() (*outcome, error) {
 	}
 	seconds, cpu := time.Since(began).Seconds(), cpuSeconds()-cpuBefore
 	slices.Sort(latencies)
-	return &outcome{failed.count, failed.first, seconds, cpu, microsAt(latencies, 500), microsAt(latencies, 990)}, nil
+	return &outcome{
+		Failed: failed.count, FirstError: failed.first, Seconds: seconds, CPUSeconds: cpu,
+		P50Us: microsAt(latencies, 500), P99Us: microsAt(latencies, 990),
+	}, nil
 }
 
 func parse() (*order, error) {
 	if len(os.Args) < 2 || os.Args[1] != "produce" {
-		return nil, fmt.Errorf("the first argument is the task: produce")
+		return nil, fmt.Errorf("the first argument is the task: produce or consume")
 	}
 	o, flags := &order{}, flag.NewFlagSet("produce", flag.ContinueOnError)
 	flags.StringVar(&o.bootstrap, "bootstrap", "", "host:port of the broker")

@@ -36,11 +36,11 @@ public final class Peer {
 
     public static void main(String[] args) throws Exception {
         Map<String, String> order = new HashMap<>();
-        // The first is the task, produce; then names and values alternate.
+        // The first is the task, produce or consume; then names and values alternate.
         for (int i = 1; i + 1 < args.length; i += 2) {
             order.put(args[i].substring(2), args[i + 1]);
         }
-        System.out.println(new Peer(order).produce());
+        System.out.println(args[0].equals("consume") ? new Reading(order).consume() : new Peer(order).produce());
         System.out.flush();
         Thread.sleep(LOOKED_AT_LIMIT.toMillis());
     }
@@ -104,12 +104,12 @@ public final class Peer {
     }
 
     /** Of all threads of the virtual machine, its compiler's and collector's included. */
-    private static long cpuNanos() {
+    static long cpuNanos() {
         return ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
             .getProcessCpuTime();
     }
 
-    private static double microsAt(long[] latencies, int thousandths) {
+    static double microsAt(long[] latencies, int thousandths) {
         return latencies.length == 0 ? 0 : latencies[(int) (latencies.length * (long) thousandths / 1000)] / 1e3;
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::values::Multiset;
 
-/// Partitions of every topic.
+/// Partitions of every topic that is sent to or read.
 pub(crate) const PARTITIONS: i32 = 6;
 const READ_LIMIT: Duration = Duration::from_secs(60);
 
@@ -84,7 +84,11 @@ impl Broker {
     }
 
     pub(crate) async fn create_topic(&self, topic: &str) -> Fallible<()> {
-        for (_, created) in self.client.admin().create_topics([NewTopic::new(topic, PARTITIONS, 1)]).await? {
+        self.create_topic_of(topic, PARTITIONS).await
+    }
+
+    pub(crate) async fn create_topic_of(&self, topic: &str, partitions: i32) -> Fallible<()> {
+        for (_, created) in self.client.admin().create_topics([NewTopic::new(topic, partitions, 1)]).await? {
             created?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What is measured: the cells of the table, and how much of each.
+//! What is measured of producers: the cells of the table, and how much of each.
 
 use peers_kit::{Codec, Settings};
 

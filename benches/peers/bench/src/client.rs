@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use kinglet_harness::kafka::Jars;
 use kinglet_harness::process::{Daemon, Input, Usage, run_ok};
-use peers_kit::{Codec, Fallible, Mode, Order, Outcome, Settings};
+use peers_kit::{Codec, Fallible, Mode, Outcome, Settings};
 use tempfile::TempDir;
 
+use crate::broker::BrokerKind;
 use crate::cell::{Cell, Kind};
+use crate::reading::{ReadCell, Way};
 
 /// A client that has not answered by then hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
@@ -22,6 +24,18 @@ pub(crate) struct Client {
     pub(crate) name: &'static str,
     program: Program,
     modes: &'static [Mode],
+    reads: Reads,
+}
+
+/// What a client can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Nothing,
+    /// It knows no groups.
+    Assigned,
+    /// Of groups it knows those of KIP-848 only.
+    NewGroups,
+    Anything,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,23 +48,26 @@ enum Program {
 const BOTH: &[Mode] = &[Mode::Dropped, Mode::Awaited, Mode::Single];
 /// Callbacks tell; awaiting a record is not what its users do.
 const CALLBACKS: &[Mode] = &[Mode::Dropped, Mode::Single];
+/// It hands out no result that could be dropped.
+const AWAITS: &[Mode] = &[Mode::Awaited, Mode::Single];
 
-const fn binary(name: &'static str, program: &'static str, modes: &'static [Mode]) -> Client {
-    Client { name, program: Program::Binary(program), modes }
+const fn binary(name: &'static str, program: &'static str, modes: &'static [Mode], reads: Reads) -> Client {
+    Client { name, program: Program::Binary(program), modes, reads }
 }
 
 /// All of them.
 pub(crate) const CLIENTS: &[Client] = &[
-    binary("kinglet", "peer-kinglet", BOTH),
-    binary("librdkafka", "peer-librdkafka", CALLBACKS),
-    binary("rdkafka-threaded", "peer-rdkafka-threaded", CALLBACKS),
-    binary("rdkafka-future", "peer-rdkafka-future", BOTH),
-    binary("franz-go", "peer-franz", CALLBACKS),
-    Client { name: "java", program: Program::Java, modes: CALLBACKS },
-    binary("confluent-kafka", "peer-confluent", BOTH),
-    binary("krafka", "peer-krafka", BOTH),
-    // It hands out no result that could be dropped.
-    binary("rskafka", "peer-rskafka", &[Mode::Awaited, Mode::Single]),
+    binary("kinglet", "peer-kinglet", BOTH, Reads::Anything),
+    binary("librdkafka", "peer-librdkafka", CALLBACKS, Reads::Anything),
+    binary("rdkafka-threaded", "peer-rdkafka-threaded", CALLBACKS, Reads::Nothing),
+    binary("rdkafka-future", "peer-rdkafka-future", BOTH, Reads::Nothing),
+    binary("rdkafka-base", "peer-rdkafka-base", &[], Reads::Anything),
+    binary("rdkafka-stream", "peer-rdkafka-stream", &[], Reads::Anything),
+    binary("franz-go", "peer-franz", CALLBACKS, Reads::Anything),
+    Client { name: "java", program: Program::Java, modes: CALLBACKS, reads: Reads::Anything },
+    binary("confluent-kafka", "peer-confluent", BOTH, Reads::NewGroups),
+    binary("krafka", "peer-krafka", BOTH, Reads::Anything),
+    binary("rskafka", "peer-rskafka", AWAITS, Reads::Assigned),
 ];
 
 /// What is needed to run them.
@@ -102,23 +119,53 @@ impl Programs {
         found
     }
 
-    /// Runs a client to its answer.
-    pub(crate) fn run(&self, client: &Client, order: &Order) -> Fallible<Run> {
+    /// Starts a client on its task.
+    pub(crate) fn start(&self, client: &Client, args: Vec<String>) -> Fallible<Daemon> {
         let mut command = match (client.program, &self.java) {
             (Program::Binary(program), _) => Command::new(self.dir.join(program)),
             (Program::Java, Some(java)) => java.command(),
             (Program::Java, None) => return Err("there is no Java".into()),
         };
-        let mut daemon = Daemon::start(command.args(order.to_args()))?;
+        Ok(Daemon::start(command.args(args))?)
+    }
+
+    /// Runs a client to its answer.
+    pub(crate) fn run(&self, client: &Client, args: Vec<String>) -> Fallible<Run> {
+        Run::of(self.start(client, args)?)
+    }
+}
+
+impl Run {
+    /// Waits for a client's answer and ends it.
+    pub(crate) fn of(mut daemon: Daemon) -> Fallible<Self> {
         let line = daemon.wait_for(|line| line.starts_with('{').then(|| line.to_owned()), ANSWER_LIMIT)?;
         let rss_peak_bytes = Usage::of(daemon.pid())?.rss_peak_bytes;
         // It only waits for this.
         daemon.kill()?;
-        Ok(Run { outcome: serde_json::from_str(&line)?, rss_peak_bytes })
+        Ok(Self { outcome: serde_json::from_str(&line)?, rss_peak_bytes })
     }
 }
 
 impl Client {
+    /// Whether it can send at all.
+    pub(crate) fn sends(&self) -> bool {
+        !self.modes.is_empty()
+    }
+
+    /// Whether it can read at all.
+    pub(crate) fn reads(&self) -> bool {
+        self.reads != Reads::Nothing
+    }
+
+    /// Whether it can read a cell. `kbroker` serves the groups that all members ever had, not those of KIP-848.
+    pub(crate) fn reads_cell(&self, broker: BrokerKind, cell: &ReadCell) -> bool {
+        match (self.reads, cell.way) {
+            (Reads::Nothing, _) | (Reads::Assigned, Way::Group) => false,
+            (Reads::NewGroups, Way::Group) => broker == BrokerKind::Kafka,
+            (Reads::Anything, _) | (Reads::Assigned | Reads::NewGroups, Way::Assign) => true,
+        }
+    }
+
     /// How it is measured in a cell. Awaiting costs by the record, whatever its size and codec, so the plainest cells are enough
     /// for it, unless a client knows no other way.
     pub(crate) fn modes(&self, cell: &Cell) -> impl Iterator<Item = Mode> {
@@ -137,9 +184,10 @@ impl Client {
 impl Java {
     fn compile(jars: &Jars) -> Fallible<Self> {
         let classes = tempfile::Builder::new().prefix("peers-java-").tempdir()?;
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../java/Peer.java");
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../java");
         let mut javac = Command::new("javac");
-        javac.arg("-cp").arg(jars.class_path()).arg("-d").arg(classes.path()).arg(source);
+        javac.arg("-cp").arg(jars.class_path()).arg("-d").arg(classes.path());
+        javac.args(["Peer.java", "Reading.java"].map(|file| sources.join(file)));
         run_ok(&mut javac, Input::Nothing, COMPILE_LIMIT)?;
         let mut class_path = classes.path().as_os_str().to_owned();
         class_path.push(":");

@@ -4,7 +4,8 @@ use serde::Serialize;
 use tabled::builder::Builder;
 use tabled::settings::Style;
 
-use crate::cell::{CELLS, Kind};
+use crate::cell::Kind;
+use crate::client::Run;
 
 /// One run of one client that counts.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -23,6 +24,8 @@ pub(crate) struct Sample {
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) broker: &'static str,
+    #[serde(skip)]
+    pub(crate) kind: Kind,
     pub(crate) cell: &'static str,
     pub(crate) client: &'static str,
     pub(crate) mode: &'static str,
@@ -35,6 +38,23 @@ pub(crate) struct Row {
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     rows: Vec<Row>,
+}
+
+impl Sample {
+    /// Of a client that was measured over so many records of so many bytes, and a broker that had to do with more of them.
+    pub(crate) fn new(run: &Run, records: u64, records_in_all: u64, size: usize, broker_cpu: f64) -> Self {
+        let (count, outcome) = (records as f64, &run.outcome);
+        Self {
+            records_per_second: count / outcome.seconds,
+            megabytes_per_second: count * size as f64 / 1e6 / outcome.seconds,
+            cpu_seconds_per_million: outcome.cpu_seconds / count * 1e6,
+            records_per_cpu_second: count / outcome.cpu_seconds,
+            rss_peak_megabytes: run.rss_peak_bytes as f64 / 1e6,
+            broker_cpu_seconds_per_million: broker_cpu / records_in_all as f64 * 1e6,
+            p50_us: outcome.p50_us,
+            p99_us: outcome.p99_us,
+        }
+    }
 }
 
 impl Figures {
@@ -74,7 +94,7 @@ impl Figures {
 }
 
 fn table(broker: &str, cell: &str, mut rows: Vec<&Row>) -> String {
-    let is_single = CELLS.iter().any(|other| other.name == cell && other.kind == Kind::Single);
+    let is_single = rows.iter().any(|row| row.kind == Kind::Single);
     let order = |row: &Row| match is_single {
         true => row.median(|sample| sample.p50_us),
         false => row.median(|sample| -sample.records_per_second),
@@ -82,11 +102,11 @@ fn table(broker: &str, cell: &str, mut rows: Vec<&Row>) -> String {
     rows.sort_by(|a, b| order(a).total_cmp(&order(b)));
     let mut builder = Builder::new();
     builder.push_record(if is_single {
-        vec!["client", "p50 µs", "p99 µs", "of rounds", "CPU µs a send", "peak MB", ""]
+        vec!["client", "p50 µs", "p99 µs", "of rounds", "CPU µs a record", "peak MB", ""]
     } else {
         vec![
             "client",
-            "results",
+            "mode",
             "k records/s",
             "of rounds",
             "MB/s",

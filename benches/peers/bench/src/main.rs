@@ -1,11 +1,16 @@
 //! Kinglet and other clients side by side, at `kbroker` and at Apache Kafka, in one run. `run` beside this workspace builds all
 //! of it first; `README.md` says what counts.
 
+mod bench;
 mod broker;
 mod cell;
 mod client;
+mod consume;
 mod figures;
+mod latency;
 mod produce;
+mod reading;
+mod rebalance;
 mod values;
 
 use std::process::ExitCode;
@@ -17,11 +22,13 @@ use kinglet_harness::kafka::Jars;
 use peers_kit::Fallible;
 use serde_json::json;
 
+use bench::Bench;
 use broker::{Broker, BrokerKind};
 use cell::{Amounts, CELLS, Cell};
 use client::{CLIENTS, Client, Programs};
 use figures::Figures;
-use produce::Bench;
+use reading::{READ_CELLS, ReadAmounts, ReadCell};
+use rebalance::GroupOptions;
 use values::Values;
 
 /// Measures clients side by side.
@@ -29,6 +36,17 @@ use values::Values;
 enum Command {
     /// Producers.
     Produce(Options),
+    /// Consumers.
+    Consume(Options),
+    /// Records on their own, from Kinglet's producer to a client's consumer.
+    Latency(Options),
+    /// A large group of Kinglet's consumers.
+    Rebalance {
+        #[command(flatten)]
+        options: Options,
+        #[command(flatten)]
+        group: GroupOptions,
+    },
 }
 
 /// What is measured, and how it is shown.
@@ -40,8 +58,8 @@ struct Options {
     /// Only these brokers.
     #[arg(long, value_delimiter = ',', default_value = "kbroker,kafka")]
     brokers: Vec<BrokerKind>,
-    /// Only these cells: parts of their names, with commas between; a name in full is that one alone. Without it all but LZ4 with
-    /// default settings, which tells little beyond the others.
+    /// Only these cells: parts of their names, with commas between; a name in full is that one alone. Without it all but those
+    /// that tell little beyond the others, such as LZ4 with default settings.
     #[arg(long, value_delimiter = ',')]
     cells: Vec<String>,
     /// Rounds at each broker; medians count.
@@ -64,9 +82,16 @@ enum Output {
     Json,
 }
 
+/// What is measured, of those that are wanted.
+enum Work<'a> {
+    Produce(Vec<&'a Cell>, Amounts),
+    Consume(Vec<&'a ReadCell>, ReadAmounts),
+    Latency(ReadAmounts),
+}
+
 fn main() -> ExitCode {
-    let Command::Produce(options) = Command::parse();
-    let work = async { measure(&options).await };
+    let command = Command::parse();
+    let work = async { run(&command).await };
     let done = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(work));
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,35 +102,51 @@ fn main() -> ExitCode {
     }
 }
 
-async fn measure(options: &Options) -> Fallible<()> {
+async fn run(command: &Command) -> Fallible<()> {
     let binaries = Binaries::build()?;
     let jars = or_skip("Apache Kafka and the Java client", Jars::fetch());
+    let (options, work, can): (_, _, fn(&Client) -> bool) = match command {
+        Command::Produce(options) => {
+            let amounts = if options.quick { Amounts::QUICK } else { Amounts::FULL.times(options.times) };
+            (
+                options,
+                Work::Produce(options.cells(CELLS, |cell| (cell.name, cell.is_extra())), amounts),
+                Client::sends,
+            )
+        }
+        Command::Consume(options) => {
+            let cells = options.cells(READ_CELLS, |cell| (cell.name, cell.is_extra()));
+            (options, Work::Consume(cells, options.read_amounts()), Client::reads)
+        }
+        Command::Latency(options) => (options, Work::Latency(options.read_amounts()), Client::reads),
+        Command::Rebalance { options, group } => {
+            return rebalance(options, group, &binaries, jars.as_ref()).await;
+        }
+    };
     let programs = Programs::find(jars.as_ref())?;
     let clients: Vec<&Client> = CLIENTS
         .iter()
+        .filter(|client| can(client))
         .filter(|client| is_wanted(client.name, &options.clients, CLIENTS.iter().map(|other| other.name)))
         .filter(|client| programs.has(client))
         .collect();
-    let cells: Vec<&Cell> = CELLS
-        .iter()
-        .filter(|cell| is_wanted(cell.name, &options.cells, CELLS.iter().map(|other| other.name)))
-        .filter(|cell| !options.cells.is_empty() || !cell.is_extra())
-        .collect();
-    let (amounts, rounds) = if options.quick {
-        (Amounts::QUICK, 1)
-    } else {
-        (Amounts::FULL.times(options.times), options.rounds)
-    };
-    let values = Values::new()?;
-    let mut figures = Figures::default();
-    let load_before = load_average()?;
+    let (values, mut figures) = (Values::new()?, Figures::default());
+    let (rounds, load_before) = (options.rounds(), load_average()?);
     for kind in &options.brokers {
         let Some(broker) = Broker::start(*kind, &binaries, jars.as_ref()).await? else { continue };
-        let bench = Bench { kind: *kind, broker, programs: &programs, values: &values, amounts };
-        bench.warm_up().await?;
+        let bench = Bench { kind: *kind, broker, programs: &programs, clients: &clients, values: &values };
+        match &work {
+            Work::Produce(_, amounts) => bench.warm_up(*amounts).await?,
+            Work::Consume(cells, amounts) => bench.fill(cells, *amounts).await?,
+            Work::Latency(_) => {}
+        }
         for round in 0..rounds {
             eprintln!("{}, round {} of {rounds}, load {}", kind.name(), round + 1, load_average()?);
-            bench.round(round, &clients, &cells, &mut figures).await?;
+            match &work {
+                Work::Produce(cells, amounts) => bench.produce(round, cells, *amounts, &mut figures).await?,
+                Work::Consume(cells, amounts) => bench.consume(round, cells, *amounts, &mut figures),
+                Work::Latency(amounts) => bench.latency(round, *amounts, &mut figures).await?,
+            }
         }
         bench.broker.stop().await?;
     }
@@ -117,6 +158,48 @@ async fn measure(options: &Options) -> Fallible<()> {
         }
     }
     Ok(())
+}
+
+/// Without rounds: each event is one anyway, of many members.
+async fn rebalance(
+    options: &Options,
+    group: &GroupOptions,
+    binaries: &Binaries,
+    jars: Option<&Jars>,
+) -> Fallible<()> {
+    let (mut steps, load_before) = (Vec::new(), load_average()?);
+    for kind in &options.brokers {
+        let Some(broker) = Broker::start(*kind, binaries, jars).await? else { continue };
+        steps.extend(rebalance::measure(*kind, &broker, group).await?);
+        broker.stop().await?;
+    }
+    let load = [load_before, load_average()?];
+    match options.output {
+        Output::Table => {
+            println!("{}load average {} before, {} after", rebalance::table(&steps), load[0], load[1]);
+        }
+        Output::Json => println!("{}", json!({"load_average": load, "steps": steps})),
+    }
+    Ok(())
+}
+
+impl Options {
+    fn rounds(&self) -> usize {
+        if self.quick { 1 } else { self.rounds }
+    }
+
+    fn read_amounts(&self) -> ReadAmounts {
+        if self.quick { ReadAmounts::QUICK } else { ReadAmounts::FULL.times(self.times) }
+    }
+
+    /// The cells that were asked for. `describe` gives a cell's name, and whether it has to be asked for.
+    fn cells<'a, C>(&self, all: &'a [C], describe: fn(&C) -> (&'static str, bool)) -> Vec<&'a C> {
+        let name = |cell: &C| describe(cell).0;
+        all.iter()
+            .filter(|cell| is_wanted(name(cell), &self.cells, all.iter().map(name)))
+            .filter(|cell| !self.cells.is_empty() || !describe(cell).1)
+            .collect()
+    }
 }
 
 /// Whether a name was asked for. One that is a name in full stands for itself only.

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use peers_kit::Tally;
 use tempfile::TempDir;
 
 /// Different values: their bytes fit the processor's cache, and no two of a codec's window are the same.
@@ -68,6 +69,16 @@ impl Values {
         }
         Ok(expected)
     }
+}
+
+/// What a consumer has read that was given the first `count` records.
+pub(crate) fn tally(path: &Path, size: usize, count: u64) -> io::Result<Tally> {
+    let bytes = std::fs::read(path)?;
+    let mut tally = Tally::default();
+    for (value, _) in bytes.chunks_exact(size).cycle().zip(0..count) {
+        tally.add(value);
+    }
+    Ok(tally)
 }
 
 impl Multiset {

@@ -2,16 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 
+use crate::task::{arguments, name};
 use crate::{Fallible, Payloads};
-
-/// The program's arguments: what is measured, and how.
-#[derive(Debug, Parser)]
-enum Task {
-    /// Send records.
-    Produce(Order),
-}
 
 /// Records to send. Programs in other languages parse the same arguments.
 #[derive(Debug, Clone, Args)]
@@ -48,12 +42,12 @@ pub struct Order {
     pub payloads: PathBuf,
 }
 
-/// How a client is set up; `acks=all` and the codec are set always.
+/// How a client is set up. Producers have `acks=all` and the codec always, consumers begin with the first record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Settings {
     /// As it comes.
     Defaults,
-    /// Batches of 512 KiB, linger 10 ms, 32 MiB of buffer, idempotent.
+    /// Producers: batches of 512 KiB, linger 10 ms, 32 MiB of buffer, idempotent. Consumers: larger fetches.
     Tuned,
     /// As it comes, but that nothing lingers.
     Prompt,
@@ -80,21 +74,15 @@ pub enum Mode {
 }
 
 impl Order {
-    /// Reads the program's arguments.
-    pub fn parse() -> Self {
-        let Task::Produce(order) = Task::parse();
-        order
-    }
-
     /// Reads the values.
     pub fn payloads(&self) -> Fallible<Payloads> {
         Payloads::read(&self.payloads, self.size)
     }
 
-    /// As arguments, for [`parse`](Self::parse) and for programs in other languages.
+    /// As arguments, for [`Task`](crate::Task) and for programs in other languages.
     pub fn to_args(&self) -> Vec<String> {
         let word = |value: &dyn ToString| value.to_string();
-        [
+        let pairs = [
             ("--bootstrap", self.bootstrap.clone()),
             ("--topic", self.topic.clone()),
             ("--partitions", word(&self.partitions)),
@@ -105,12 +93,8 @@ impl Order {
             ("--codec", name(self.codec)),
             ("--mode", name(self.mode)),
             ("--payloads", self.payloads.display().to_string()),
-        ]
-        .into_iter()
-        .fold(vec!["produce".to_owned()], |mut args, (key, value)| {
-            args.extend([key.to_owned(), value]);
-            args
-        })
+        ];
+        arguments("produce", pairs)
     }
 }
 
@@ -122,8 +106,4 @@ impl Codec {
             Self::Lz4 => "lz4",
         }
     }
-}
-
-fn name(value: impl ValueEnum) -> String {
-    value.to_possible_value().map_or_else(String::new, |possible| possible.get_name().to_owned())
 }

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
 use serde::{Deserialize, Serialize};
 
-use crate::{Fallible, Latencies, Order, Payloads, Stopwatch};
+use crate::{Fallible, Latencies, Stopwatch, Tally, Task};
 
 /// Whoever started the client has looked at its memory and killed it by then.
 const LOOKED_AT_LIMIT: Duration = Duration::from_secs(60);
@@ -19,16 +20,19 @@ pub struct Outcome {
     /// Why the first of them did.
     #[serde(default)]
     pub first_error: Option<String>,
-    /// From the end of the warm-up to the end of the flush.
+    /// From the end of the warm-up to the end of the flush, or to the last record.
     pub seconds: f64,
     /// Processor time in between, of all threads.
     pub cpu_seconds: f64,
-    /// The median of single sends in microseconds; 0 in other modes.
+    /// The median of single records in microseconds; 0 in other modes.
     #[serde(default)]
     pub p50_us: f64,
-    /// What one in a hundred single sends exceeded.
+    /// What one in a hundred single records exceeded.
     #[serde(default)]
     pub p99_us: f64,
+    /// What a consumer has read, its warm-up included.
+    #[serde(default)]
+    pub read: Tally,
 }
 
 impl Outcome {
@@ -47,11 +51,9 @@ impl Outcome {
     }
 }
 
-/// A client's `main`: reads the order, has it carried out, answers, waits.
-pub fn run(work: impl FnOnce(Order, Payloads) -> Fallible<Outcome>) -> ExitCode {
-    let order = Order::parse();
-    let outcome = order.payloads().and_then(|payloads| work(order, payloads));
-    match outcome.and_then(answer) {
+/// A client's `main`: reads its arguments, has the task carried out, answers, waits.
+pub fn run(work: impl FnOnce(Task) -> Fallible<Outcome>) -> ExitCode {
+    match work(Task::parse()).and_then(answer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -7,7 +7,7 @@ use nix::sys::time::TimeVal;
 
 use crate::Fallible;
 
-/// Runs from the end of the warm-up to the end of the flush.
+/// Runs from the end of the warm-up to the end of the flush, or to the last record.
 #[derive(Debug)]
 pub struct Stopwatch {
     began: Instant,
@@ -21,7 +21,7 @@ impl Stopwatch {
     }
 
     /// Seconds since, and seconds of processor time of all threads, user and system.
-    pub fn stop(self) -> Fallible<(f64, f64)> {
+    pub fn stop(&self) -> Fallible<(f64, f64)> {
         let seconds = self.began.elapsed().as_secs_f64();
         Ok((seconds, (cpu()?.saturating_sub(self.cpu_before)).as_secs_f64()))
     }

@@ -1,10 +1,12 @@
-//! The settings that both producers of the crate `rdkafka` are measured with: librdkafka's own keys.
+//! The settings that producers and consumers of the crate `rdkafka` are measured with: librdkafka's own keys.
 
-use peers_kit::{Order, Settings, TUNED_BATCH_BYTES, TUNED_BUFFER_BYTES, TUNED_LINGER};
-use rdkafka::ClientConfig;
+use peers_kit::{Order, Reading, Settings, TUNED_BATCH_BYTES, TUNED_BUFFER_BYTES, TUNED_LINGER};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaResult;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// The configuration of an order.
-pub fn config(order: &Order) -> ClientConfig {
+pub fn producer_config(order: &Order) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &order.bootstrap);
     config.set("acks", "all");
@@ -25,4 +27,21 @@ pub fn config(order: &Order) -> ClientConfig {
         }
     }
     config
+}
+
+/// The configuration of a reading.
+pub fn consumer_config(reading: &Reading) -> ClientConfig {
+    reading.librdkafka_settings().into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Joins the group, or takes all partitions.
+pub fn begin(consumer: &impl Consumer, reading: &Reading) -> KafkaResult<()> {
+    if reading.group.is_some() {
+        return consumer.subscribe(&[&reading.topic]);
+    }
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..reading.partitions {
+        partitions.add_partition_offset(&reading.topic, partition, Offset::Beginning)?;
+    }
+    consumer.assign(&partitions)
 }

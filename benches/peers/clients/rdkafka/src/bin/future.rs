@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use peer_rdkafka::config;
+use peer_rdkafka::producer_config;
 use peers_kit::{
     AWAITED_MAX, FLUSH_LIMIT, Fallible, Latencies, Mode, Order, Outcome, Payloads, Stopwatch, run,
 };
@@ -17,11 +17,12 @@ use rdkafka::types::RDKafkaErrorCode;
 const FULL_PAUSE: Duration = Duration::from_millis(1);
 
 fn main() -> ExitCode {
-    run(|order, payloads| tokio::runtime::Runtime::new()?.block_on(produce(order, payloads)))
+    run(|task| tokio::runtime::Runtime::new()?.block_on(produce(task.order()?)))
 }
 
-async fn produce(order: Order, payloads: Payloads) -> Fallible<Outcome> {
-    let producer: FutureProducer = config(&order).create()?;
+async fn produce(order: Order) -> Fallible<Outcome> {
+    let payloads = order.payloads()?;
+    let producer: FutureProducer = producer_config(&order).create()?;
     send(&producer, &order, payloads, order.warm_up).await?;
     let stopwatch = Stopwatch::start()?;
     let latencies = send(&producer, &order, payloads, order.records).await?;

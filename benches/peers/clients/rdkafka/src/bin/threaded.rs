@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use peer_rdkafka::config;
+use peer_rdkafka::producer_config;
 use peers_kit::{FLUSH_LIMIT, Fallible, Latencies, Mode, Order, Outcome, Payloads, Stopwatch, run};
 use rdkafka::ClientContext;
 use rdkafka::error::KafkaError;
@@ -43,11 +43,12 @@ impl ProducerContext for Watch {
 }
 
 fn main() -> ExitCode {
-    run(produce)
+    run(|task| produce(task.order()?))
 }
 
-fn produce(order: Order, payloads: Payloads) -> Fallible<Outcome> {
-    let mut config = config(&order);
+fn produce(order: Order) -> Fallible<Outcome> {
+    let payloads = order.payloads()?;
+    let mut config = producer_config(&order);
     let (single, acks) = channel();
     let single = (order.mode == Mode::Single).then_some(single);
     if single.is_none() {

@@ -1,8 +1,6 @@
 //! The few calls of librdkafka that a producer needs.
 
-#![allow(unsafe_code, reason = "a C library is what is measured")]
-
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +8,8 @@ use std::time::Duration;
 
 use peers_kit::Fallible;
 use rdkafka_sys as sys;
+
+use super::{checked, last_error, millis, name};
 
 /// `RD_KAFKA_PARTITION_UA`, a macro with a cast: the partitioner chooses.
 const ANY_PARTITION: i32 = -1;
@@ -35,27 +35,10 @@ pub(crate) enum Sent {
 
 impl Producer {
     pub(crate) fn new(settings: &[(&'static str, String)], topic: &str) -> Fallible<Self> {
-        let mut said: [c_char; 512] = [0; 512];
-        // SAFETY: a new configuration is ours until `rd_kafka_new` takes it.
-        let config = unsafe { sys::rd_kafka_conf_new() };
-        for (key, value) in settings {
-            let (key, value) = (CString::new(*key)?, CString::new(value.as_str())?);
-            // SAFETY: both are strings with an end, and `said` has the length that is given.
-            let set = unsafe {
-                sys::rd_kafka_conf_set(config, key.as_ptr(), value.as_ptr(), said.as_mut_ptr(), said.len())
-            };
-            if set != sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
-                return Err(text(said.as_ptr()).into());
-            }
-        }
-        // SAFETY: the callback is a function, which lives for ever.
-        unsafe { sys::rd_kafka_conf_set_dr_msg_cb(config, Some(on_report)) };
-        let kind = sys::rd_kafka_type_t::RD_KAFKA_PRODUCER;
-        // SAFETY: it takes the configuration; `said` has the length that is given.
-        let client = unsafe { sys::rd_kafka_new(kind, config, said.as_mut_ptr(), said.len()) };
-        if client.is_null() {
-            return Err(text(said.as_ptr()).into());
-        }
+        let client = super::start(sys::rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, |config| {
+            // SAFETY: the configuration is live, and the callback is a function, which lives for ever.
+            unsafe { sys::rd_kafka_conf_set_dr_msg_cb(config, Some(on_report)) };
+        })?;
         let topic = CString::new(topic)?;
         // SAFETY: the client is live, and no configuration of the topic means the default.
         let topic = unsafe { sys::rd_kafka_topic_new(client, topic.as_ptr(), ptr::null_mut()) };
@@ -95,10 +78,7 @@ impl Producer {
 
     pub(crate) fn flush(&self, limit: Duration) -> Fallible<()> {
         // SAFETY: the client is live.
-        match unsafe { sys::rd_kafka_flush(self.client, millis(limit)) } {
-            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
-            error => Err(name(error).into()),
-        }
+        checked(unsafe { sys::rd_kafka_flush(self.client, millis(limit)) })
     }
 
     /// Delivery reports so far.
@@ -126,23 +106,4 @@ unsafe extern "C" fn on_report(
         failures.0 += 1;
         failures.1.get_or_insert_with(|| name(error));
     }
-}
-
-fn millis(limit: Duration) -> c_int {
-    c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX)
-}
-
-fn last_error() -> String {
-    // SAFETY: it reads the calling thread's last error.
-    name(unsafe { sys::rd_kafka_last_error() })
-}
-
-fn name(error: sys::rd_kafka_resp_err_t) -> String {
-    // SAFETY: every code has a text that lives for ever.
-    text(unsafe { sys::rd_kafka_err2str(error) })
-}
-
-fn text(said: *const c_char) -> String {
-    // SAFETY: all callers pass a string with an end that is live.
-    unsafe { CStr::from_ptr(said) }.to_string_lossy().into_owned()
 }
