@@ -11,13 +11,14 @@ use kinglet_harness::kafka::{Jars, Kafka};
 use kinglet_harness::process::Usage;
 use peers_kit::Fallible;
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::values::Multiset;
 
 /// Partitions of every topic that is sent to or read.
 pub(crate) const PARTITIONS: i32 = 6;
 const READ_LIMIT: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Whose broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,6 +91,17 @@ impl Broker {
     pub(crate) async fn create_topic_of(&self, topic: &str, partitions: i32) -> Fallible<()> {
         for (_, created) in self.client.admin().create_topics([NewTopic::new(topic, partitions, 1)]).await? {
             created?;
+        }
+        timeout(READ_LIMIT, self.hosts(topic, partitions)).await?
+    }
+
+    /// Waits until the broker knows of what the controller has created.
+    async fn hosts(&self, topic: &str, partitions: i32) -> Fallible<()> {
+        let producer = self.client.producer()?;
+        // Before that it does not know the topic, or not all of it.
+        while !producer.partitions_for(topic).await.is_ok_and(|count| i32::try_from(count) == Ok(partitions))
+        {
+            sleep(LOOK).await;
         }
         Ok(())
     }

@@ -101,11 +101,6 @@ async fn steps_of(
         .set("auto.offset.reset", "earliest")?
         .set("session.timeout.ms", options.session_timeout_ms)?
         .set("partition.assignment.strategy", assignor)?;
-    while Client::connect(config.clone()).await?.producer()?.partitions_for(&topic).await?
-        < usize::from(options.partitions)
-    {
-        sleep(LOOK).await;
-    }
     let mut group = Group { broker, partitions: options.partitions.into(), members: Vec::new() };
 
     // With a runtime of its own it can die with all its tasks, as a process would.

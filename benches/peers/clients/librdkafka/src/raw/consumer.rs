@@ -49,21 +49,30 @@ impl Consumer {
         checked(unsafe { sys::rd_kafka_assign(self.client, partitions.list) })
     }
 
-    /// Waits for messages and hands over the values of all that are there, up to a thousand.
+    /// Hands over the values of the messages that are there, up to a thousand, or of the next one.
+    ///
+    /// A batch with a time limit would wait for a thousand messages, so it has none, and a single message is what is waited for.
     pub(crate) fn consume(
         &mut self,
         limit: Duration,
         mut take: impl FnMut(&[u8]) -> Fallible<()>,
     ) -> Fallible<usize> {
         self.messages.clear();
-        let (room, limit) = (self.messages.spare_capacity_mut(), millis(limit));
+        let room = self.messages.spare_capacity_mut();
         // SAFETY: the queue is live, and writes as many pointers as there is room for at most.
-        let count = unsafe {
-            sys::rd_kafka_consume_batch_queue(self.queue, limit, room.as_mut_ptr().cast(), room.len())
-        };
-        let Ok(count) = usize::try_from(count) else { return Err(last_error().into()) };
+        let count =
+            unsafe { sys::rd_kafka_consume_batch_queue(self.queue, 0, room.as_mut_ptr().cast(), room.len()) };
+        let Ok(mut count) = usize::try_from(count) else { return Err(last_error().into()) };
         // SAFETY: so many were written.
         unsafe { self.messages.set_len(count) };
+        if count == 0 {
+            // SAFETY: the client is live, and a message is ours.
+            let message = unsafe { sys::rd_kafka_consumer_poll(self.client, millis(limit)) };
+            if !message.is_null() {
+                self.messages.push(message);
+                count = 1;
+            }
+        }
         let mut taken = Ok(());
         for message in self.messages.drain(..) {
             taken = taken.and_then(|()| {

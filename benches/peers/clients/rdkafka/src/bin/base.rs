@@ -16,8 +16,10 @@ fn consume(reading: Reading) -> Fallible<Outcome> {
     begin(&consumer, &reading)?;
     let mut reader = Reader::new(&reading);
     while reader.wants_more() {
-        let message = consumer.poll(READ_LIMIT).ok_or("nothing to read")??;
-        reader.take(message.payload().unwrap_or_default())?;
+        // It also returns for what is no message, such as a rebalance.
+        if let Some(message) = consumer.poll(READ_LIMIT) {
+            reader.take(message?.payload().unwrap_or_default())?;
+        }
     }
     reader.outcome()
 }
