@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 
-use crate::broker::{Broker, BrokerKind};
+use crate::broker::{Broker, BrokerKind, PARTITIONS};
 
 /// Between two looks at who has what.
 const LOOK: Duration = Duration::from_millis(10);
@@ -75,6 +75,7 @@ pub(crate) async fn measure(
     options: &GroupOptions,
 ) -> Fallible<Vec<Step>> {
     let mut steps = Vec::new();
+    warm_up(broker).await?;
     for assignor in &options.assignors {
         let mut add = |event, (seconds, cpu_seconds, broker_cpu_seconds)| {
             let (broker, assignor) = (kind.name(), assignor.clone());
@@ -86,6 +87,20 @@ pub(crate) async fn measure(
         steps_of(broker, options, assignor, &mut add).await?;
     }
     Ok(steps)
+}
+
+/// A broker's first group waits until `__consumer_offsets` is there, which is not what is measured.
+async fn warm_up(broker: &Broker) -> Fallible<()> {
+    let topic = "group-warm-up".to_owned();
+    broker.create_topic(&topic).await?;
+    let config = Config::new(broker.bootstrap()).set("group.id", &topic)?;
+    let (partitions, members) = (usize::try_from(PARTITIONS)?, vec![member(config, topic).await?]);
+    let group = Group { broker, partitions, members };
+    group.comes_to_rest().await?;
+    for member in &group.members {
+        member.close().await;
+    }
+    Ok(())
 }
 
 async fn steps_of(
