@@ -10,7 +10,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{BUFFER_MAX, Consumer, ConsumerRecord};
+use super::{Consumer, ConsumerRecord};
 use crate::{Error, ErrorKind};
 use core::Limits;
 use run::Run;
@@ -74,7 +74,8 @@ impl Consumer {
     /// done when `handle` answers `Ok`, or its dead letter was taken. It runs as a task of its own.
     ///
     /// No more is taken of what was fetched than can be handled soon: at most [`Parallel::ahead`] records of a partition, and
-    /// 64 MiB of all. Partitions that have a [`PartitionConsumer`](crate::PartitionConsumer) are left to it.
+    /// `queued.max.messages.kbytes` of all. Partitions that have a [`PartitionConsumer`](crate::PartitionConsumer) are left to
+    /// it.
     ///
     /// In a rebalance what is being handled of the partitions that go is waited for, as long as groups wait for batches;
     /// the rest of it is not begun. What ends later has no effect on commits.
@@ -165,13 +166,13 @@ impl<E> Parallel<E> {
         }
     }
 
-    fn limits(&self, retry: crate::net::Backoff) -> Limits {
+    fn limits(&self, bytes: usize, retry: crate::net::Backoff) -> Limits {
         let ahead = match self.order {
             // Of one partition only the first can be handled: to have more at hand is of no use.
             Order::ByPartition => self.ahead.min(IN_ORDER_AHEAD),
             Order::ByKey | Order::Unordered => self.ahead,
         };
-        Limits { in_flight: self.in_flight, ahead, bytes: BUFFER_MAX, attempts: self.attempts, retry }
+        Limits { in_flight: self.in_flight, ahead, bytes, attempts: self.attempts, retry }
     }
 }
 

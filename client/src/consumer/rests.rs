@@ -99,13 +99,10 @@ mod tests {
         let mut buffer = Buffer::new(cursors, 1 << 20);
         buffer.bound(2);
         for (offset, count) in [(0, 5), (5, 2)] {
-            let at = at.clone();
-            let ask =
-                Ask { index: 0, generation: 0, at, offset, leader_epoch: -1, max_bytes: 1000, grown: false };
             let next = offset + i64::try_from(count).unwrap();
-            buffer.cursors.current(0, 0).unwrap().on_answer(7, Some(next));
+            buffer.cursors.current(0, 0).unwrap().on_answer(7, Some((next, -1)));
             let progress = buffer.cursors.get(0).unwrap().progress.clone();
-            buffer.add(Chunk::new(&ask, many(offset, count).freeze(), 7, None, progress));
+            buffer.add(Chunk::new(&Ask::from(offset), many(offset, count).freeze(), 7, None, progress));
         }
         (buffer, at)
     }

@@ -101,19 +101,17 @@ impl Batch {
 mod tests {
     use bytes::Bytes;
 
+    use crate::RecordRef;
     use crate::consumer::batch::tests::many;
     use crate::consumer::batch::{Batch, Chunk, Trouble};
     use crate::consumer::cursor::Ask;
     use crate::consumer::progress::Progress;
-    use crate::{RecordRef, TopicPartition};
 
     /// Batches of 3, 4 and 5 records, read from `from`.
     fn batch(from: i64) -> Batch {
         let bytes = Bytes::from([many(0, 3), many(3, 4), many(7, 5)].concat());
-        let at = TopicPartition::new("t", 0);
-        let ask =
-            Ask { index: 0, generation: 0, at, offset: from, leader_epoch: 0, max_bytes: 0, grown: false };
-        let mut chunk = Chunk::new(&ask, bytes, 12, None, Progress::new(std::sync::Arc::default()));
+        let mut chunk =
+            Chunk::new(&Ask::from(from), bytes, 12, None, Progress::new(std::sync::Arc::default()));
         let share = chunk.take_share().unwrap().unwrap();
         share.open(true, &Trouble::default()).unwrap().unwrap()
     }

@@ -14,6 +14,7 @@ use super::core::{Core, Incoming, Place, Start, Verdict};
 use super::lane::Lane;
 use super::{FailedRecord, Order, Parallel, ParallelError, Until};
 use crate::consumer::group::{drain_window, to_commit};
+use crate::consumer::start::ahead;
 use crate::consumer::{Batch, ConsumerHandle, ConsumerRecord};
 use crate::{Error, ErrorKind, Result, clock, rng};
 
@@ -51,7 +52,7 @@ where
 {
     pub(super) fn new(handle: Arc<ConsumerHandle>, how: Parallel<E>, work: F) -> Self {
         Self {
-            core: Core::new(how.limits(handle.shared.core.retry)),
+            core: Core::new(how.limits(ahead(&handle.shared.core.config), handle.shared.core.retry)),
             handle,
             how,
             work: Arc::new(work),
