@@ -28,13 +28,10 @@ pub(crate) fn handed_over(world: &mut World) -> Cell {
     is_all(world, 1, &theirs).map_err(|error| format!("java client, second: {error}"))?;
 
     kproduce(world, TOPIC, "none", "all")?;
-    let mut member = Daemon::start(&mut kconsume(world)).map_err(|error| error.to_string())?;
-    let mut ours = Vec::new();
-    for _ in 0..world.material.count() {
-        let line = member.wait_for(|line| line.contains("Partition:").then(|| line.to_owned()), LIMIT);
-        ours.extend(line.map_err(|error| error.to_string())?.bytes().chain([b'\n']));
-    }
-    is_all(world, 2, &ours).map_err(|error| format!("kconsume, third: {error}"))?;
+    let ours = run_ok(kconsume(world).args(["--max-messages", &count]), Input::Nothing, LIMIT);
+    is_all(world, 2, &ours.map_err(|error| error.to_string())?.stdout)
+        .map_err(|error| format!("kconsume, third: {error}"))?;
+    let member = Daemon::start(&mut kconsume(world)).map_err(|error| error.to_string())?;
     let shared = world.java.run(&["share", TOPIC, GROUP, &PARTITIONS.to_string()])?;
     if shared.is_empty() {
         return Err("the java client has no partition of the group".to_owned());

@@ -150,6 +150,9 @@ impl Group {
     }
 }
 
+/// The longest session of brokers before 0.10.1 (`group.max.session.timeout.ms`).
+const OLD_SESSION: Duration = Duration::from_secs(30);
+
 fn settings(config: &Config, retry: Backoff) -> Result<membership::Settings> {
     let text = |key| Some(config.text(key).to_owned()).filter(|text| !text.is_empty());
     let session_timeout = config.duration("session.timeout.ms");
@@ -167,6 +170,7 @@ fn settings(config: &Config, retry: Backoff) -> Result<membership::Settings> {
         instance_id: text("group.instance.id"),
         rack: text("client.rack"),
         session_timeout,
+        shorter_session: Some(OLD_SESSION).filter(|_| config.get("session.timeout.ms").is_none()),
         rebalance_timeout: config.duration("max.poll.interval.ms"),
         heartbeat_interval,
         retry,

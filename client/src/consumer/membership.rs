@@ -31,6 +31,8 @@ pub(super) struct Settings {
     pub(super) instance_id: Option<String>,
     pub(super) rack: Option<String>,
     pub(super) session_timeout: Duration,
+    /// What to say when the broker allows no session as long as that: brokers up to 0.10.0 allow 30 s, and the default is more.
+    pub(super) shorter_session: Option<Duration>,
     /// How long the others wait in a rebalance: `max.poll.interval.ms`.
     pub(super) rebalance_timeout: Duration,
     pub(super) heartbeat_interval: Duration,

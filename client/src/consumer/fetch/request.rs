@@ -12,6 +12,9 @@ use crate::protocol::messages::fetch::{FetchPartition, FetchTopic, ForgottenTopi
 /// (KIP-74).
 const WHOLE_ANSWER_FROM: i16 = 3;
 
+/// The oldest version in which a broker compares what was read with its log (KIP-595).
+const DIVERGENCE_FROM: i16 = 12;
+
 pub(super) fn request(settings: &Settings, plan: &Plan<'_>, version: i16) -> FetchRequest {
     // Where only the partitions are bounded, their sum must be what we take.
     let share = settings.max_bytes / i32::try_from(plan.asks.len().max(1)).unwrap_or(i32::MAX);
@@ -23,21 +26,21 @@ pub(super) fn request(settings: &Settings, plan: &Plan<'_>, version: i16) -> Fet
         isolation_level: settings.isolation,
         session_id: plan.id,
         session_epoch: plan.epoch,
-        topics: topics(&plan.asks, share),
+        topics: topics(&plan.asks, share, version),
         forgotten_topics_data: forgotten(&plan.forget),
         rack_id: settings.rack.clone(),
         ..Default::default()
     }
 }
 
-fn topics(asks: &[&Ask], share: i32) -> Vec<FetchTopic> {
+fn topics(asks: &[&Ask], share: i32, version: i16) -> Vec<FetchTopic> {
     let mut topics: Vec<FetchTopic> = Vec::new();
     for ask in asks {
         let partition = FetchPartition {
             partition: ask.at.partition,
             current_leader_epoch: ask.leader_epoch,
             fetch_offset: ask.offset,
-            last_fetched_epoch: ask.last_epoch,
+            last_fetched_epoch: if version < DIVERGENCE_FROM { -1 } else { ask.last_epoch },
             partition_max_bytes: if ask.grown { ask.max_bytes } else { ask.max_bytes.min(share) },
             ..Default::default()
         };

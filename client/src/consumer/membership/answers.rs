@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{Action, Identity, Membership, PROTOCOL_TYPE, State};
 use crate::consumer::assignor::{Member, TopicPartitions, decode_assignment, decode_subscription};
@@ -48,6 +48,15 @@ impl Membership {
         match answer.error_code {
             ErrorCode::NONE => self.joined(answer, now),
             ErrorCode::MEMBER_ID_REQUIRED => self.identity.member_id = answer.member_id,
+            ErrorCode::INVALID_SESSION_TIMEOUT if self.settings.shorter_session.is_some() => {
+                let shorter = self.settings.shorter_session.take();
+                info!(
+                    group = self.settings.group_id,
+                    ?shorter,
+                    "the broker allows no session as long as the default"
+                );
+                self.settings.session_timeout = shorter.unwrap_or(self.settings.session_timeout);
+            }
             code => self.refused(code, "JoinGroup", now, unit),
         }
     }

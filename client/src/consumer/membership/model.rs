@@ -282,6 +282,7 @@ impl<'a> World<'a> {
             instance_id: None,
             rack: None,
             session_timeout: SESSION,
+            shorter_session: None,
             rebalance_timeout: REBALANCE,
             heartbeat_interval: 1000 * MS,
             retry: Backoff { base: 100 * MS, max: 1000 * MS },

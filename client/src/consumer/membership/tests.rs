@@ -15,6 +15,7 @@ fn settings(strategy: &str) -> Settings {
         instance_id: None,
         rack: None,
         session_timeout: 6000 * MS,
+        shorter_session: None,
         rebalance_timeout: 60_000 * MS,
         heartbeat_interval: 1000 * MS,
         retry: Backoff { base: 100 * MS, max: 1000 * MS },
@@ -62,6 +63,28 @@ fn joined(leader: &str, generation_id: i32) -> Result<JoinGroupResponse> {
 
 fn refusal(error_code: ErrorCode) -> Result<JoinGroupResponse> {
     Ok(JoinGroupResponse { error_code, member_id: "me".to_owned(), ..Default::default() })
+}
+
+#[test]
+fn a_broker_that_allows_no_session_as_long_as_the_default_gets_a_shorter_one() {
+    let now = start();
+    let ask = |member: &mut Membership| join(member, now);
+    for shorter_session in [Some(3000 * MS), None] {
+        let mut member = Membership::new(Settings { shorter_session, ..settings("range") }, now);
+        member.subscribe(vec!["t".into()]);
+        assert!(matches!(member.next(now), Some(Action::Find)));
+        member.on_found(Ok(1), now, 0.5);
+        let (era, _) = ask(&mut member);
+        member.on_joined(era, refusal(ErrorCode::INVALID_SESSION_TIMEOUT), now, 0.5);
+        if shorter_session.is_some() {
+            let (era, request) = ask(&mut member);
+            assert_eq!(request.session_timeout_ms, 3000);
+            member.on_joined(era, refusal(ErrorCode::INVALID_SESSION_TIMEOUT), now, 0.5);
+        }
+        let told =
+            std::iter::from_fn(|| member.next(now)).any(|action| matches!(action, Action::Tell { .. }));
+        assert!(told, "there is nothing else to try");
+    }
 }
 
 fn share(partitions: &[TopicPartition]) -> Result<SyncGroupResponse> {
