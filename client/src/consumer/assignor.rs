@@ -2,9 +2,10 @@
 //!
 //! Members and topics come in, the share of each member goes out. Joining and leaving is not done here.
 
-mod balance;
+mod java_hash;
 #[cfg(test)]
 mod model;
+mod racks;
 mod range;
 mod round_robin;
 mod sticky;

@@ -1,7 +1,8 @@
 //! Topic by topic, each member a range.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
+use super::racks::{rack_of, racks_differ};
 use super::{Assignor, Member, Subscribed, TopicPartitions, by_member, in_order, subscribed};
 use crate::TopicPartition;
 
@@ -64,8 +65,8 @@ struct Seat<'a> {
 impl<'a> Cut<'a> {
     fn new(topic: &'a Subscribed<'a>, members: &[&'a Member]) -> Self {
         let seat = |member: &usize| {
-            let rack = members.get(*member).and_then(|member| member.rack.as_deref());
-            Seat { member: *member, rack: rack.filter(|rack| !rack.is_empty()), taken: 0 }
+            let rack = members.get(*member).and_then(|member| rack_of(member));
+            Seat { member: *member, rack, taken: 0 }
         };
         let seats: Vec<_> = topic.members.iter().map(seat).collect();
         let among = seats.len().max(1);
@@ -74,7 +75,10 @@ impl<'a> Cut<'a> {
             holders: vec![None; topic.count],
             each: topic.count / among,
             extra: topic.count % among,
-            rack_aware: racks_differ(&seats, topic.racks),
+            rack_aware: racks_differ(
+                seats.iter().filter_map(|seat| seat.rack),
+                topic.racks.iter().map(Vec::as_slice),
+            ),
             seats,
         }
     }
@@ -136,16 +140,6 @@ impl<'a> Cut<'a> {
             self.give(seat, &near);
         }
     }
-}
-
-/// Whether racks are known on both sides, meet, and some partition is not on all of them.
-fn racks_differ(seats: &[Seat<'_>], racks: &[Vec<String>]) -> bool {
-    let all: BTreeSet<&str> = racks.iter().flatten().map(String::as_str).collect();
-    let meet = seats.iter().filter_map(|seat| seat.rack).any(|rack| all.contains(rack));
-    meet && racks.iter().any(|racks| {
-        let here: BTreeSet<&str> = racks.iter().map(String::as_str).collect();
-        here != all
-    })
 }
 
 /// Gives out what is near, topics that line up together.
