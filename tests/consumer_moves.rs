@@ -1,5 +1,7 @@
-//! A consumer whose records move: to a replica that is near, to the next leader, to a topic that was made anew.
+//! A consumer whose records move: to a replica that is near, to the next leader, to a topic that was made anew; and members
+//! of groups who get what is near.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,6 +22,8 @@ use tracing::{Event, Metadata, Subscriber};
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// How often it is looked whether something is so.
+const LOOK: Duration = Duration::from_millis(20);
 const RECORDS: usize = 3_000;
 
 #[test]
@@ -58,7 +62,60 @@ async fn in_a_cluster(bootstrap: &str, told: &Told) -> Fallible<()> {
         assert_eq!(read(&consumer, RECORDS).await?, numbers(behind..behind + RECORDS), "led by {leader}");
     }
     println!("followed a leader three times; {} named by the one before", told.count("the leader has moved"));
+    for strategy in ["sticky", "cooperative-sticky"] {
+        group_in_racks(bootstrap, strategy).await?;
+    }
     Ok(())
+}
+
+/// Members who join one after the other, the leader in no rack: in the end each of the others has what is in its rack.
+async fn group_in_racks(bootstrap: &str, strategy: &str) -> Fallible<()> {
+    let client = Client::connect(Config::new(bootstrap)).await?;
+    let topic = NewTopic::assigned(strategy, (0..12).map(|partition| vec![partition % 3 + 1]).collect());
+    for (_, result) in client.admin().create_topics([topic]).await? {
+        result?;
+    }
+    let mut members = Vec::new();
+    for rack in ["", "r1", "r2", "r3"] {
+        let config = Config::new(bootstrap)
+            .set("group.id", strategy)?
+            .set("client.rack", rack)?
+            .set("partition.assignment.strategy", strategy)?;
+        members.push(Client::connect(config).await?.consumer([strategy]).await?);
+        // The first leads, has everything, and in the end one partition of each rack: near to it are all.
+        until(|| members.first().is_some_and(|first| !first.assignment().is_empty())).await?;
+    }
+    let described = client.admin().describe_topics([strategy]).await?;
+    let mut replicas = BTreeMap::new();
+    for (_, topic) in described {
+        replicas.extend(topic?.partitions.into_iter().map(|p| (p.partition, p.replicas)));
+    }
+    let racks = |member: &Consumer| -> Vec<Vec<i32>> {
+        member.assignment().iter().filter_map(|at| replicas.get(&at.partition).cloned()).collect()
+    };
+    let all_near = || {
+        (0..).zip(&members).all(|(rack, member)| {
+            let racks = racks(member);
+            racks.len() == 3 && (rack == 0 || racks.iter().all(|replicas| *replicas == [rack]))
+        })
+    };
+    let settled = until(all_near).await;
+    let found: Vec<_> = members.iter().map(racks).collect();
+    println!("{strategy}: the members' partitions are in the racks {found:?}");
+    settled?;
+    for member in members {
+        member.close().await;
+    }
+    Ok(())
+}
+
+async fn until(is_so: impl Fn() -> bool) -> Fallible<()> {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    Ok(tokio::time::timeout(LIMIT, wait).await?)
 }
 
 /// Makes a broker the preferred leader, and has it elected.

@@ -96,7 +96,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "enable.auto.commit" Kind::Bool, "true", "whether what is done is committed by itself";
     "auto.commit.interval.ms" MS, "5000", "how often";
     "exclude.internal.topics" Kind::Bool, "true", "whether a pattern leaves out internal topics";
-    "client.rack" Kind::Text, "", "where this client is: told to the group, for assignors that know racks, and to leaders, which may name a replica that is nearer (KIP-392)";
+    "client.rack" Kind::Text, "", "where this client is: told to the group, for range and the sticky assignors, which give what is near (KIP-881), and to leaders, which may name a replica that is nearer (KIP-392)";
     "auto.offset.reset" Kind::Reset, "latest", "earliest, latest, none, or by_duration:PT1H and the like (KIP-1106): where to go on when a position is outside of its partition";
     "isolation.level" Kind::OneOf(&["read_uncommitted", "read_committed"]), "read_uncommitted", "whether records of aborted transactions are seen";
     "fetch.min.bytes" BYTES, "1", "the broker waits until it has this much";

@@ -1,5 +1,6 @@
 //! Which topics a subscription means, and which partitions they have.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use regex_lite::Regex;
@@ -8,6 +9,7 @@ use super::Group;
 use crate::consumer::Subscription;
 use crate::consumer::assignor::TopicPartitions;
 use crate::metadata::Wanted;
+use crate::protocol::messages::MetadataResponse;
 use crate::{Error, ErrorKind, Result};
 
 /// Topics as the user named them.
@@ -69,24 +71,10 @@ impl Group {
         let names: Vec<&str> = topics.iter().map(|name| &**name).collect();
         let asked = core.metadata.refresh(&core.pool, Wanted::Existing(&names));
         let response = core.within_api_timeout("asking for partitions", asked).await?;
-        if core.config.text("client.rack").is_empty() {
+        if response.brokers.iter().all(|broker| broker.rack.is_none()) {
             return Ok(self.known_partitions(topics));
         }
-        let rack_of = |node: &i32| {
-            let broker = response.brokers.iter().find(|broker| broker.node_id == *node)?;
-            broker.rack.clone()
-        };
-        let mut all = TopicPartitions::default();
-        for topic in &response.topics {
-            let Some(name) = topic.name.as_deref().filter(|_| topic.error_code.ok().is_ok()) else {
-                continue;
-            };
-            let mut partitions: Vec<_> = topic.partitions.iter().collect();
-            partitions.sort_by_key(|partition| partition.partition_index);
-            let racks = partitions.iter().map(|p| p.replica_nodes.iter().filter_map(rack_of).collect());
-            all.insert_with_racks(Arc::from(name), racks.collect());
-        }
-        Ok(all)
+        Ok(with_racks(&response))
     }
 
     /// As [`partitions`](Self::partitions), as far as it is known without asking.
@@ -99,5 +87,72 @@ impl Group {
             }
         }
         all
+    }
+}
+
+/// What there is to share out, and on which racks. Whether the leader is in a rack itself plays no part: others may be.
+fn with_racks(response: &MetadataResponse) -> TopicPartitions {
+    let brokers = response.brokers.iter();
+    let racks: HashMap<i32, &str> =
+        brokers.filter_map(|broker| Some((broker.node_id, broker.rack.as_deref()?))).collect();
+    let rack_of = |node: &i32| racks.get(node).map(|rack| (*rack).to_owned());
+    let mut all = TopicPartitions::default();
+    for topic in &response.topics {
+        let Some(name) = topic.name.as_deref().filter(|_| topic.error_code.ok().is_ok()) else {
+            continue;
+        };
+        let mut partitions: Vec<_> = topic.partitions.iter().collect();
+        partitions.sort_by_key(|partition| partition.partition_index);
+        let racks = partitions.iter().map(|p| p.replica_nodes.iter().filter_map(rack_of).collect());
+        all.insert_with_racks(Arc::from(name), racks.collect());
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::assignor::{Member, by_name};
+    use crate::protocol::messages::metadata::{
+        MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    };
+
+    #[test]
+    fn every_assignor_that_cares_for_racks_learns_them_from_the_cluster() {
+        let broker = |node_id: i32, rack: Option<&str>| MetadataResponseBroker {
+            node_id,
+            rack: rack.map(str::to_owned),
+            ..Default::default()
+        };
+        let partition = |partition_index, leader_id| MetadataResponsePartition {
+            partition_index,
+            leader_id,
+            replica_nodes: vec![leader_id],
+            ..Default::default()
+        };
+        let topic = MetadataResponseTopic {
+            name: Some("t".to_owned()),
+            // In no order.
+            partitions: vec![partition(1, 1), partition(2, 3), partition(0, 2)],
+            ..Default::default()
+        };
+        let brokers = vec![broker(1, Some("r1")), broker(2, Some("r2")), broker(3, None)];
+        let response = MetadataResponse { brokers, topics: vec![topic], ..Default::default() };
+        let found = with_racks(&response);
+        let member = |id: &str, rack: Option<&str>| Member {
+            id: id.to_owned(),
+            instance_id: None,
+            rack: rack.map(str::to_owned),
+            topics: vec!["t".into()],
+            owned: Vec::new(),
+            generation: -1,
+            user_data: None,
+        };
+        let members = [member("a", Some("r1")), member("b", Some("r2")), member("c", None)];
+        for name in ["range", "sticky", "cooperative-sticky"] {
+            let shares = by_name(name).unwrap().assign(&found, &members);
+            let share = |id: &str| shares[id].iter().map(|at| at.partition).collect::<Vec<_>>();
+            assert_eq!([share("a"), share("b"), share("c")], [[1], [0], [2]], "{name}");
+        }
     }
 }

@@ -167,7 +167,8 @@ fn replicas<'a>(topics: &[Subscribed<'a>], slot: &Slot) -> &'a [String] {
     topics.get(slot.topic).and_then(|topic| topic.racks.get(slot.index)).map_or(&[], Vec::as_slice)
 }
 
-/// Whether all subscribe to the same, be it there or not.
+/// Whether all subscribe to the same, be it there or not. Kafka's counts a member in that subscribes to nothing if it comes
+/// first, and gives it what it did not ask for.
 fn are_equal(members: &[&Member]) -> bool {
     let topics = |member: &&Member| member.topics.iter().cloned().collect::<BTreeSet<_>>();
     let mut sets = members.iter().map(topics);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::claims::{Group, Slot};
 use super::moves::Moves;
 
-/// How often the partitions are gone through. A few times are enough; it is not proven that there are groups for which
-/// Kafka's way, which swaps partitions, comes to an end by itself.
+/// How often the partitions are gone through. A few times are enough; but as another partition may be moved than the one that
+/// should be, it is not certain that Kafka's way always comes to an end.
 const PASSES_MAX: usize = 100;
 
 /// Who gets which partition, as Kafka's `AbstractStickyAssignor` decides it.
@@ -14,6 +14,8 @@ const PASSES_MAX: usize = 100;
 /// Members keep what they own, but what is far from them and what they do not subscribe to any more. The rest goes to whoever
 /// has least of those to whom it is near, and what is near to nobody to whoever has least. Then partitions pass from those
 /// who have two more to those who have least, until nobody can give any. Racks play no part in that.
+///
+/// Unlike Kafka's it does not give a partition back to a former owner that does not subscribe to the topic any more.
 pub(super) fn share(group: &Group<'_>) -> Vec<Option<usize>> {
     let mut plan = Plan {
         group,
@@ -24,7 +26,7 @@ pub(super) fn share(group: &Group<'_>) -> Vec<Option<usize>> {
     };
     let revoked = plan.keep();
     plan.queue = plan.counts.iter().enumerate().map(|(member, count)| (*count, member)).collect();
-    // What nobody owned need not be more equal than it turns out.
+    // Where nobody owned anything there is nothing to go back to.
     let is_new = plan.queue.last().is_none_or(|(count, _)| *count == 0);
 
     let slots = in_order(group);
