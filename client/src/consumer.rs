@@ -103,6 +103,7 @@ struct ConsumerHandle {
 #[derive(Debug)]
 struct Handed {
     progress: Arc<Progress>,
+    first_offset: i64,
     next_offset: i64,
     leader_epoch: i32,
 }
@@ -248,6 +249,7 @@ impl Handed {
     fn new(batch: &Batch) -> Self {
         Self {
             progress: batch.progress().clone(),
+            first_offset: batch.first_offset(),
             next_offset: batch.next_offset(),
             leader_epoch: batch.leader_epoch().unwrap_or(-1),
         }
@@ -256,9 +258,9 @@ impl Handed {
     /// The user asks for more. Whether that says that it is done with this is the question.
     fn finish(self, is_done: bool) {
         if is_done {
-            self.progress.done(self.next_offset, self.leader_epoch);
+            self.progress.done_of(self.first_offset, self.next_offset, self.leader_epoch);
         }
-        self.progress.give_back();
+        self.progress.give_back(self.first_offset);
     }
 }
 
@@ -272,7 +274,7 @@ impl Drop for Consumer {
     /// Nobody works on the batch any more; whether it is done is not known.
     fn drop(&mut self) {
         if let Some(last) = self.take_last() {
-            last.progress.give_back();
+            last.progress.give_back(last.first_offset);
         }
     }
 }

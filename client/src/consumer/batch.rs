@@ -97,17 +97,18 @@ impl Batch {
         (self.inner.leader_epoch >= 0).then_some(self.inner.leader_epoch)
     }
 
-    /// The user is done with all of it: it may be committed. [`Consumer::recv`](crate::Consumer::recv) says so of the batch
+    /// The user is done with all of it: it may be committed, once those handed out before it are done. [`Consumer::recv`](crate::Consumer::recv) says so of the batch
     /// before by itself, unless this is called, which makes it the user's business from then on.
     pub fn done(&self) {
-        self.inner.progress.done_by_hand(self.inner.next_offset, self.inner.leader_epoch);
+        let inner = &*self.inner;
+        inner.progress.done_by_hand(inner.first_offset, inner.next_offset, inner.leader_epoch);
     }
 
     /// As [`done`](Self::done), of the records up to this offset, itself included.
     pub fn done_through(&self, offset: i64) {
         let next = offset.saturating_add(1).min(self.inner.next_offset);
         if next > self.inner.first_offset {
-            self.inner.progress.done_by_hand(next, self.inner.leader_epoch);
+            self.inner.progress.done_by_hand(self.inner.first_offset, next, self.inner.leader_epoch);
         }
     }
 

@@ -142,9 +142,9 @@ impl Buffer {
                         }
                         if self.rests.is_bounded() {
                             self.rests.open(index);
-                            cursor.progress.hand_out(share.first_offset);
+                            cursor.progress.hand_out_some(share.first_offset);
                         } else {
-                            cursor.progress.hand_out(share.next_offset);
+                            cursor.progress.hand_out(share.first_offset, share.next_offset);
                         }
                         share
                     }

@@ -82,7 +82,7 @@ impl Consumer {
         if !self.shared().is_explicit()
             && let Some(last) = &*self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
         {
-            last.progress.done(last.next_offset, last.leader_epoch);
+            last.progress.done_of(last.first_offset, last.next_offset, last.leader_epoch);
         }
         let commits: Commits = to_commit(self.shared().progress());
         group.commit_done(&commits).await

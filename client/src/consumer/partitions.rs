@@ -99,7 +99,7 @@ impl Drop for PartitionConsumer {
     /// Nobody works on the batch any more; whether it is done is not known.
     fn drop(&mut self) {
         if let Some(last) = self.last.take() {
-            last.progress.give_back();
+            last.progress.give_back(last.first_offset);
         }
         let shared = &self.handle.shared;
         shared.with(|buffer| buffer.cursors.unclaim(&self.at, self.tenure));

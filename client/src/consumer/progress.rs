@@ -44,6 +44,18 @@ struct State {
     skipped: Option<(i64, i64)>,
     /// Batches that somebody works on.
     out: usize,
+    /// Those that are not done: nothing behind the first of them is committed, whatever is done there.
+    open: Vec<Open>,
+}
+
+/// A batch that was handed out.
+#[derive(Debug)]
+struct Open {
+    /// Its name: where it begins.
+    first: i64,
+    /// How far it is done.
+    at: i64,
+    end: i64,
 }
 
 impl Progress {
@@ -70,17 +82,27 @@ impl Progress {
         self.growth.store(growth.max(faded), Ordering::Relaxed);
     }
 
-    /// A batch that ends at `end` goes to the user.
-    pub(super) fn hand_out(&self, end: i64) {
+    /// A batch goes to the user.
+    pub(super) fn hand_out(&self, first: i64, end: i64) {
         let mut state = self.lock();
         state.handed = state.handed.max(Some(end));
         state.out += 1;
+        state.open.push(Open { first, at: first, end });
     }
 
-    /// A batch that went to the user ends at `end`.
-    pub(super) fn reach(&self, end: i64) {
+    /// A batch goes to the user, or the front of it: where it will end is not known yet.
+    pub(super) fn hand_out_some(&self, first: i64) {
+        let mut state = self.lock();
+        state.handed = state.handed.max(Some(first));
+        state.out += 1;
+        state.open.push(Open { first, at: first, end: i64::MAX });
+    }
+
+    /// The batch that begins at `first` ends at `end`, as it turns out.
+    pub(super) fn reach(&self, first: i64, end: i64) {
         let mut state = self.lock();
         state.handed = state.handed.max(Some(end));
+        state.open.iter_mut().filter(|open| open.first == first).for_each(|open| open.end = end);
     }
 
     /// There was nothing for the user from `from` to `to`.
@@ -96,8 +118,21 @@ impl Progress {
 
     /// Everything before `offset` is done.
     pub(super) fn done(&self, offset: i64, leader_epoch: i32) {
+        self.get_on(i64::MIN, offset, leader_epoch);
+    }
+
+    /// Of the batch that begins at `first`, everything before `offset` is done.
+    pub(super) fn done_of(&self, first: i64, offset: i64, leader_epoch: i32) {
+        self.get_on(first, offset, leader_epoch);
+    }
+
+    fn get_on(&self, first: i64, offset: i64, leader_epoch: i32) {
         {
             let mut state = self.lock();
+            for open in state.open.iter_mut().filter(|open| open.first >= first && open.first < offset) {
+                open.at = open.at.max(offset);
+            }
+            state.open.retain(|open| open.at < open.end);
             if state.done.is_none_or(|done| done.offset < offset) {
                 state.done = Some(Done { offset, leader_epoch });
                 state.catch_up();
@@ -106,20 +141,36 @@ impl Progress {
         self.watch.tell();
     }
 
-    /// Nobody works on a batch any more that was handed out.
-    pub(super) fn give_back(&self) {
+    /// Nobody works any more on the batch that begins at `first`. If that is not the user's to say, whoever had it may have
+    /// been done with it.
+    pub(super) fn give_back(&self, first: i64) {
         {
             let mut state = self.lock();
             state.out = state.out.saturating_sub(1);
+            // Whoever panicked was not: that is never passed over, and so handed out again after a restart.
+            if !self.watch.is_explicit() && !std::thread::panicking() {
+                state.open.retain(|open| open.first != first);
+            }
         }
         self.watch.tell();
     }
 
-    /// Nobody works on so many batches any more. What is not done of them is not waited for: it is handed out again.
-    pub(super) fn withdraw(&self, batches: usize) {
+    /// There was nothing for the user in the batch that begins at `first`.
+    pub(super) fn take_back(&self, first: i64) {
+        {
+            let mut state = self.lock();
+            state.out = state.out.saturating_sub(1);
+            state.open.retain(|open| open.first != first);
+        }
+        self.watch.tell();
+    }
+
+    /// Nobody works on so many batches any more. What is not done behind `from` is not waited for: it is handed out again.
+    pub(super) fn withdraw(&self, batches: usize, from: i64) {
         {
             let mut state = self.lock();
             state.out = state.out.saturating_sub(batches);
+            state.open.retain(|open| open.end <= from);
             state.handed = state.done.map(|done| done.offset);
             state.skipped = None;
         }
@@ -135,7 +186,11 @@ impl Progress {
     /// What is done and not committed yet.
     pub(super) fn to_commit(&self) -> Option<Done> {
         let state = self.lock();
-        state.done.filter(|done| state.committed != Some(done.offset))
+        let done = match (state.done?, state.open.iter().map(|open| open.at).min()) {
+            (done, Some(first)) if first < done.offset => Done { offset: first, leader_epoch: -1 },
+            (done, _) => done,
+        };
+        Some(done).filter(|done| state.committed.is_none_or(|committed| committed < done.offset))
     }
 
     pub(super) fn on_committed(&self, offset: i64) {
@@ -143,9 +198,9 @@ impl Progress {
     }
 
     /// The user says so.
-    pub(super) fn done_by_hand(&self, offset: i64, leader_epoch: i32) {
+    pub(super) fn done_by_hand(&self, first: i64, offset: i64, leader_epoch: i32) {
         self.watch.be_explicit();
-        self.done(offset, leader_epoch);
+        self.done_of(first, offset, leader_epoch);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -155,7 +210,8 @@ impl Progress {
 
 impl State {
     fn is_done(&self) -> bool {
-        self.handed.is_none_or(|handed| self.done.is_some_and(|done| done.offset >= handed))
+        self.open.is_empty()
+            && self.handed.is_none_or(|handed| self.done.is_some_and(|done| done.offset >= handed))
     }
 
     /// What lies behind the last record that is done, and holds none for the user, is done with it.
@@ -235,9 +291,50 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_committed_behind_a_batch_that_somebody_still_works_on() {
+        let progress = progress();
+        progress.hand_out(0, 10);
+        progress.hand_out(10, 20);
+        progress.hand_out(20, 30);
+        progress.done_of(10, 20, 1);
+        assert_eq!((offset(&progress), progress.is_idle()), (Some(0), false));
+        progress.done_of(20, 30, 1);
+        progress.done_of(0, 4, 1);
+        assert_eq!(offset(&progress), Some(4));
+        progress.done_of(0, 10, 1);
+        assert_eq!((offset(&progress), progress.is_idle()), (Some(30), true));
+    }
+
+    #[test]
+    fn a_batch_that_turns_out_to_be_shorter_is_done_with_what_there_is() {
+        let progress = progress();
+        progress.hand_out(0, 10);
+        progress.reach(0, 6);
+        progress.hand_out(6, 10);
+        progress.done_of(0, 6, 1);
+        progress.done_of(6, 10, 1);
+        assert_eq!((offset(&progress), progress.is_idle()), (Some(10), true));
+    }
+
+    #[test]
+    fn a_batch_that_is_let_go_is_passed_over_unless_the_user_says_what_is_done() {
+        for (explicit, expected) in [(false, Some(20)), (true, Some(0))] {
+            let progress = progress();
+            if explicit {
+                progress.watch.be_explicit();
+            }
+            progress.hand_out(0, 10);
+            progress.hand_out(10, 20);
+            progress.give_back(0);
+            progress.done_of(10, 20, 1);
+            assert_eq!(offset(&progress), expected, "explicit: {explicit}");
+        }
+    }
+
+    #[test]
     fn what_is_handed_out_is_committed_only_when_it_is_done() {
         let progress = progress();
-        progress.hand_out(10);
+        progress.hand_out(0, 10);
         assert_eq!((offset(&progress), progress.is_idle()), (None, false));
         progress.done(7, 3);
         assert_eq!(progress.to_commit(), Some(Done { offset: 7, leader_epoch: 3 }));
@@ -252,8 +349,8 @@ mod tests {
     #[test]
     fn a_batch_that_is_dropped_unfinished_is_not_waited_for_and_not_committed() {
         let progress = progress();
-        progress.hand_out(10);
-        progress.give_back();
+        progress.hand_out(0, 10);
+        progress.give_back(0);
         assert_eq!((offset(&progress), progress.is_idle()), (None, true));
     }
 
@@ -261,13 +358,13 @@ mod tests {
     fn what_is_withdrawn_is_not_waited_for_and_no_marker_behind_it_is_done() {
         let progress = progress();
         progress.watch.be_explicit();
-        progress.hand_out(10);
+        progress.hand_out(0, 10);
         progress.done(4, 1);
         progress.skip(10, 11);
         assert!(!progress.is_idle());
-        progress.withdraw(1);
+        progress.withdraw(1, 4);
         assert_eq!((offset(&progress), progress.is_idle()), (Some(4), true));
-        progress.hand_out(10);
+        progress.hand_out(4, 10);
         progress.skip(10, 11);
         assert_eq!((offset(&progress), progress.is_idle()), (Some(4), false));
     }
@@ -275,7 +372,7 @@ mod tests {
     #[test]
     fn markers_behind_the_last_record_are_done_with_it() {
         let progress = progress();
-        progress.hand_out(10);
+        progress.hand_out(0, 10);
         progress.skip(10, 11);
         progress.skip(11, 12);
         assert_eq!(offset(&progress), None);

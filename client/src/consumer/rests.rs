@@ -52,7 +52,7 @@ impl Buffer {
         let cursor = self.cursors.current(index, generation)?;
         let (front, rest) = batch.split(max);
         cursor.position = Some(front.next_offset());
-        front.progress().hand_out(front.next_offset());
+        front.progress().hand_out(front.first_offset(), front.next_offset());
         if let Some(rest) = rest {
             self.rests.batches.insert(place, (index, generation, rest));
         }
@@ -66,11 +66,11 @@ impl Buffer {
         self.tell();
         let batch = batch?;
         let Some((max, cursor)) = self.rests.max.zip(self.cursors.current(index, generation)) else {
-            batch.progress().reach(batch.next_offset());
+            batch.progress().reach(batch.first_offset(), batch.next_offset());
             return Some(batch);
         };
         let (front, rest) = batch.split(max);
-        front.progress().reach(front.next_offset());
+        front.progress().reach(front.first_offset(), front.next_offset());
         if let Some(rest) = rest {
             cursor.position = Some(front.next_offset());
             self.rests.batches.push_back((index, generation, rest));

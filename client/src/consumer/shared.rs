@@ -145,6 +145,7 @@ impl Shared {
                 Ok(Some(batch)) => {
                     if batch.next_offset() < end {
                         // Damage lies behind it; asked for again, it comes first and is told.
+                        progress.reach(first, batch.next_offset());
                         self.with(|buffer| buffer.on_damage(index, generation, batch.next_offset()));
                         self.wake.notify_one();
                     }
@@ -154,13 +155,13 @@ impl Shared {
                     return Ok(self.with(|buffer| buffer.on_opened(index, generation, Some(batch))));
                 }
                 Ok(None) => {
-                    progress.give_back();
+                    progress.take_back(first);
                     if self.is_bounded {
                         self.with(|buffer| buffer.on_opened(index, generation, None));
                     }
                 }
                 Err(error) => {
-                    progress.give_back();
+                    progress.take_back(first);
                     // The position stays in front of the damage, so that nothing is skipped in silence.
                     self.with(|buffer| {
                         buffer.on_damage(index, generation, first);

@@ -94,7 +94,7 @@ impl RecordStream {
         if let (Some(end), Some(batch)) = (self.given.take(), &self.batch)
             && self.handle.shared.marks_done()
         {
-            batch.progress().done(end, batch.leader_epoch().unwrap_or(-1));
+            batch.progress().done_of(batch.first_offset(), end, batch.leader_epoch().unwrap_or(-1));
         }
     }
 
@@ -170,7 +170,7 @@ impl Drop for RecordStream {
         if let Some(batch) = &self.batch {
             let progress: &Arc<Progress> = batch.progress();
             self.handle.shared.with(|buffer| {
-                progress.withdraw(0);
+                progress.withdraw(0, from);
                 if buffer.is_read_by(batch.topic_partition(), progress) {
                     buffer.move_to(batch.topic_partition(), from);
                 }

@@ -206,7 +206,7 @@ where
         }
         // The user has moved, or the log was cut: what is read there is another lane's.
         shared.with(|buffer| {
-            batch.progress().withdraw(1);
+            batch.progress().withdraw(1, batch.first_offset());
             if lane.is_held(buffer) {
                 buffer.move_to(&lane.at, batch.first_offset());
                 buffer.cursors.unclaim(&lane.at, lane.tenure);
@@ -340,7 +340,7 @@ impl<E, F> Run<E, F> {
         let Some(lane) = self.lanes.remove(&id) else { return };
         let shared = &self.handle.shared;
         shared.with(|buffer| {
-            lane.progress.withdraw(lane.batches);
+            lane.progress.withdraw(lane.batches, from.unwrap_or(i64::MIN));
             let position = buffer.cursors.find(&lane.at).and_then(|at| buffer.cursors.get(at)?.position);
             if let Some(from) = from.filter(|from| !lane.moved && Some(*from) != position)
                 && lane.is_current(buffer)
