@@ -12,6 +12,8 @@ mod cut;
 mod fake;
 #[path = "cancel/listed.rs"]
 mod listed;
+#[path = "cancel/many.rs"]
+mod many;
 #[path = "cancel/producer.rs"]
 mod producer;
 #[path = "cancel/world.rs"]
@@ -57,6 +59,9 @@ futures! {
     "Consumer::recv", a_dropped_recv_says_all_the_same_that_the_batch_before_is_done: consumer::recv_and_commit;
     "Consumer::next_partition", a_dropped_next_partition_leaves_none_out: consumer::next_partition;
     "PartitionConsumer::recv", a_partition_s_dropped_recv_loses_no_record: consumer::partition_recv;
+    "RecordStream::next", a_stream_s_dropped_next_loses_no_record: many::stream_next;
+    "Consumer::for_each_parallel", dropped_parallel_work_is_not_committed_before_it_is_done:
+        many::for_each_parallel;
     "Consumer::seek", a_dropped_seek_to_the_beginning_is_done_or_not: consumer::seek_to_the_beginning;
     "Consumer::seek", a_dropped_seek_to_the_end_is_done_or_not: consumer::seek_to_the_end;
     "Consumer::seek", a_dropped_seek_to_a_time_is_done_or_not: consumer::seek_to_a_time;

@@ -8,7 +8,7 @@ use crate::cut::Cut;
 use crate::world::{BATCH, PARTITIONS, RECORDS, World};
 
 /// The next offset of each partition.
-type Places = BTreeMap<i32, i64>;
+pub(crate) type Places = BTreeMap<i32, i64>;
 
 fn at(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
@@ -18,7 +18,7 @@ fn all() -> Vec<TopicPartition> {
     (0..).take(PARTITIONS).map(at).collect()
 }
 
-fn beginning() -> Places {
+pub(crate) fn beginning() -> Places {
     (0..).take(PARTITIONS).map(|partition| (partition, 0)).collect()
 }
 
@@ -30,7 +30,7 @@ async fn given() -> (World, Consumer) {
 }
 
 /// A member of a group.
-async fn member() -> (World, Consumer) {
+pub(crate) async fn member() -> (World, Consumer) {
     let world = World::full(&[("group.id", "g"), ("auto.offset.reset", "earliest")]).await;
     let consumer = world.client.consumer(["t"]).await.unwrap();
     (world, consumer)
