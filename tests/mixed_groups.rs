@@ -1,5 +1,5 @@
-//! One group, members of three clients: ours, the C client's and Java's come, leave and are killed with -9, at `kbroker` and at
-//! Apache Kafka.
+//! One group, members of five clients: ours, the C client's, Java's, kafka-python's and kafkajs' come, leave and are killed with
+//! -9, at `kbroker` and at Apache Kafka.
 //!
 //! Every record is handled at least once, no partition belongs to two members at once, and what a dead member had is read
 //! again by the others within its session timeout, a heartbeat and two seconds.
@@ -10,13 +10,14 @@ mod member;
 #[path = "mixed_groups/watch.rs"]
 mod watch;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use kinglet::admin::NewTopic;
 use kinglet::{Client, Config, Record};
 use kinglet_harness::absent::or_skip;
 use kinglet_harness::binaries::{Binaries, Kbroker};
+use kinglet_harness::clients::{KafkaPython, Kafkajs};
 use kinglet_harness::kafka::{Jars, Kafka};
 use kinglet_harness::kcat::Kcat;
 use tokio::time::timeout;
@@ -36,7 +37,7 @@ const JOIN_MAX: Duration = Duration::from_secs(60);
 const TAIL_MAX: Duration = Duration::from_secs(30);
 
 #[test]
-fn members_of_three_clients_share_kbroker() {
+fn members_of_five_clients_share_kbroker() {
     let Some(programs) = programs("mixed groups at kbroker") else { return };
     let data = tempfile::tempdir().expect("a temporary folder");
     let mut command = programs.binaries.command("kbroker");
@@ -50,7 +51,7 @@ fn members_of_three_clients_share_kbroker() {
 }
 
 #[test]
-fn members_of_three_clients_share_apache_kafka() {
+fn members_of_five_clients_share_apache_kafka() {
     let Some(programs) = programs("mixed groups at Apache Kafka") else { return };
     let kafka = Kafka::start(&programs.jars).expect("Apache Kafka starts");
     share(&programs, "Apache Kafka", &kafka.bootstrap());
@@ -59,7 +60,9 @@ fn members_of_three_clients_share_apache_kafka() {
 fn programs(test: &str) -> Option<Programs> {
     let kcat = or_skip(test, Kcat::find())?;
     let jars = or_skip(test, Jars::fetch())?;
-    Some(Programs { binaries: Binaries::build().expect("our programs compile"), kcat, jars })
+    let python = or_skip(&format!("{test}, members of kafka-python"), KafkaPython::fetch());
+    let kafkajs = or_skip(&format!("{test}, members of kafkajs"), Kafkajs::fetch());
+    Some(Programs { binaries: Binaries::build().expect("our programs compile"), kcat, jars, python, kafkajs })
 }
 
 /// All strategies, each for its part of `KINGLET_SECONDS`, one round at least.
@@ -71,10 +74,17 @@ fn share(programs: &Programs, at: &str, bootstrap: &str) {
             let run = Run::new(programs, bootstrap, strategy).await;
             let tally = run.go(Instant::now() + Duration::from_secs(seconds)).await;
             println!("{at}, {strategy}: {tally:?}");
-            assert!(
-                tally.joins > 0 && tally.kills > 0 && tally.leaves > 0 && tally.rebalances > 0,
-                "{tally:?}"
-            );
+            assert!(tally.rebalances > 0, "{tally:?}");
+            let founder = programs.founder(strategy);
+            assert!(founder == Kind::Ours || tally.assigned.contains_key(&founder), "{tally:?}");
+            for kind in programs.kinds(strategy) {
+                for (what, counts) in
+                    [("joined", &tally.joins), ("killed", &tally.kills), ("left", &tally.leaves)]
+                {
+                    let never_asked = what == "left" && !kind.can_leave();
+                    assert!(never_asked || counts.contains_key(&kind), "no {kind:?} {what}: {tally:?}");
+                }
+            }
         }
     });
 }
@@ -82,9 +92,11 @@ fn share(programs: &Programs, at: &str, bootstrap: &str) {
 /// How often what happened.
 #[derive(Debug, Default)]
 struct Tally {
-    joins: u32,
-    kills: u32,
-    leaves: u32,
+    joins: BTreeMap<Kind, u32>,
+    kills: BTreeMap<Kind, u32>,
+    leaves: BTreeMap<Kind, u32>,
+    /// How often which of the scripts was the leader.
+    assigned: BTreeMap<Kind, usize>,
     rebalances: usize,
     records: u32,
     /// Handled more than once: at least once is what was promised.
@@ -149,56 +161,81 @@ impl<'a> Run<'a> {
             assert_eq!(report.failed, 0, "{report:?}");
             number
         });
+        let founder = self.programs.founder(self.strategy);
+        let others = [Kind::Ours, Kind::Python, Kind::JavaScript].into_iter().filter(|kind| *kind != founder);
+        let others: Vec<_> = others.collect();
         loop {
-            for kind in [Kind::Ours, Kind::C, Kind::Java, Kind::Ours] {
-                self.join(kind).await;
-            }
-            self.kill(&[Kind::Ours, Kind::C]).await;
-            self.join(Kind::C).await;
-            self.leave(Kind::Java).await;
+            self.join(&[founder]).await;
+            self.join(&[Kind::C, Kind::Java]).await;
+            self.join(&others).await;
+            self.join(&[Kind::Ours]).await;
+            // What each of the others had goes to all the rest: a death is noticed by every client.
+            self.kill(&[Kind::Ours, Kind::C, Kind::Python]).await;
+            self.join(&[Kind::C, Kind::Python]).await;
+            self.kill(&[Kind::Java, Kind::JavaScript]).await;
+            self.join(&[Kind::Java, Kind::JavaScript]).await;
+            self.leave(&[Kind::Java, Kind::Python, Kind::JavaScript]).await;
+            self.leave(&[Kind::Ours]).await;
             if Instant::now() >= until {
                 break;
             }
-            // One stays: a group without members is shared by nobody. kcat is never asked to end: it drops the record it was
-            // handed meanwhile, and commits it.
-            match self.members.len() {
-                2 => self.kill(&[Kind::Ours]).await,
-                _ => self.kill(&[Kind::Ours, Kind::C]).await,
+            // One stays: a group without members is shared by nobody.
+            if self.members.len() > 1 {
+                self.kill(&[Kind::C]).await;
             }
         }
         stop.send(()).expect("it still feeds");
         self.tally.records = feeding.await.expect("the feeder ends in order");
         self.see_everything().await;
+        for member in self.members.iter().chain(&self.gone).filter(|member| member.assigned() > 0) {
+            *self.tally.assigned.entry(member.kind).or_default() += member.assigned();
+        }
         self.tally.rebalances = self.watch.stop().await;
         self.tally
     }
 
-    async fn join(&mut self, kind: Kind) {
-        let number = self.members.len() + self.gone.len();
-        let member = Member::start(kind, number, self.programs, self.bootstrap, &self.topic, self.strategy);
-        self.members.push(member);
-        self.tally.joins += 1;
-        self.settle(JOIN_MAX, "a member joined").await;
+    /// Those of the kinds that are members here.
+    fn here(&self, kinds: &[Kind]) -> Vec<Kind> {
+        let here = self.programs.kinds(self.strategy);
+        kinds.iter().copied().filter(|kind| here.contains(kind)).collect()
+    }
+
+    /// Starts one of each kind at once.
+    async fn join(&mut self, kinds: &[Kind]) {
+        let kinds = self.here(kinds);
+        for kind in &kinds {
+            let number = self.members.len() + self.gone.len();
+            let member =
+                Member::start(*kind, number, self.programs, self.bootstrap, &self.topic, self.strategy);
+            self.members.push(member);
+            *self.tally.joins.entry(*kind).or_default() += 1;
+        }
+        self.settle(JOIN_MAX, &format!("{kinds:?} joined")).await;
     }
 
     /// Kills one of each kind at once, with -9.
     async fn kill(&mut self, kinds: &[Kind]) {
-        for kind in kinds {
+        let kinds = self.here(kinds);
+        for kind in &kinds {
             let mut member = self.take(*kind);
             member.kill();
             self.gone.push(member);
-            self.tally.kills += 1;
+            *self.tally.kills.entry(*kind).or_default() += 1;
         }
-        let took = self.settle(DEATH_MAX, "members were killed").await;
+        let took = self.settle(DEATH_MAX, &format!("{kinds:?} were killed")).await;
         self.tally.longest_after_kill = self.tally.longest_after_kill.max(took);
     }
 
-    async fn leave(&mut self, kind: Kind) {
-        let mut member = self.take(kind);
-        member.ask_to_end();
-        self.gone.push(member);
-        self.tally.leaves += 1;
-        self.settle(DEATH_MAX, "a member left").await;
+    /// Asks one of each kind to end, one after the other.
+    async fn leave(&mut self, kinds: &[Kind]) {
+        let kinds = self.here(kinds);
+        for kind in &kinds {
+            let mut member = self.take(*kind);
+            member.ask_to_end();
+            self.gone.push(member);
+            *self.tally.leaves.entry(*kind).or_default() += 1;
+        }
+        self.settle(DEATH_MAX, &format!("{kinds:?} left")).await;
     }
 
     fn take(&mut self, kind: Kind) -> Member {

@@ -1,19 +1,35 @@
 //! A member of a group in a process of its own, which writes each record's value on a line.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use kinglet_harness::binaries::Binaries;
+use kinglet_harness::clients::{KafkaPython, Kafkajs};
 use kinglet_harness::kafka::{Jars, Tool};
 use kinglet_harness::kcat::Kcat;
 use tempfile::TempDir;
 
 /// Whose client it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
+    /// `kconsume`
     Ours,
+    /// kcat, of librdkafka
     C,
+    /// Java's console consumer
     Java,
+    /// `member.py`, of kafka-python
+    Python,
+    /// `member.js`, of kafkajs
+    JavaScript,
+}
+
+impl Kind {
+    /// kcat is never asked to end: it drops the record it was handed meanwhile, and commits it.
+    pub(crate) fn can_leave(self) -> bool {
+        self != Self::C
+    }
 }
 
 /// Where the clients come from.
@@ -21,6 +37,30 @@ pub(crate) struct Programs {
     pub(crate) binaries: Binaries,
     pub(crate) kcat: Kcat,
     pub(crate) jars: Jars,
+    pub(crate) python: Option<KafkaPython>,
+    pub(crate) kafkajs: Option<Kafkajs>,
+}
+
+impl Programs {
+    /// Whose clients can be members together.
+    pub(crate) fn kinds(&self, strategy: &str) -> Vec<Kind> {
+        let mut kinds = vec![Kind::Ours, Kind::C, Kind::Java];
+        // kafkajs has no cooperative rebalances.
+        if strategy != "cooperative-sticky" {
+            kinds.extend(self.python.is_some().then_some(Kind::Python));
+            kinds.extend(self.kafkajs.is_some().then_some(Kind::JavaScript));
+        }
+        kinds
+    }
+
+    /// Who comes first, and is the leader while it lives.
+    pub(crate) fn founder(&self, strategy: &str) -> Kind {
+        match strategy {
+            "range" if self.kafkajs.is_some() => Kind::JavaScript,
+            "roundrobin" if self.python.is_some() => Kind::Python,
+            _ => Kind::Ours,
+        }
+    }
 }
 
 pub(crate) struct Member {
@@ -52,6 +92,8 @@ impl Member {
             Kind::Ours => programs.binaries.command("kconsume"),
             Kind::C => programs.kcat.command(bootstrap),
             Kind::Java => programs.jars.tool_for(Tool::ConsoleConsumer, bootstrap),
+            Kind::Python => programs.python.as_ref().expect("it was found").script(&script("member.py")),
+            Kind::JavaScript => programs.kafkajs.as_ref().expect("it was found").script(&script("member.js")),
         };
         match kind {
             Kind::Ours | Kind::Java => {
@@ -76,6 +118,10 @@ impl Member {
                     command.args(["-X", &setting]);
                 }
                 command.args(["-G", topic, topic]);
+            }
+            Kind::Python | Kind::JavaScript => {
+                command.args([bootstrap, topic, strategy, &format!("{kind:?}-{number}")]);
+                command.args([super::SESSION.to_string(), super::HEARTBEAT.to_string()]);
             }
         }
         Self::spawn(kind, command)
@@ -107,6 +153,12 @@ impl Member {
         format!("{:?} {}: {err}", self.kind, self.child.id())
     }
 
+    /// How often it was the leader and assigned; the scripts say so.
+    pub(crate) fn assigned(&self) -> usize {
+        let err = std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default();
+        err.lines().filter(|line| *line == "assigns").count()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
@@ -128,4 +180,8 @@ impl Drop for Member {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("mixed_groups").join(name)
 }

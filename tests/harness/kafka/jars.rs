@@ -1,17 +1,15 @@
 //! Kafka's jars, fetched once with `mvn`, and the programs in them.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use super::Release;
 use crate::absent::Absent;
-use crate::process::{Input, run, run_ok};
-
-const DOWNLOAD_LIMIT: Duration = Duration::from_secs(10 * 60);
+use crate::cache::{self, DOWNLOAD_LIMIT};
+use crate::process::{Input, run_ok};
 
 /// Jars of Maven Central that belong together: a folder of the cache.
 #[derive(Debug, Clone, Copy)]
@@ -263,49 +261,21 @@ fn folder(set: JarSet) -> Result<PathBuf, Absent> {
     run_ok(Command::new("java").arg("-version"), Input::Nothing, Duration::from_secs(30))
         .map_err(|error| Absent::Program { program: "java", reason: error.to_string() })?;
     let absent = |reason| Absent::Download { what: format!("the jars of {}", set.folder), reason };
-    let dir = cache().map_err(absent)?.join(set.folder);
-    let fetched = fetch_into(&dir, set).map_err(|error| absent(format!("{}: {error}", dir.display())))?;
-    fetched.map_err(absent)?;
+    let dir = cache::folder(set.folder).map_err(absent)?;
+    let (pom, wanted) = (dir.join("pom.xml"), set.pom());
+    let is_whole = |_: &Path| fs::read_to_string(&pom).is_ok_and(|text| text == wanted);
+    cache::fill(&dir, "libs", is_whole, |libs| {
+        fs::write(&pom, &wanted)?;
+        fs::write(dir.join("log4j.properties"), LOG4J)?;
+        let mut mvn = Command::new("mvn");
+        mvn.current_dir(&dir).args(["--quiet", "--batch-mode"]);
+        mvn.arg("org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies");
+        mvn.arg(format!("-DoutputDirectory={}", libs.display())).arg("-DincludeScope=runtime");
+        run_ok(&mut mvn, Input::Nothing, DOWNLOAD_LIMIT)?;
+        Ok(())
+    })
+    .map_err(|error| absent(format!("{}: {error}", dir.display())))?;
     Ok(dir)
-}
-
-fn cache() -> Result<PathBuf, String> {
-    match (std::env::var_os("KINGLET_CACHE"), std::env::home_dir()) {
-        (Some(dir), _) => Ok(PathBuf::from(dir)),
-        (None, Some(home)) => Ok(home.join(".cache/kinglet")),
-        (None, None) => Err("neither KINGLET_CACHE nor a home folder is known".to_owned()),
-    }
-}
-
-fn fetch_into(dir: &Path, set: JarSet) -> io::Result<Result<(), String>> {
-    fs::create_dir_all(dir)?;
-    // Several tests may come here at once; the lock goes with the file.
-    let lock = File::create(dir.join("lock"))?;
-    lock.lock()?;
-    let (libs, pom) = (dir.join("libs"), dir.join("pom.xml"));
-    let wanted = set.pom();
-    if libs.is_dir() && fs::read_to_string(&pom).is_ok_and(|text| text == wanted) {
-        return Ok(Ok(()));
-    }
-    let partial = dir.join("libs.partial");
-    for old in [&libs, &partial] {
-        match fs::remove_dir_all(old) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-    }
-    fs::write(&pom, wanted)?;
-    fs::write(dir.join("log4j.properties"), LOG4J)?;
-    let mut mvn = Command::new("mvn");
-    mvn.current_dir(dir).args(["--quiet", "--batch-mode"]);
-    mvn.arg("org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies");
-    mvn.arg(format!("-DoutputDirectory={}", partial.display())).arg("-DincludeScope=runtime");
-    match run(&mut mvn, Input::Nothing, DOWNLOAD_LIMIT) {
-        // Only a whole folder gets the name that counts.
-        Ok(output) if output.status.success() => fs::rename(&partial, &libs).map(Ok),
-        Ok(output) => Ok(Err(format!("mvn: {}", String::from_utf8_lossy(&output.stdout)))),
-        Err(error) => Ok(Err(error.to_string())),
-    }
 }
 
 const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
