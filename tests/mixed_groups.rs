@@ -203,6 +203,9 @@ impl<'a> Run<'a> {
     /// Starts one of each kind at once.
     async fn join(&mut self, kinds: &[Kind]) {
         let kinds = self.here(kinds);
+        if kinds.is_empty() {
+            return;
+        }
         for kind in &kinds {
             let number = self.members.len() + self.gone.len();
             let member =
@@ -249,7 +252,8 @@ impl<'a> Run<'a> {
         let count = self.members.len();
         let shared = timeout(limit, self.watch.shared_by(count, PARTITIONS)).await;
         if shared.is_err() {
-            panic!("{}: {why}, and after {limit:?}: {}", self.strategy, self.watch.describe());
+            let said: Vec<_> = self.members.iter().map(Member::said).collect();
+            panic!("{}: {why}, and after {limit:?}: {}\n{said:#?}", self.strategy, self.watch.describe());
         }
         let took = began.elapsed();
         let before: Vec<_> = self.members.iter().map(Member::size).collect();
