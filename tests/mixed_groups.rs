@@ -104,6 +104,8 @@ struct Tally {
     /// Handled more than once: at least once is what was promised.
     again: usize,
     longest_after_kill: Duration,
+    /// What took longest until each member had handled something.
+    slowest: (Duration, String),
 }
 
 struct Run<'a> {
@@ -269,6 +271,9 @@ impl<'a> Run<'a> {
                 self.strategy,
                 self.watch.describe()
             );
+        }
+        if began.elapsed() > self.tally.slowest.0 {
+            self.tally.slowest = (began.elapsed(), why.to_owned());
         }
         took
     }

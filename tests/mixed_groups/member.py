@@ -48,6 +48,8 @@ consumer = KafkaConsumer(
     # Committed below, after the write.
     enable_auto_commit=False,
 )
+# A leader that does not know the topic yet assigns nothing, and rebalances at once: 3.0.12 has been seen to fall silent there.
+consumer.partitions_for_topic(topic)
 while running:
     batches = consumer.poll(timeout_ms=200)
     lines = b"".join(record.value + b"\n" for records in batches.values() for record in records)
