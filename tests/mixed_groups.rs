@@ -11,6 +11,7 @@ mod member;
 mod watch;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kinglet::admin::NewTopic;
@@ -38,8 +39,12 @@ const JOIN_MAX: Duration = Duration::from_secs(60);
 /// How long what was sent last may be on its way.
 const TAIL_MAX: Duration = Duration::from_secs(30);
 
+/// One broker at a time: a dozen members are enough for a small computer, and their deaths are timed.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn members_of_five_clients_share_kbroker() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(programs) = programs("mixed groups at kbroker") else { return };
     let data = tempfile::tempdir().expect("a temporary folder");
     let mut command = programs.binaries.command("kbroker");
@@ -54,6 +59,7 @@ fn members_of_five_clients_share_kbroker() {
 
 #[test]
 fn members_of_five_clients_share_apache_kafka() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(programs) = programs("mixed groups at Apache Kafka") else { return };
     let kafka = Kafka::start(&programs.jars).expect("Apache Kafka starts");
     share(&programs, "Apache Kafka", &kafka.bootstrap());
