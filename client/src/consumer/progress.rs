@@ -118,15 +118,11 @@ impl Progress {
 
     /// Everything before `offset` is done.
     pub(super) fn done(&self, offset: i64, leader_epoch: i32) {
-        self.get_on(i64::MIN, offset, leader_epoch);
+        self.done_of(i64::MIN, offset, leader_epoch);
     }
 
     /// Of the batch that begins at `first`, everything before `offset` is done.
     pub(super) fn done_of(&self, first: i64, offset: i64, leader_epoch: i32) {
-        self.get_on(first, offset, leader_epoch);
-    }
-
-    fn get_on(&self, first: i64, offset: i64, leader_epoch: i32) {
         {
             let mut state = self.lock();
             for open in state.open.iter_mut().filter(|open| open.first >= first && open.first < offset) {
