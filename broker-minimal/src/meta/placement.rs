@@ -15,7 +15,7 @@ impl Placement {
     pub(crate) fn new(dirs: &[Uuid], image: &Image) -> Self {
         let mut counts: Vec<(Uuid, usize)> = dirs.iter().map(|dir| (*dir, 0)).collect();
         for partition in image.topics.values().flat_map(|topic| &topic.partitions) {
-            if let Some((_, count)) = counts.iter_mut().find(|(dir, _)| *dir == partition.dir) {
+            if let Some((_, count)) = counts.iter_mut().find(|(dir, _)| partition.dirs.first() == Some(dir)) {
                 *count += 1;
             }
         }

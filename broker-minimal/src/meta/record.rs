@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use kinglet_protocol::messages::metadata_records::{
-    ConfigRecord, FeatureLevelRecord, PartitionRecord, ProducerIdsRecord, RemoveTopicRecord, TopicRecord,
+    BrokerRegistrationChangeRecord, ConfigRecord, FeatureLevelRecord, NoOpRecord, PartitionChangeRecord,
+    PartitionRecord, ProducerIdsRecord, RegisterBrokerRecord, RemoveTopicRecord, TopicRecord,
+    UnregisterBrokerRecord,
 };
 use kinglet_protocol::wire::{DecodeErrorKind, Reader, Wire, Writer};
 use kinglet_protocol::{DecodeError, EncodeError};
@@ -16,14 +18,17 @@ pub(crate) enum Record {
     RemoveTopic(RemoveTopicRecord),
     FeatureLevel(FeatureLevelRecord),
     ProducerIds(ProducerIdsRecord),
+    PartitionChange(PartitionChangeRecord),
+    RegisterBroker(RegisterBrokerRecord),
+    BrokerChange(BrokerRegistrationChangeRecord),
+    UnregisterBroker(UnregisterBrokerRecord),
+    NoOp(NoOpRecord),
 }
 
 /// `resource_type` of a topic's configuration.
 pub(crate) const TOPIC_RESOURCE: i8 = 2;
 
 const FRAME_VERSION: u32 = 1;
-/// Version 1 has the directories; 2 adds what only a cluster with eligible leader replicas needs.
-const PARTITION_VERSION: i16 = 1;
 
 /// A record of the metadata log that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +53,41 @@ impl Record {
             Self::RemoveTopic(_) => 9,
             Self::FeatureLevel(_) => 12,
             Self::ProducerIds(_) => 15,
+            Self::PartitionChange(_) => 5,
+            Self::RegisterBroker(_) => 0,
+            Self::BrokerChange(_) => 17,
+            Self::UnregisterBroker(_) => 1,
+            Self::NoOp(_) => 20,
+        }
+    }
+
+    /// The oldest version that has what is in it: a lone broker's log stays readable to Kafka's tools of old.
+    const fn version(&self) -> i16 {
+        match self {
+            // 1 has the directories, 2 the eligible leader replicas.
+            Self::Partition(record) => {
+                if record.eligible_leader_replicas.is_some() || record.last_known_elr.is_some() {
+                    2
+                } else {
+                    1
+                }
+            }
+            Self::PartitionChange(record) => {
+                if record.eligible_leader_replicas.is_some() || record.last_known_elr.is_some() {
+                    2
+                } else {
+                    1
+                }
+            }
+            Self::RegisterBroker(_) => 3,
+            Self::BrokerChange(_) => 2,
+            _ => 0,
         }
     }
 
     /// The value of the record in the log.
     pub(crate) fn encode(&self) -> Result<Bytes, EncodeError> {
-        let version = if matches!(self, Self::Partition(_)) { PARTITION_VERSION } else { 0 };
+        let version = self.version();
         let mut w = Writer::new(version, true);
         w.uvarint(FRAME_VERSION);
         w.uvarint(self.kind());
@@ -65,6 +99,11 @@ impl Record {
             Self::RemoveTopic(record) => record.encode(&mut w),
             Self::FeatureLevel(record) => record.encode(&mut w),
             Self::ProducerIds(record) => record.encode(&mut w),
+            Self::PartitionChange(record) => record.encode(&mut w),
+            Self::RegisterBroker(record) => record.encode(&mut w),
+            Self::BrokerChange(record) => record.encode(&mut w),
+            Self::UnregisterBroker(record) => record.encode(&mut w),
+            Self::NoOp(record) => record.encode(&mut w),
         }
         .map_err(|kind| w.fail(kind))?;
         Ok(w.into_bytes())
@@ -78,7 +117,12 @@ impl Record {
             return Err(RecordError::Frame(frame));
         }
         let unknown = || RecordError::Unknown { kind, version };
-        let newest = if kind == 3 { 2 } else { 0 };
+        let newest = match kind {
+            0 => 4,
+            3 | 5 => 2,
+            17 => 3,
+            _ => 0,
+        };
         let body_version =
             i16::try_from(version).ok().filter(|version| *version <= newest).ok_or_else(unknown)?;
         let body = head.rest();
@@ -90,6 +134,11 @@ impl Record {
             9 => Wire::decode(&mut r).map(Self::RemoveTopic),
             12 => Wire::decode(&mut r).map(Self::FeatureLevel),
             15 => Wire::decode(&mut r).map(Self::ProducerIds),
+            5 => Wire::decode(&mut r).map(Self::PartitionChange),
+            0 => Wire::decode(&mut r).map(Self::RegisterBroker),
+            17 => Wire::decode(&mut r).map(Self::BrokerChange),
+            1 => Wire::decode(&mut r).map(Self::UnregisterBroker),
+            20 => Wire::decode(&mut r).map(Self::NoOp),
             _ => return Err(unknown()),
         };
         let whole = record.and_then(|record| r.end().map(|()| record));
@@ -154,8 +203,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_by_name() {
-        let unknown = Record::decode(Bytes::from_static(&[1, 0, 3, 0]));
-        assert!(matches!(unknown, Err(RecordError::Unknown { kind: 0, version: 3 })));
+        let unknown = Record::decode(Bytes::from_static(&[1, 6, 3, 0]));
+        assert!(matches!(unknown, Err(RecordError::Unknown { kind: 6, version: 3 })));
         assert!(matches!(Record::decode(Bytes::from_static(&[2, 2, 0])), Err(RecordError::Frame(2))));
         assert!(matches!(Record::decode(Bytes::from_static(&[1, 2])), Err(RecordError::Decode(_))));
     }

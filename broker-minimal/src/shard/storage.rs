@@ -133,7 +133,10 @@ impl Storage {
         let partition = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index));
         let (dir, recovery) = match found {
             Some(found) => (found.path, Some(found.recovery)),
-            None => (self.place(topic, index, partition.map(|partition| partition.dir))?, None),
+            None => (
+                self.place(topic, index, partition.map(|partition| partition.dir_of(self.config.node_id)))?,
+                None,
+            ),
         };
         let (reply, answer) = oneshot::channel();
         let id = PartitionId { topic: topic.id, index };

@@ -106,7 +106,7 @@ fn partitions_are_led_here_and_spread_over_the_directories() {
     let topic = world.image.topic("t").unwrap();
     for (partition, dir) in topic.partitions.iter().zip(DIRS) {
         assert_eq!((partition.leader, &partition.isr, partition.leader_epoch), (1, &vec![1], 0));
-        assert_eq!(partition.dir, dir);
+        assert_eq!(partition.dirs, [dir]);
     }
 }
 
