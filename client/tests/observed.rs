@@ -3,8 +3,9 @@
 
 mod fake;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Once};
 
 use fake::{Fake, Script, produced};
 use kinglet::protocol::ErrorCode;
@@ -19,6 +20,7 @@ use tracing::{Event, Metadata, Subscriber};
 type Seen = Arc<Mutex<Vec<(String, Vec<String>)>>>;
 
 async fn broker(seen: Seen, code: ErrorCode) -> Fake {
+    count_spans();
     Fake::start(move |at| {
         Script::default().with_topic(at).on::<ProduceRequest>(9, move |request| {
             let records = request.topic_data[0].partition_data[0].records.clone();
@@ -87,9 +89,20 @@ async fn interceptors_hear_of_records_that_were_given_up() {
     assert!(matches!(marker.told.lock().unwrap()[..], [(1, Err(_))]));
 }
 
+thread_local! {
+    /// How many spans of requests began on this thread: each test has a runtime on a thread of its own.
+    static SPANS: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Counts the spans of requests.
-#[derive(Clone, Default)]
-struct Spans(Arc<AtomicU64>);
+struct Spans;
+
+/// The subscriber of the whole process, there before any test sends anything: `tracing` asks once for each place in the code
+/// whether anybody wants its spans, and tests that run beside would otherwise ask first.
+fn count_spans() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| tracing::subscriber::set_global_default(Spans).expect("nobody else installs one"));
+}
 
 impl Subscriber for Spans {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -98,7 +111,8 @@ impl Subscriber for Spans {
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let counts = span.metadata().name() == "request" && span.metadata().fields().field("api").is_some();
-        Id::from_u64(1 + self.0.fetch_add(u64::from(counts), Ordering::Relaxed))
+        SPANS.set(SPANS.get() + u64::from(counts));
+        Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, _: &Values<'_>) {}
@@ -110,20 +124,18 @@ impl Subscriber for Spans {
 
 #[tokio::test]
 async fn there_is_a_span_for_each_request_and_none_for_a_record() {
-    let spans = Spans::default();
-    let _guard = tracing::subscriber::set_default(spans.clone());
     let seen = Seen::default();
     let fake = broker(seen.clone(), ErrorCode::NONE).await;
     let client =
         Client::connect(Config::new(&*fake.address).set("linger.ms", 60_000).unwrap()).await.unwrap();
     let producer = client.producer().unwrap();
     producer.partitions_for("t").await.unwrap();
-    let before = spans.0.load(Ordering::Relaxed);
+    let before = SPANS.get();
     for _ in 0..1000 {
         producer.try_push(Record::to("t").value("v")).unwrap();
     }
     assert_eq!(producer.flush().await.unwrap().delivered, 1000);
     assert_eq!(seen.lock().unwrap().len(), 1000);
-    let count = spans.0.load(Ordering::Relaxed) - before;
+    let count = SPANS.get() - before;
     assert!((1..=4).contains(&count), "one or two batches and a producer id: {count} spans");
 }
