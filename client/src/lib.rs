@@ -34,6 +34,7 @@ mod coordinator;
 mod error;
 mod metadata;
 mod net;
+pub mod peer;
 pub mod producer;
 mod raw;
 mod record;

@@ -9,6 +9,7 @@ mod pool;
 mod versions;
 
 pub(crate) use backoff::Backoff;
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Settings};
 pub(crate) use dial::Address;
+pub(crate) use greeting::open;
 pub(crate) use pool::{Lane, Pool};

@@ -81,6 +81,9 @@ futures! {
     "Client::request", a_dropped_request_is_in_nobody_s_way: client::request;
     "Client::request_version", a_dropped_request_version_is_in_nobody_s_way: client::request_version;
     "Client::version_of", a_dropped_version_of_is_in_nobody_s_way: client::version_of;
+    "Peer::connect", a_dropped_connect_of_a_peer_leaves_nothing: client::peer_connect;
+    "Peer::request", a_peer_s_dropped_request_is_in_nobody_s_way: client::peer_request;
+    "Peer::request_raw", a_peer_s_dropped_request_raw_is_in_nobody_s_way: client::peer_request_raw;
     "Client::request_raw", a_dropped_request_raw_is_in_nobody_s_way: client::request_raw;
 
     "Admin::describe_cluster", a_dropped_describe_cluster_is_in_nobody_s_way: client::describe_cluster;

@@ -48,6 +48,11 @@ impl OldBrokers {
     }
 }
 
+/// Opens a connection whose versions are known, to a broker that nothing is remembered of.
+pub(crate) async fn open(address: &Address, settings: &Settings) -> Result<Connection> {
+    greet(address, settings, &OldBrokers::default()).await
+}
+
 /// Opens a connection whose versions are known.
 pub(super) async fn greet(address: &Address, settings: &Settings, old: &OldBrokers) -> Result<Connection> {
     if let Some(release) = settings.pinned {

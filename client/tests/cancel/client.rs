@@ -1,8 +1,11 @@
 //! What is left of a client, of its own requests and of its admin when one of their futures is dropped.
 
+use std::time::Duration;
+
 use kinglet::admin::{
     ConfigChange, ConfigResource, GroupFilter, GroupOffsets, MemberToRemove, NewPartitions, NewTopic,
 };
+use kinglet::peer::{Peer, PeerConfig};
 use kinglet::protocol::messages::MetadataRequest;
 use kinglet::protocol::{ApiInfo, Request};
 use kinglet::{Admin, Assignment, Client, OffsetAndMetadata, Position, Result, Target, TopicPartition};
@@ -42,6 +45,51 @@ pub(crate) async fn consumer(cut: Cut) -> bool {
     }
     assert_eq!(first.into_values().collect::<Vec<_>>(), from.map(|(_, offset)| offset));
     ended
+}
+
+async fn peer(fake: &crate::fake::Fake) -> Result<Peer> {
+    let config = PeerConfig {
+        client_id: "peer".to_owned(),
+        connect_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(5),
+        response_max: 1 << 20,
+    };
+    let (host, port) = fake.address.rsplit_once(':').unwrap();
+    Peer::connect(host, port.parse().unwrap(), &config).await
+}
+
+pub(crate) async fn peer_connect(cut: Cut) -> bool {
+    let (fake, _store) = start().await;
+    let connected = cut.of(peer(&fake)).await;
+    let ended = connected.is_some();
+    let peer = match connected {
+        Some(peer) => peer.unwrap(),
+        None => peer(&fake).await.unwrap(),
+    };
+    assert!(peer.is_open());
+    ended
+}
+
+async fn asks_peer<T>(cut: Cut, ask: impl AsyncFn(&Peer) -> Result<T>) -> bool {
+    let (fake, _store) = start().await;
+    let peer = peer(&fake).await.unwrap();
+    let ended = match cut.of(ask(&peer)).await {
+        Some(answer) => answer.map(|_| true).unwrap(),
+        None => false,
+    };
+    ask(&peer).await.unwrap();
+    ended
+}
+
+pub(crate) async fn peer_request(cut: Cut) -> bool {
+    let request = MetadataRequest::default();
+    asks_peer(cut, async |peer| peer.request(&request, i16::MAX, Duration::ZERO).await).await
+}
+
+pub(crate) async fn peer_request_raw(cut: Cut) -> bool {
+    // Null topics, in the layout of version 1.
+    let api = ApiInfo::of::<MetadataRequest>();
+    asks_peer(cut, async |peer| peer.request_raw(&api, 1, &(-1_i32).to_be_bytes()).await).await
 }
 
 /// Asks, is dropped, asks again: nothing stands in the way of the second question, nor of another on the same connection.
