@@ -77,3 +77,15 @@ fn in_kafkas_manner_a_consumer_without_a_group_joins_one_that_commits_nothing() 
         local.run(KCONSUME, &arguments, b"").check(0, "only\n");
     }
 }
+
+#[test]
+fn all_that_was_printed_at_once_is_committed_in_however_many_batches_it_came() {
+    let local = Local::start();
+    local.create("t", 1);
+    let all = lines(10);
+    local.run(KPRODUCE, &["--topic", "t"], all.as_bytes()).check(0, "");
+
+    let one_by_one = [&GROUP[..], &["--exit-at-end", "--consumer-property", "max.poll.records=1"]].concat();
+    local.run(KCONSUME, &one_by_one, b"").check(0, &all);
+    local.run(KCONSUME, &[&GROUP[..], &["--exit-at-end"]].concat(), b"").check(0, "");
+}

@@ -32,17 +32,24 @@ impl RebalanceListener for Announcer {
     }
 }
 
+/// Batches that may wait together: they hold their records in memory, however little is printed of them.
+const WAITING_MAX: usize = 64;
+
 /// What is printed and not written to stdout yet: it is done, and may be committed, once it is.
+///
+/// Each batch is kept, also of the same partition: one that is not done holds up the commits of those behind it, and rebalances.
 #[derive(Debug, Default)]
 pub struct Unwritten(Vec<(Batch, i64)>);
 
 impl Unwritten {
     /// The batch is printed up to this offset, itself included.
     pub fn add(&mut self, batch: &Batch, through: i64) {
-        match self.0.last_mut().filter(|(last, _)| last.topic_partition() == batch.topic_partition()) {
-            Some((last, offset)) => (*last, *offset) = (batch.clone(), through),
-            None => self.0.push((batch.clone(), through)),
-        }
+        self.0.push((batch.clone(), through));
+    }
+
+    /// It is time to write.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= WAITING_MAX
     }
 
     /// All of it has reached stdout.

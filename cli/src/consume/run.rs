@@ -246,8 +246,10 @@ impl Run<'_> {
         };
         let end = self.ends.as_ref().map_or(i64::MAX, |ends| ends.of(place.topic, place.partition));
         let mut through = None;
+        let mut is_whole = true;
         for record in batch.iter() {
             if record.offset >= end || self.count >= limit {
+                is_whole = false;
                 break;
             }
             through = Some(record.offset);
@@ -272,7 +274,15 @@ impl Run<'_> {
                 }
             }
         }
+        if is_whole && !batch.is_damaged() {
+            // Compaction may have left nothing behind the last record.
+            through = Some(batch.next_offset().saturating_sub(1));
+        }
         through.into_iter().for_each(|offset| self.unwritten.add(batch, offset));
+        let is_due = self.unwritten.is_full() || matches!(self.printer, Printer::Nothing);
+        if is_due && let Some(ended) = written(self.flush())? {
+            return Ok(Some(ended));
+        }
         if let Some(ends) = &mut self.ends {
             ends.advance(place.topic, place.partition, batch.next_offset());
             if ends.all_reached() {

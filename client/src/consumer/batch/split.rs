@@ -81,8 +81,9 @@ impl Batch {
         self.inner.first_offset
     }
 
-    /// A malformed record was met.
-    pub(in crate::consumer) fn is_damaged(&self) -> bool {
+    /// A malformed record was met while the records were walked: the walk ended in front of it, and the next `recv` answers the
+    /// error.
+    pub fn is_damaged(&self) -> bool {
         self.inner.told.load(Ordering::Relaxed)
     }
 

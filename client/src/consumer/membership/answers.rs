@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Action, Identity, Membership, PROTOCOL_TYPE, State};
 use crate::consumer::assignor::{Member, TopicPartitions, decode_assignment, decode_subscription};
@@ -63,6 +63,12 @@ impl Membership {
 
     fn joined(&mut self, answer: JoinGroupResponse, now: Instant) {
         self.recovered();
+        debug!(
+            group = self.settings.group_id,
+            generation = answer.generation_id,
+            leader = answer.leader,
+            "all have joined"
+        );
         self.identity = Identity { generation: answer.generation_id, member_id: answer.member_id };
         self.heartbeat_out = false;
         self.heartbeat_due = now + self.settings.heartbeat_interval;
@@ -191,10 +197,13 @@ impl Membership {
         match answer.map(|answer| answer.error_code) {
             Ok(ErrorCode::NONE) => self.recovered(),
             Ok(ErrorCode::REBALANCE_IN_PROGRESS) if self.state == State::Stable => {
+                debug!(group = self.settings.group_id, "the group rebalances");
                 self.rejoin.get_or_insert("the group rebalances");
             }
             // It is on its way there.
-            Ok(ErrorCode::REBALANCE_IN_PROGRESS) => {}
+            Ok(ErrorCode::REBALANCE_IN_PROGRESS) => {
+                debug!(group = self.settings.group_id, state = ?self.state, "the group rebalances and waits for this member");
+            }
             Ok(code) => self.refused(code, "Heartbeat", now, unit),
             Err(error) => {
                 // The next one goes to whoever coordinates then, without waiting.
