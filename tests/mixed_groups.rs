@@ -12,7 +12,7 @@ mod watch;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kinglet::admin::NewTopic;
 use kinglet::{Client, Config, Record};
@@ -23,12 +23,13 @@ use kinglet_harness::kafka::{Jars, Kafka};
 use kinglet_harness::kcat::Kcat;
 use tokio::time::timeout;
 
-use member::{Kind, Member, Programs};
+use member::{Kind, Member, Programs, last_lines};
 use watch::Watch;
 
 /// Nobody may be left without: there are eleven members at most.
 const PARTITIONS: i32 = 12;
 const ALL: [Kind; 5] = [Kind::Ours, Kind::C, Kind::Java, Kind::Python, Kind::JavaScript];
+const STRATEGIES: &str = "range,roundrobin,cooperative-sticky";
 /// What every member says of itself, in ms.
 const SESSION: u64 = 6_000;
 const HEARTBEAT: u64 = 1_000;
@@ -38,6 +39,9 @@ const DEATH_MAX: Duration = Duration::from_millis(SESSION + HEARTBEAT + 2_000);
 const JOIN_MAX: Duration = Duration::from_secs(60);
 /// How long what was sent last may be on its way.
 const TAIL_MAX: Duration = Duration::from_secs(30);
+
+/// How long those that are late are watched, to see who it was.
+const LATE_MAX: Duration = Duration::from_secs(40);
 
 /// One broker at a time: a dozen members are enough for a small computer, and their deaths are timed.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -51,7 +55,7 @@ fn members_of_five_clients_share_kbroker() {
     command.arg("--port").arg("0").arg("--data-dir").arg(data.path());
     command.args(["--override", "group.initial.rebalance.delay.ms=0"]);
     let broker = Kbroker::run(&mut command).expect("kbroker starts");
-    share(&programs, "kbroker", &broker.bootstrap());
+    share(&programs, "kbroker", &broker.bootstrap(), &|| broker.lines());
     let lines = broker.lines();
     let bad: Vec<_> = lines.iter().filter(|l| l.contains("panicked") || l.contains("ERROR")).collect();
     assert!(bad.is_empty(), "kbroker says: {bad:#?}");
@@ -62,7 +66,7 @@ fn members_of_five_clients_share_apache_kafka() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(programs) = programs("mixed groups at Apache Kafka") else { return };
     let kafka = Kafka::start(&programs.jars).expect("Apache Kafka starts");
-    share(&programs, "Apache Kafka", &kafka.bootstrap());
+    share(&programs, "Apache Kafka", &kafka.bootstrap(), &|| kafka.lines());
 }
 
 fn programs(test: &str) -> Option<Programs> {
@@ -73,13 +77,14 @@ fn programs(test: &str) -> Option<Programs> {
     Some(Programs { binaries: Binaries::build().expect("our programs compile"), kcat, jars, python, kafkajs })
 }
 
-/// All strategies, each for its part of `KINGLET_SECONDS`, one round at least.
-fn share(programs: &Programs, at: &str, bootstrap: &str) {
+/// All strategies, or those of `KINGLET_STRATEGIES`, each for its part of `KINGLET_SECONDS`, one round at least.
+fn share(programs: &Programs, at: &str, bootstrap: &str, log: &dyn Fn() -> Vec<String>) {
+    let chosen = std::env::var("KINGLET_STRATEGIES").unwrap_or_else(|_| STRATEGIES.to_owned());
     let seconds = std::env::var("KINGLET_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        for strategy in ["range", "roundrobin", "cooperative-sticky"] {
-            let run = Run::new(programs, bootstrap, strategy).await;
+        for strategy in chosen.split(',') {
+            let run = Run::new(programs, bootstrap, strategy, log).await;
             let tally = run.go(Instant::now() + Duration::from_secs(seconds)).await;
             println!("{at}, {strategy}: {tally:?}");
             assert!(tally.rebalances > 0, "{tally:?}");
@@ -95,6 +100,14 @@ fn share(programs: &Programs, at: &str, bootstrap: &str) {
             }
         }
     });
+}
+
+/// Of UTC, as most of the logs have it.
+fn time_of_day() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (seconds, millis) = (now.as_secs(), now.subsec_millis());
+    let [hour, minute, second] = [seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60];
+    format!("{hour:02}:{minute:02}:{second:02}.{millis:03} ({seconds})")
 }
 
 /// How often what happened.
@@ -118,6 +131,8 @@ struct Run<'a> {
     programs: &'a Programs,
     bootstrap: &'a str,
     strategy: &'a str,
+    /// The broker's.
+    log: &'a dyn Fn() -> Vec<String>,
     topic: String,
     client: Client,
     watch: Watch,
@@ -128,7 +143,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn new(programs: &'a Programs, bootstrap: &'a str, strategy: &'a str) -> Self {
+    async fn new(
+        programs: &'a Programs,
+        bootstrap: &'a str,
+        strategy: &'a str,
+        log: &'a dyn Fn() -> Vec<String>,
+    ) -> Self {
         let client = Client::connect(Config::new(bootstrap)).await.expect("the broker is there");
         let topic = format!("mixed-{strategy}");
         let created = client.admin().create_topics([NewTopic::new(&*topic, PARTITIONS, 1)]).await;
@@ -140,6 +160,7 @@ impl<'a> Run<'a> {
             programs,
             bootstrap,
             strategy,
+            log,
             topic,
             client,
             watch,
@@ -194,6 +215,11 @@ impl<'a> Run<'a> {
         stop.send(()).expect("it still feeds");
         self.tally.records = feeding.await.expect("the feeder ends in order");
         self.see_everything().await;
+        // It would hold the others up for half a minute: joining may take as long, so no limit above tells.
+        for member in self.members.iter().chain(&self.gone).filter(|member| member.kind == Kind::Ours) {
+            let slow = member.lines_with("the user is not done with partitions");
+            assert!(slow.is_empty(), "{}: {slow:#?}", member.name());
+        }
         for member in self.members.iter().chain(&self.gone).filter(|member| member.assigned() > 0) {
             *self.tally.assigned.entry(member.kind).or_default() += member.assigned();
         }
@@ -255,12 +281,16 @@ impl<'a> Run<'a> {
 
     /// Until those that live share all partitions, and each has handled something since.
     async fn settle(&mut self, limit: Duration, why: &str) -> Duration {
-        let began = Instant::now();
+        let (began, at) = (Instant::now(), time_of_day());
         let count = self.members.len();
+        self.members.iter_mut().for_each(Member::mark);
         let shared = timeout(limit, self.watch.shared_by(count, PARTITIONS)).await;
         if shared.is_err() {
-            let said: Vec<_> = self.members.iter().map(Member::said).collect();
-            panic!("{}: {why}, and after {limit:?}: {}\n{said:#?}", self.strategy, self.watch.describe());
+            let since = format!("at {at} {why}, and {limit:?} later they do not share");
+            // Who is late may come yet: its log tells why only then.
+            let late = timeout(LATE_MAX, self.watch.shared_by(count, PARTITIONS)).await.is_ok();
+            let then = if late { "; they did at " } else { " and still did not at " };
+            panic!("{}: {since}{then}{}\n{}", self.strategy, time_of_day(), self.told());
         }
         let took = began.elapsed();
         let before: Vec<_> = self.members.iter().map(Member::size).collect();
@@ -271,17 +301,22 @@ impl<'a> Run<'a> {
         };
         if timeout(TAIL_MAX, busy).await.is_err() {
             let idle = self.members.iter().zip(&before).filter(|(member, before)| member.size() == **before);
-            let idle: Vec<_> = idle.map(|(member, _)| member.said()).collect();
-            panic!(
-                "{}: {why}, and these handle nothing: {idle:#?}\n{}",
-                self.strategy,
-                self.watch.describe()
-            );
+            let idle: Vec<_> = idle.map(|(member, _)| member.name()).collect();
+            panic!("{}: at {at} {why}, and these handle nothing: {idle:?}\n{}", self.strategy, self.told());
         }
         if began.elapsed() > self.tally.slowest.0 {
             self.tally.slowest = (began.elapsed(), why.to_owned());
         }
         took
+    }
+
+    /// The group's last states, and what the broker and the members said of it.
+    fn told(&self) -> String {
+        let lines = (self.log)();
+        let of_group = lines.iter().map(String::as_str).filter(|line| line.contains(&self.topic));
+        let said = self.members.iter().chain(self.gone.iter().rev().take(ALL.len())).map(Member::said);
+        let said: String = said.collect();
+        format!("{}\nthe broker:\n{}{said}", self.watch.describe(), last_lines(of_group))
     }
 
     async fn see_everything(&mut self) {

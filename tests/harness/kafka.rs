@@ -155,6 +155,11 @@ impl Kafka {
         }
     }
 
+    /// The lines of its log that are kept.
+    pub fn lines(&self) -> Vec<String> {
+        self.daemon.lines()
+    }
+
     /// The last lines of its log, for a message.
     pub fn last_lines(&self) -> String {
         self.daemon.last_lines()

@@ -10,6 +10,9 @@ use kinglet_harness::kafka::{Jars, Tool};
 use kinglet_harness::kcat::Kcat;
 use tempfile::TempDir;
 
+/// Lines of a program's log that are shown when something is wrong.
+const SAID_LINES: usize = 80;
+
 /// Whose client it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -65,8 +68,11 @@ impl Programs {
 
 pub(crate) struct Member {
     pub(crate) kind: Kind,
+    number: usize,
     child: Child,
     folder: TempDir,
+    /// How much it had said when it was last marked.
+    mark: u64,
 }
 
 impl Member {
@@ -95,6 +101,8 @@ impl Member {
             Kind::Python => programs.python.as_ref().expect("it was found").script(&script("member.py")),
             Kind::JavaScript => programs.kafkajs.as_ref().expect("it was found").script(&script("member.js")),
         };
+        // Before the topics, behind which kcat takes no options.
+        say_more(kind, &mut command);
         match kind {
             Kind::Ours | Kind::Java => {
                 if kind == Kind::Ours {
@@ -124,15 +132,15 @@ impl Member {
                 command.args([super::SESSION.to_string(), super::HEARTBEAT.to_string()]);
             }
         }
-        Self::spawn(kind, command)
+        Self::spawn(kind, number, command)
     }
 
-    fn spawn(kind: Kind, mut command: Command) -> Self {
+    fn spawn(kind: Kind, number: usize, mut command: Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = |name: &str| Stdio::from(File::create(folder.path().join(name)).expect("a file"));
         command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         let child = command.spawn().expect("the client starts");
-        Self { kind, child, folder }
+        Self { kind, number, child, folder, mark: 0 }
     }
 
     /// Bytes written so far.
@@ -147,10 +155,28 @@ impl Member {
         whole.lines().filter_map(|line| line.parse().ok()).collect()
     }
 
-    /// What it said besides, and who it is.
+    /// As the broker knows it.
+    pub(crate) fn name(&self) -> String {
+        format!("{:?}-{}", self.kind, self.number)
+    }
+
+    /// What it says besides is told from here on.
+    pub(crate) fn mark(&mut self) {
+        self.mark = std::fs::metadata(self.folder.path().join("err")).expect("it is there").len();
+    }
+
+    /// Who it is, and the end of what it said besides since it was marked.
     pub(crate) fn said(&self) -> String {
+        let err = std::fs::read(self.folder.path().join("err")).unwrap_or_default();
+        let since = err.get(usize::try_from(self.mark).unwrap_or_default()..).unwrap_or_default();
+        let text = String::from_utf8_lossy(since);
+        format!("{} (process {}):\n{}", self.name(), self.child.id(), last_lines(text.lines()))
+    }
+
+    /// Its lines that say this.
+    pub(crate) fn lines_with(&self, what: &str) -> Vec<String> {
         let err = std::fs::read_to_string(self.folder.path().join("err")).unwrap_or_default();
-        format!("{:?} {}: {err}", self.kind, self.child.id())
+        err.lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
     }
 
     /// How often it was the leader and assigned; the scripts say so.
@@ -180,6 +206,33 @@ impl Drop for Member {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How it joins and leaves, on stderr.
+fn say_more(kind: Kind, command: &mut Command) {
+    match kind {
+        Kind::Ours => {
+            command.env("KAFKA_LOG", "info,kinglet::consumer=debug").env("NO_COLOR", "1");
+        }
+        Kind::C => {
+            command.args(["-X", "debug=cgrp"]);
+        }
+        Kind::Java => {
+            let logger = "org.apache.kafka.clients.consumer.internals.ConsumerCoordinator";
+            command.env("JDK_JAVA_OPTIONS", format!("-Dorg.slf4j.simpleLogger.log.{logger}=debug"));
+        }
+        // The scripts say enough.
+        Kind::Python | Kind::JavaScript => {}
+    }
+}
+
+/// As many as a person reads.
+pub(crate) fn last_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let lines: Vec<_> = lines.collect();
+    let left_out = lines.len().saturating_sub(SAID_LINES);
+    let shown = lines.iter().skip(left_out).map(|line| format!("    {line}\n"));
+    let note = (left_out > 0).then(|| format!("    ({left_out} lines before)\n"));
+    note.into_iter().chain(shown).collect()
 }
 
 fn script(name: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Looks at a group without end: who has what, and whether anything belongs to two.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How many of the group's states are kept.
+const HISTORY: usize = 20;
+
 /// By member id, its partitions.
 type Shares = BTreeMap<String, Vec<i32>>;
 
@@ -21,9 +24,23 @@ type Shares = BTreeMap<String, Vec<i32>>;
 struct Seen {
     state: String,
     shares: Shares,
+    /// When which state was first seen, with how many members: the last ones.
+    history: VecDeque<(String, String, usize)>,
     /// Stable states that differ from the one before.
     rebalances: usize,
     ended: bool,
+}
+
+impl Seen {
+    fn note(&mut self, state: &str, members: usize) {
+        if self.history.back().is_some_and(|(_, last, count)| last == state && *count == members) {
+            return;
+        }
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back((super::time_of_day(), state.to_owned(), members));
+    }
 }
 
 pub(crate) struct Watch {
@@ -41,6 +58,7 @@ impl Watch {
             while !to.lock().expect("nobody panics while it writes").ended {
                 if let Some((state, shares)) = look(&client, &group).await {
                     let mut seen = to.lock().expect("nobody panics while it writes");
+                    seen.note(&state, shares.len());
                     if state == "Stable" && shares != seen.shares {
                         seen.rebalances += 1;
                         seen.shares = shares;
@@ -73,7 +91,13 @@ impl Watch {
 
     /// What was seen last.
     pub(crate) fn describe(&self) -> String {
-        format!("{:?}", self.seen.lock().expect("nobody panics while it writes"))
+        let seen = self.seen.lock().expect("nobody panics while it writes");
+        let history: Vec<_> = seen
+            .history
+            .iter()
+            .map(|(at, state, members)| format!("{at} {state}, {members} members"))
+            .collect();
+        format!("  {}\n  last shared: {:?}", history.join("\n  "), seen.shares)
     }
 
     /// Stops; how often the group had changed.

@@ -220,6 +220,8 @@ impl Jars {
             }
             Release::V4_3 => {
                 command.arg(format!("-Dorg.slf4j.simpleLogger.defaultLogLevel={simple}"));
+                command.arg("-Dorg.slf4j.simpleLogger.showDateTime=true");
+                command.arg("-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS");
             }
         }
         command.arg("-cp").arg(&self.class_path);
