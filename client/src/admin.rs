@@ -5,6 +5,7 @@ mod configs;
 mod defaults;
 mod groups;
 pub(crate) mod offsets;
+mod quorum;
 mod records;
 mod topics;
 
@@ -21,6 +22,7 @@ pub use groups::{
     MemberToRemove,
 };
 pub use offsets::OffsetInfo;
+pub use quorum::{QuorumDescription, QuorumEndpoint, QuorumNode, QuorumReplica};
 pub use topics::{NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicInfo, TopicListing};
 
 /// How often the controller is looked up.

@@ -47,15 +47,19 @@ impl Peer {
         self.0.is_open()
     }
 
-    /// Sends a request in the best version that both sides know, up to `version_max`, and waits for the answer; `held` is how long the
+    /// Waits until it has ended, whoever ended it. Dropped before it is ready, nothing has changed.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+
+    /// Sends a request in this version, whatever the other side says that it serves, and waits for the answer; `held` is how long the
     /// other side may hold it back. Dropped before it is ready, the request was carried out or not.
     pub async fn request<R: Request>(
         &self,
         request: &R,
-        version_max: i16,
+        version: i16,
         held: Duration,
     ) -> Result<R::Response> {
-        let version = self.0.version::<R>(version_max)?;
         self.0.call_version(request, version, held).await
     }
 

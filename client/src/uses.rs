@@ -31,6 +31,7 @@ pub fn api_versions() -> Vec<(ApiKey, VersionRange)> {
         all::<m::DeleteGroupsRequest>(),
         all::<m::IncrementalAlterConfigsRequest>(),
         all::<m::OffsetDeleteRequest>(),
+        all::<m::DescribeQuorumRequest>(),
         all::<m::DescribeClusterRequest>(),
         all::<m::ConsumerGroupDescribeRequest>(),
         all::<m::DescribeTopicPartitionsRequest>(),

@@ -83,10 +83,12 @@ futures! {
     "Client::version_of", a_dropped_version_of_is_in_nobody_s_way: client::version_of;
     "Peer::connect", a_dropped_connect_of_a_peer_leaves_nothing: client::peer_connect;
     "Peer::request", a_peer_s_dropped_request_is_in_nobody_s_way: client::peer_request;
+    "Peer::closed", a_peer_s_dropped_closed_closes_nothing: client::peer_closed;
     "Peer::request_raw", a_peer_s_dropped_request_raw_is_in_nobody_s_way: client::peer_request_raw;
     "Client::request_raw", a_dropped_request_raw_is_in_nobody_s_way: client::request_raw;
 
     "Admin::describe_cluster", a_dropped_describe_cluster_is_in_nobody_s_way: client::describe_cluster;
+    "Admin::describe_quorum", a_dropped_describe_quorum_is_in_nobody_s_way: client::describe_quorum;
     "Admin::delete_records", a_dropped_delete_records_is_in_nobody_s_way: client::delete_records;
     "Admin::list_offsets", a_dropped_list_offsets_is_in_nobody_s_way: client::list_offsets;
     "Admin::create_topics", a_dropped_create_topics_is_in_nobody_s_way: client::create_topics;

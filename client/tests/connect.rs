@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use fake::{Age, Fake, Script};
 use kinglet::protocol::messages::api_versions::ApiVersion;
+use kinglet::protocol::messages::describe_quorum::{PartitionDataResponse, TopicDataResponse};
 use kinglet::protocol::messages::metadata::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use kinglet::protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, MetadataRequest, ProduceRequest,
+    ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DescribeQuorumRequest,
+    DescribeQuorumResponse, MetadataRequest, ProduceRequest,
 };
 use kinglet::protocol::{ErrorCode, Request};
 use kinglet::{Client, Config, ErrorKind};
@@ -287,4 +289,23 @@ async fn brokers_of_a_pinned_release_are_not_asked_what_they_serve() {
         .unwrap_err();
     assert!(error.to_string().ends_with("has no DescribeCluster: needs Kafka >= 2.8 (KIP-700)"), "{error}");
     assert_eq!(pinned("soon").unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn a_quorum_that_elects_its_leader_is_asked_again() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let fake = Fake::start(|at| {
+        Script::default().with_topic(at).on::<DescribeQuorumRequest>(2, move |request| {
+            let elects = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2;
+            let error_code = if elects { ErrorCode::NOT_LEADER_OR_FOLLOWER } else { ErrorCode::NONE };
+            let partition = PartitionDataResponse { error_code, leader_id: 3, ..Default::default() };
+            let topic_name = request.topics[0].topic_name.clone();
+            let topics = vec![TopicDataResponse { topic_name, partitions: vec![partition] }];
+            Some(DescribeQuorumResponse { topics, ..Default::default() })
+        })
+    })
+    .await;
+    let config = Config::new(&*fake.address).set("retry.backoff.ms", 1).unwrap();
+    let quorum = Client::connect(config).await.unwrap().admin().describe_quorum().await.unwrap();
+    assert_eq!((quorum.leader, fake.asked::<DescribeQuorumRequest>()), (Some(3), 3));
 }

@@ -84,6 +84,12 @@ impl Connection {
         self.link.is_open()
     }
 
+    /// Waits until it has ended.
+    pub(crate) async fn closed(&self) {
+        // The socket will never have taken this much.
+        let _ended = self.link.written(u64::MAX).await;
+    }
+
     /// The highest version of `R` that both sides know, up to `cap`.
     pub(crate) fn version<R: Request>(&self, cap: i16) -> Result<i16> {
         self.version_of(R::KEY, VersionRange::new(R::VERSIONS.first, R::VERSIONS.last.min(cap)))

@@ -81,9 +81,20 @@ async fn asks_peer<T>(cut: Cut, ask: impl AsyncFn(&Peer) -> Result<T>) -> bool {
     ended
 }
 
+pub(crate) async fn peer_closed(cut: Cut) -> bool {
+    let (fake, _store) = start().await;
+    let peer = peer(&fake).await.unwrap();
+    let ended = cut.of(tokio::time::timeout(Duration::from_millis(50), peer.closed())).await;
+    let was_cut = ended.is_none();
+    assert!(ended.is_none_or(|ended| ended.is_err()), "it is open");
+    peer.request(&MetadataRequest::default(), 1, Duration::ZERO).await.unwrap();
+    assert!(peer.is_open());
+    !was_cut
+}
+
 pub(crate) async fn peer_request(cut: Cut) -> bool {
     let request = MetadataRequest::default();
-    asks_peer(cut, async |peer| peer.request(&request, i16::MAX, Duration::ZERO).await).await
+    asks_peer(cut, async |peer| peer.request(&request, 1, Duration::ZERO).await).await
 }
 
 pub(crate) async fn peer_request_raw(cut: Cut) -> bool {
@@ -139,6 +150,10 @@ fn at() -> TopicPartition {
 
 pub(crate) async fn describe_cluster(cut: Cut) -> bool {
     admins(cut, async |admin| admin.describe_cluster().await).await
+}
+
+pub(crate) async fn describe_quorum(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.describe_quorum().await).await
 }
 
 pub(crate) async fn delete_records(cut: Cut) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use kinglet::protocol::ErrorCode;
+use kinglet::protocol::messages::describe_quorum::{PartitionDataResponse, TopicDataResponse};
 use kinglet::protocol::messages::fetch::{FetchableTopicResponse, PartitionData};
 use kinglet::protocol::messages::join_group::JoinGroupResponseMember;
 use kinglet::protocol::messages::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
@@ -19,13 +20,14 @@ use kinglet::protocol::messages::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
     DeleteGroupsRequest, DeleteGroupsResponse, DeleteRecordsRequest, DeleteRecordsResponse,
     DeleteTopicsRequest, DeleteTopicsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-    DescribeGroupsRequest, DescribeGroupsResponse, FetchRequest, FetchResponse, FindCoordinatorRequest,
-    FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest,
-    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
-    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
-    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse,
-    ProduceRequest, ProduceResponse, SyncGroupRequest, SyncGroupResponse,
+    DescribeGroupsRequest, DescribeGroupsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest,
+    HeartbeatResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest, ListOffsetsResponse,
+    MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, ProduceRequest, ProduceResponse,
+    SyncGroupRequest, SyncGroupResponse,
 };
 use kinglet::protocol::records::{Batch, BatchBuilder, Seal};
 use kinglet::protocol::wire::RecordBytes;
@@ -196,6 +198,12 @@ fn changes(script: Script) -> Script {
         .on::<ListGroupsRequest>(2, |_| Some(ListGroupsResponse::default()))
         .on::<OffsetDeleteRequest>(0, |_| Some(OffsetDeleteResponse::default()))
         .on::<DescribeGroupsRequest>(4, |_| Some(DescribeGroupsResponse::default()))
+        .on::<DescribeQuorumRequest>(2, |_| {
+            let topic_name = "__cluster_metadata".to_owned();
+            let partitions = vec![PartitionDataResponse::default()];
+            let topics = vec![TopicDataResponse { topic_name, partitions }];
+            Some(DescribeQuorumResponse { topics, ..Default::default() })
+        })
 }
 
 fn broker(address: &str) -> MetadataResponseBroker {
