@@ -82,6 +82,14 @@ impl RequestHead {
         r.end().map_err(|kind| DecodeError::new(kind).at(R::KEY.name(), "end"))?;
         Ok((self.header, body))
     }
+
+    /// Reads the rest of the header and leaves the body as it is, for those who pass it on.
+    pub fn raw_body(self, api: &ApiInfo) -> Result<(RequestHeader, Bytes), DecodeError> {
+        let version = self.header.version;
+        let mut r = Reader::new(&self.rest, version, version >= api.flexible_from);
+        r.skip_tags().map_err(|kind| DecodeError::new(kind).at("RequestHeader", "tagged fields"))?;
+        Ok((self.header, r.rest()))
+    }
 }
 
 /// Encodes a whole request frame.
@@ -153,6 +161,22 @@ pub fn encode_response<R: Request>(
         w.uvarint(0);
     }
     finish(w, response)
+}
+
+/// Makes a whole response frame of a body that is encoded already.
+pub fn frame_response(
+    api: &ApiInfo,
+    version: i16,
+    correlation_id: i32,
+    body: &[u8],
+) -> Result<Frame, EncodeError> {
+    let mut w = frame_writer(api.key, api.versions, api.flexible_from, version)?;
+    w.put(&correlation_id.to_be_bytes());
+    if response_header_version(api.key, version, api.flexible_from) > 0 {
+        w.uvarint(0);
+    }
+    w.put(body);
+    w.into_frame().map_err(EncodeError::new)
 }
 
 /// Reads the correlation id off the front of a response frame, so that the reader can find which request it answers.

@@ -44,6 +44,6 @@ pub use api::{ApiInfo, ApiKey, Data, DataInfo, Message, Recode, Request, negotia
 pub use error_code::ErrorCode;
 pub use header::{
     RequestHead, RequestHeader, correlation_id, decode_response, encode_request, encode_response,
-    frame_request, request_header_version, response_body, response_header_version,
+    frame_request, frame_response, request_header_version, response_body, response_header_version,
 };
 pub use wire::{DecodeError, EncodeError, Frame, RecordBytes, Uuid, VersionRange};
