@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const TOOLS: [&str; 7] = [
+const TOOLS: [&str; 8] = [
     env!("CARGO_BIN_EXE_ktopics"),
     env!("CARGO_BIN_EXE_kproduce"),
     env!("CARGO_BIN_EXE_kconsume"),
@@ -16,6 +16,7 @@ const TOOLS: [&str; 7] = [
     env!("CARGO_BIN_EXE_kperf"),
     env!("CARGO_BIN_EXE_kgroups"),
     env!("CARGO_BIN_EXE_kdelete"),
+    env!("CARGO_BIN_EXE_kquorum"),
 ];
 const KTOPICS: &str = TOOLS[0];
 const KPRODUCE: &str = TOOLS[1];
@@ -24,6 +25,7 @@ const KAPI: &str = TOOLS[3];
 const KPERF: &str = TOOLS[4];
 const KGROUPS: &str = TOOLS[5];
 const KDELETE: &str = TOOLS[6];
+const KQUORUM: &str = TOOLS[7];
 
 /// A load that is right but for the broker.
 const PERF: [&str; 7] = ["produce", "--topic", "t", "--num-records", "9", "--record-size", "1"];
@@ -99,6 +101,9 @@ fn a_wrong_line_exits_with_2_and_in_kafkas_manner_with_1() {
         (KGROUPS, &["--reset-offsets", "--group", "g", "--topic", "t", "--by-duration", "5m", "--dry-run"]),
         (KDELETE, &[]),
         (KDELETE, &["--offset-json-file", "/nonexistent"]),
+        (KQUORUM, &["--status"]),
+        (KQUORUM, &["describe"]),
+        (KQUORUM, &["describe", "--status", "--replication"]),
         (KPRODUCE, &[]),
         (KPRODUCE, &["--topic", "t", "--property", "null.marker=\t"]),
         (KCONSUME, &[]),
@@ -131,6 +136,7 @@ fn an_unreachable_server_exits_with_3_and_says_which_address_refused() {
         (KTOPICS, &["--list"][..]),
         (KGROUPS, &["--list"]),
         (KGROUPS, &["--describe", "--group", "g"]),
+        (KQUORUM, &["describe", "--status"]),
         (KPRODUCE, &["--topic", "t"]),
         (KCONSUME, &["--topic", "t", "--timeout-ms", "2000"]),
         (KPERF, &PERF),

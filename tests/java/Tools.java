@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -21,18 +22,24 @@ import org.apache.kafka.common.utils.Exit;
 public final class Tools {
     /** The tool asked for the end of the process. */
     private static final class Ended extends Error {
-        private final int status;
-
-        private Ended(int status) {
-            this.status = status;
-        }
     }
+
+    /** The status that the tool that runs asked for first; null while it has not. */
+    private static Integer ended;
 
     public static void main(String[] args) throws Exception {
         PrintStream answers = new PrintStream(System.out, true, "UTF-8");
         PrintStream log = System.err;
         Exit.setExitProcedure((status, message) -> {
-            throw new Ended(status);
+            // Some tools catch what is thrown here, say so and ask again: the process would not have come so far.
+            if (ended == null) {
+                ended = status;
+                System.out.flush();
+                System.err.flush();
+                System.setOut(new PrintStream(OutputStream.nullOutputStream()));
+                System.setErr(new PrintStream(OutputStream.nullOutputStream()));
+            }
+            throw new Ended();
         });
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
@@ -50,12 +57,13 @@ public final class Tools {
 
     private static int run(String tool, String[] arguments) throws ReflectiveOperationException {
         Method main = Class.forName(tool).getMethod("main", String[].class);
+        ended = null;
         try {
             main.invoke(null, (Object) arguments);
-            return 0;
+            return ended == null ? 0 : ended;
         } catch (InvocationTargetException error) {
-            if (error.getCause() instanceof Ended) {
-                return ((Ended) error.getCause()).status;
+            if (ended != null) {
+                return ended;
             }
             error.getCause().printStackTrace();
             return 1;

@@ -1,5 +1,8 @@
 //! Three nodes of today's Kafka that form one cluster, each broker and controller in one process.
 
+use std::io;
+use std::process::ExitStatus;
+
 use super::jars::Jars;
 use super::kraft::{KafkaNode, Member};
 use super::{READY_LIMIT, StartError};
@@ -10,8 +13,9 @@ use crate::process::Daemon;
 #[derive(Debug)]
 pub struct KafkaCluster {
     // In this order when dropped: the brokers, their folders.
-    _daemons: Vec<Daemon>,
+    daemons: Vec<Option<Daemon>>,
     nodes: Vec<KafkaNode>,
+    controllers: Vec<u16>,
 }
 
 impl KafkaCluster {
@@ -21,6 +25,14 @@ impl KafkaCluster {
     /// # Errors
     /// When one of them is not ready within two minutes.
     pub fn start(jars: &Jars) -> Result<Self, StartError> {
+        Self::start_with(jars, "")
+    }
+
+    /// [`KafkaCluster::start`], with further lines in the configuration of each node.
+    ///
+    /// # Errors
+    /// As [`KafkaCluster::start`].
+    pub fn start_with(jars: &Jars, more: &str) -> Result<Self, StartError> {
         // Nodes must know each other's ports in advance.
         let ports: [u16; 6] = free_ports()?;
         let (ports, controllers) = ports.split_at(3);
@@ -30,20 +42,41 @@ impl KafkaCluster {
         let (mut nodes, mut daemons) = (Vec::new(), Vec::new());
         for (id, (port, controller_port)) in (1..).zip(ports.iter().zip(controllers)) {
             let member = Member { id, port: *port, controller_port: *controller_port, voters: &voters };
-            let node = KafkaNode::format_member(jars, &member, None, &racks(id))?;
+            let node = KafkaNode::format_member(jars, &member, None, &(racks(id) + more))?;
             daemons.push(Daemon::start(&mut node.command_with(&["-Xmx384m", "-XX:TieredStopAtLevel=1"]))?);
             nodes.push(node);
         }
         for daemon in &mut daemons {
             daemon.wait_for(|line| line.contains("Kafka Server started").then_some(()), READY_LIMIT)?;
         }
-        Ok(Self { _daemons: daemons, nodes })
+        let daemons = daemons.into_iter().map(Some).collect();
+        Ok(Self { daemons, nodes, controllers: controllers.to_vec() })
     }
 
-    /// All brokers, as `bootstrap.servers` has them.
+    /// All brokers that were not killed, as `bootstrap.servers` has them.
     pub fn bootstrap(&self) -> String {
-        let brokers: Vec<String> = self.nodes.iter().map(KafkaNode::bootstrap).collect();
+        let brokers: Vec<String> = self.alive().map(|(node, _)| node.bootstrap()).collect();
         brokers.join(",")
+    }
+
+    /// The controller listeners of the nodes that were not killed, as `bootstrap.controllers` has them.
+    pub fn controllers(&self) -> String {
+        let controllers: Vec<String> = self.alive().map(|(_, port)| format!("127.0.0.1:{port}")).collect();
+        controllers.join(",")
+    }
+
+    /// `kill -9` for a node, by its id; its data stays until the cluster is dropped.
+    ///
+    /// # Errors
+    /// When there is no such node any more, or the system refuses.
+    pub fn kill(&mut self, id: usize) -> io::Result<ExitStatus> {
+        let daemon = id.checked_sub(1).and_then(|index| self.daemons.get_mut(index)).and_then(Option::take);
+        daemon.ok_or_else(|| io::Error::other(format!("node {id} does not run")))?.kill()
+    }
+
+    fn alive(&self) -> impl Iterator<Item = (&KafkaNode, u16)> {
+        let all = self.nodes.iter().zip(&self.controllers).zip(&self.daemons);
+        all.filter(|(_, daemon)| daemon.is_some()).map(|((node, port), _)| (node, *port))
     }
 }
 

@@ -1,0 +1,5 @@
+//! `kquorum`: describes the metadata quorum.
+
+pub mod args;
+pub mod render;
+pub mod run;
