@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use kinglet_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 
-use super::controller::{Controller, Decision, config_record, times};
+use super::controller::{Controller, Decision, MIN_ISR, UNCLEAN, config_record, times};
+use super::image::Image;
 use super::record::{Record, TOPIC_RESOURCE};
 use super::refusal::Refusal;
 use crate::config::{Kind, Overrides, TopicConfigError, check_topic_config, topic_default, topic_key};
@@ -30,7 +31,30 @@ impl Controller<'_> {
             Ok(())
         });
         let answers = answers.collect();
+        records.extend(self.after_configs(&records));
         (records, answers)
+    }
+
+    /// What changed entries do to the partitions of their topics.
+    fn after_configs(&self, changes: &[Record]) -> Vec<Record> {
+        let is = |record: &Record, key: &str| matches!(record, Record::Config(config) if config.name == key);
+        let mut image = self.image.clone();
+        let keep = |image: &mut Image, records: &[Record]| {
+            for record in records {
+                image.replay(record).expect("the record was decided on this image");
+            }
+        };
+        keep(&mut image, changes);
+        let mut records = Vec::new();
+        if changes.iter().any(|record| is(record, MIN_ISR)) {
+            records = self.forget_eligible(&Controller { image: &image, ..*self });
+            keep(&mut image, &records);
+        }
+        // What has no leader may find one now.
+        if changes.iter().any(|record| is(record, UNCLEAN)) {
+            records.extend(Controller { image: &image, ..*self }.elect_offline(None));
+        }
+        records
     }
 
     fn alter_topic(&self, resource: &AlterConfigsResource) -> Result<Vec<Record>, Refusal> {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use kinglet_protocol::Uuid;
 use kinglet_protocol::messages::metadata_records::{
     BrokerEndpoint, BrokerRegistrationChangeRecord, ConfigRecord, FeatureLevelRecord, PartitionChangeRecord,
     PartitionRecord, ProducerIdsRecord, RegisterBrokerRecord, RemoveTopicRecord, TopicRecord,
 };
+use kinglet_protocol::{ErrorCode, Uuid};
 
 use super::record::{Record, TOPIC_RESOURCE};
 
@@ -132,9 +132,22 @@ impl Image {
         self.brokers.get(&id)
     }
 
+    /// The replicas whose brokers are not there.
+    pub(crate) fn offline(&self, partition: &PartitionImage) -> Vec<i32> {
+        let is_offline = |id: &&i32| self.brokers.get(id).is_none_or(|broker| broker.is_fenced);
+        partition.replicas.iter().filter(is_offline).copied().collect()
+    }
+
     /// The partition, by the id of its topic.
     pub(crate) fn partition(&self, topic: Uuid, index: i32) -> Option<&PartitionImage> {
         self.topic_by_id(topic)?.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    /// The partition, if it exists and `broker` has a replica of it; why not otherwise.
+    pub(crate) fn replica(&self, topic: Uuid, index: i32, broker: i32) -> Result<&PartitionImage, ErrorCode> {
+        let partition = self.partition(topic, index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        let is_here = partition.replicas.contains(&broker);
+        if is_here { Ok(partition) } else { Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) }
     }
 
     /// Applies one record. Nothing else changes an image.
@@ -343,7 +356,7 @@ impl Image {
 }
 
 impl Broker {
-    fn to_record(&self) -> RegisterBrokerRecord {
+    pub(crate) fn to_record(&self) -> RegisterBrokerRecord {
         let end_points = self.endpoints.iter().map(|endpoint| BrokerEndpoint {
             name: endpoint.name.clone(),
             host: endpoint.host.clone(),
@@ -388,7 +401,7 @@ impl PartitionImage {
 /// `leader` of a change that leaves it.
 pub(crate) const UNCHANGED: i32 = -2;
 /// `leader_recovery_state` after an unclean election (KIP-704).
-const RECOVERING: i8 = 1;
+pub(crate) const RECOVERING: i8 = 1;
 /// `fenced` of a broker's change: it is fenced now.
 pub(crate) const FENCE: i8 = 1;
 /// `fenced` of a broker's change: it is fenced no more.

@@ -3,16 +3,46 @@
 //! Every change is a list of records: decided by the controller, kept by the store, and applied to the image by `replay`
 //! alone, at the time of the change and at every start. Records of users' topics are not seen here.
 
+pub(crate) mod active;
 mod configs;
 pub(crate) mod controller;
+pub(crate) mod dead;
+mod elsewhere;
 pub(crate) mod image;
 mod journal;
+pub(crate) mod log;
 pub(crate) mod name;
 pub(crate) mod operations;
 mod placement;
+pub(crate) mod raft;
 pub(crate) mod record;
 mod refusal;
+pub(crate) mod registration;
+mod sessions;
 mod store;
 
 pub(crate) use refusal::Refusal;
 pub(crate) use store::{Handle, Mode};
+
+use std::sync::{Arc, OnceLock};
+
+use image::Endpoint;
+use kinglet_protocol::Uuid;
+
+/// What a broker is to its cluster, besides its configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Own {
+    /// Empty before the cluster has formed.
+    pub(crate) cluster_id: Arc<OnceLock<String>>,
+    /// Ids of the log directories, in the order of the configuration.
+    pub(crate) dirs: Vec<Uuid>,
+    /// Where it is reached.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+impl Own {
+    /// The cluster's id; empty while it is not known.
+    pub(crate) fn cluster_id(&self) -> &str {
+        self.cluster_id.get().map_or("", String::as_str)
+    }
+}

@@ -6,7 +6,7 @@ use kinglet_protocol::{ErrorCode, Uuid};
 use crate::config::{Quoted, TopicConfigError};
 
 /// A change that is not made.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("Topic name is invalid: {0}")]
     Name(String),
@@ -90,6 +90,35 @@ pub(crate) enum Refusal {
     Resource(i8),
     #[error(transparent)]
     Config(#[from] TopicConfigError),
+    #[error("All brokers are currently fenced or have all their log directories cordoned.")]
+    AllFenced,
+    #[error(
+        "All brokers specified in the manual partition assignment for partition {0} are fenced or in controlled shutdown."
+    )]
+    AllAssignedFenced(usize),
+    #[error("Expected cluster ID {expected}, but got cluster ID {}", Quoted(got))]
+    ForeignCluster { expected: String, got: String },
+    #[error("{0} is no id of a broker.")]
+    BrokerId(i32),
+    #[error("No directories specified in request")]
+    NoDirs,
+    #[error("Duplicate directory ids found: {0}")]
+    DirTwice(Uuid),
+    #[error(
+        "Another broker is registered with that broker id. If the broker was recently restarted this should \
+         self-resolve once the heartbeat manager expires the broker's session."
+    )]
+    DuplicateBroker,
+    #[error("Broker ID {0} is not currently registered")]
+    NotRegistered(i32),
+    #[error("Expected broker epoch {expected}, but got broker epoch {got}")]
+    StaleBrokerEpoch { expected: i64, got: i64 },
+    #[error("This broker is a cluster of its own: no other broker joins or leaves it.")]
+    Alone,
+    #[error("This is not the correct controller for this cluster.")]
+    NotController,
+    #[error("{why}")]
+    Elsewhere { code: ErrorCode, why: String },
     #[error("the broker could not keep the change: {0}")]
     Storage(String),
     #[error("the broker is stopping")]
@@ -112,20 +141,30 @@ impl Refusal {
             | Self::CountAndAssignment
             | Self::DuplicateResource
             | Self::Operation { .. }
+            | Self::Alone
             | Self::ConfigTwice(_)
             | Self::Resource(_) => ErrorCode::INVALID_REQUEST,
+            Self::Elsewhere { code, .. } => *code,
             Self::TooManyPartitions => ErrorCode::POLICY_VIOLATION,
             Self::PartitionCount | Self::NoIncrease { .. } | Self::SamePartitions(_) => {
                 ErrorCode::INVALID_PARTITIONS
             }
-            Self::ReplicationFactor | Self::NotEnoughBrokers { .. } => ErrorCode::INVALID_REPLICATION_FACTOR,
+            Self::ReplicationFactor | Self::NotEnoughBrokers { .. } | Self::AllFenced => {
+                ErrorCode::INVALID_REPLICATION_FACTOR
+            }
             Self::AssignedTwice(_)
             | Self::AssignmentGap
             | Self::NoReplica
             | Self::UnknownBroker(_)
             | Self::BrokerTwice(_)
             | Self::UnevenAssignment { .. }
+            | Self::AllAssignedFenced(_)
             | Self::FewAssignments { .. } => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+            Self::ForeignCluster { .. } => ErrorCode::INCONSISTENT_CLUSTER_ID,
+            Self::NoDirs | Self::DirTwice(_) | Self::BrokerId(_) => ErrorCode::INVALID_REGISTRATION,
+            Self::DuplicateBroker => ErrorCode::DUPLICATE_BROKER_REGISTRATION,
+            Self::NotRegistered(_) => ErrorCode::BROKER_ID_NOT_REGISTERED,
+            Self::StaleBrokerEpoch { .. } => ErrorCode::STALE_BROKER_EPOCH,
             Self::UnknownTopic | Self::UnknownConfigTopic(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             Self::UnknownTopicId(_) => ErrorCode::UNKNOWN_TOPIC_ID,
             Self::NullConfig(_) | Self::NotAList { .. } | Self::LargeConfig | Self::Config(_) => {
@@ -133,7 +172,7 @@ impl Refusal {
             }
             Self::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
             // The client may try again, and finds the next leader, or this broker after its restart.
-            Self::Stopping => ErrorCode::NOT_CONTROLLER,
+            Self::Stopping | Self::NotController => ErrorCode::NOT_CONTROLLER,
         }
     }
 }

@@ -1,9 +1,19 @@
+mod cluster;
+mod isr;
+mod lives;
+mod model;
+mod places;
+
 use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::create_partitions::CreatePartitionsAssignment;
+use kinglet_protocol::messages::create_partitions::CreatePartitionsTopic;
+use kinglet_protocol::messages::create_topics::CreatableTopic;
 use kinglet_protocol::messages::create_topics::{CreatableReplicaAssignment, CreatableTopicConfig};
+use kinglet_protocol::messages::delete_topics::DeleteTopicState;
 use kinglet_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 
 use super::*;
+use crate::meta::{Own, Refusal};
 
 const DIRS: [Uuid; 2] = [Uuid([1; 16]), Uuid([2; 16])];
 
@@ -16,6 +26,13 @@ struct World {
 impl World {
     fn new(topics: &[&str]) -> Self {
         let mut world = Self { image: Image::default(), config: Config::default() };
+        let own = Own {
+            cluster_id: std::sync::Arc::new("c".to_owned().into()),
+            dirs: DIRS.to_vec(),
+            endpoints: Vec::new(),
+        };
+        let registration = world.controller().register_lone(&own, Uuid([7; 16]));
+        world.keep(&Vec::from_iter(registration));
         for name in topics {
             assert_eq!(world.create(&[topic(name, 2, 1)]), [Ok(())]);
         }
@@ -23,7 +40,13 @@ impl World {
     }
 
     fn controller(&self) -> Controller<'_> {
-        Controller { image: &self.image, config: &self.config, dirs: &DIRS, new_id: crate::rng::uuid }
+        Controller {
+            image: &self.image,
+            config: &self.config,
+            cluster_id: "c",
+            seed: 0,
+            new_id: crate::rng::uuid,
+        }
     }
 
     fn keep(&mut self, records: &[Record]) {
@@ -261,7 +284,11 @@ fn a_change_to_what_is_there_already_writes_nothing() {
 #[test]
 fn producer_ids_come_in_blocks() {
     let mut world = World::new(&[]);
-    let (records, first) = world.controller().producer_ids();
+    let epoch = world.image.broker(1).unwrap().epoch;
+    let (records, first) = world.controller().allocate_producer_ids(1, epoch);
     world.keep(&records);
-    assert_eq!((first, world.controller().producer_ids().1), (0, 1000));
+    let (_, second) = world.controller().allocate_producer_ids(1, epoch);
+    assert_eq!((first, second), (Ok(0..1000), Ok(1000..2000)));
+    let stale = Err(Refusal::StaleBrokerEpoch { expected: epoch, got: epoch + 1 });
+    assert_eq!(world.controller().allocate_producer_ids(1, epoch + 1), (Vec::new(), stale));
 }

@@ -1,4 +1,8 @@
+use kinglet_protocol::Uuid;
+use kinglet_protocol::messages::create_topics::CreatableTopic;
+
 use super::*;
+use crate::meta::controller::Created;
 
 struct Fixture {
     dir: tempfile::TempDir,
@@ -17,7 +21,12 @@ impl Fixture {
             changes.lock().unwrap().push((old.topics.len(), new.topics.len()));
             if new.topic("full").is_some() { Err("no space".to_owned()) } else { Ok(()) }
         };
-        Handle::open(self.dir.path(), vec![Uuid([1; 16])], Arc::default(), Box::new(on_change)).unwrap()
+        let own = Own {
+            cluster_id: Arc::new("c".to_owned().into()),
+            dirs: vec![Uuid([1; 16])],
+            endpoints: Vec::new(),
+        };
+        Handle::open(self.dir.path(), own, Arc::default(), Box::new(on_change)).unwrap()
     }
 }
 
@@ -51,6 +60,29 @@ async fn a_change_is_followed_published_and_there_after_a_restart() {
     assert_eq!(opened.0.image().topic("t").unwrap().id, id);
     assert_eq!(opened.0.image().metadata_version, 25);
     stop(opened);
+}
+
+#[test]
+fn a_lone_broker_is_registered_once_for_each_way_to_reach_it() {
+    use crate::meta::image::Endpoint;
+    let dir = tempfile::tempdir().unwrap();
+    let opened = |port| {
+        let listener = Endpoint { name: "A".to_owned(), host: "h".to_owned(), port, security_protocol: 0 };
+        let own = Own {
+            cluster_id: Arc::new("c".to_owned().into()),
+            dirs: vec![Uuid([1; 16])],
+            endpoints: vec![listener],
+        };
+        let opened = Handle::open(dir.path(), own, Arc::default(), Box::new(|_, _| Ok(()))).unwrap();
+        let image = opened.0.image();
+        stop(opened);
+        let broker = Arc::clone(image.broker(1).unwrap());
+        assert!(!broker.is_fenced);
+        (image.offset, broker.epoch, broker.endpoints[0].port)
+    };
+    assert_eq!(opened(9092), (2, 1, 9092));
+    assert_eq!(opened(9092), (2, 1, 9092));
+    assert_eq!(opened(9093), (3, 2, 9093));
 }
 
 #[tokio::test]
@@ -94,3 +126,5 @@ async fn after_the_close_every_change_is_refused() {
     assert_eq!(create(&kept, "t").await, Err(Refusal::Stopping));
     assert_eq!(kept.next_producer_id().await, Err(Refusal::Stopping));
 }
+
+mod quorum;

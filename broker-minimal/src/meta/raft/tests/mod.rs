@@ -1,0 +1,8 @@
+//! The quorum's files through crashes, and whole quorums in one process.
+
+mod cluster;
+mod disk;
+mod failures;
+mod hub;
+mod store;
+mod wal;
