@@ -29,7 +29,7 @@ impl Banner {
     pub fn new(broker: &Handle) -> Self {
         let dirs = broker.config.log_dirs.clone();
         Self {
-            cluster_id: broker.cluster_id.clone(),
+            cluster_id: broker.cluster_id().to_owned(),
             node_id: broker.config.node_id,
             ready_in: broker.ready_in,
             bootstrap: broker.bootstrap.clone(),

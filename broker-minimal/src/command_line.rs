@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use clap::Parser;
 use kinglet_broker::config::ConfigError;
 use kinglet_broker::{Config, ShutdownError, StartError};
+use tempfile::TempDir;
+
+use crate::supervisor::{Cluster, ClusterError, Wish};
 
 /// A Kafka broker that keeps data and recovers it.
 ///
@@ -27,6 +30,20 @@ pub(crate) struct Args {
     /// Keep the data in a temporary directory that goes at the end
     #[arg(long, conflicts_with = "data_dir")]
     ephemeral: bool,
+    /// Start so many brokers, each a process, on this port (9092) and the next ones, in DIR/broker-1 and so on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    cluster: Option<u16>,
+    /// Stop when standard input ends: whoever started this is gone
+    #[arg(long, hide = true)]
+    pub(crate) stop_with_stdin: bool,
+}
+
+/// What the command line asks for.
+pub(crate) enum Asked {
+    /// One broker, in this process.
+    Broker(Box<Config>),
+    /// Some, each in one of its own; the temporary directory goes when they have stopped.
+    Cluster(Cluster, Option<TempDir>),
 }
 
 /// Why `kbroker` ended.
@@ -44,10 +61,14 @@ pub(crate) enum Failure {
     Temporary(io::Error),
     #[error("{}", start(.0))]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error("runtime: {0}")]
     Runtime(io::Error),
     #[error(transparent)]
     Shutdown(#[from] ShutdownError),
+    #[error("the metadata log has failed: {0}")]
+    Quorum(String),
     #[error("ended by a second signal; the next start checks the logs")]
     Impatient,
 }
@@ -73,9 +94,47 @@ fn start(error: &StartError) -> String {
     }
 }
 
+/// The port of the first broker of a cluster.
+const FIRST_PORT: u16 = 9092;
+
 impl Args {
+    /// One broker or a cluster.
+    pub(crate) fn asked(self) -> Result<Asked, Failure> {
+        match self.cluster {
+            None => Ok(Asked::Broker(Box::new(self.config()?))),
+            Some(count) => self.cluster(count),
+        }
+    }
+
+    fn cluster(self, count: u16) -> Result<Asked, Failure> {
+        let temporary = if self.ephemeral {
+            Some(tempfile::Builder::new().prefix("kinglet-").tempdir().map_err(Failure::Temporary)?)
+        } else {
+            None
+        };
+        let dir = match (&temporary, self.data_dir) {
+            (Some(temporary), _) => temporary.path().to_path_buf(),
+            (None, Some(dir)) => dir,
+            // Beside the data of a broker that is alone.
+            (None, None) => Config::default().log_dirs.swap_remove(0).with_file_name("cluster"),
+        };
+        // The commands that start a broker again are to hold in every directory.
+        let absolute = |path: PathBuf| match std::path::absolute(&path) {
+            Ok(path) => Ok(path),
+            Err(source) => Err(ClusterError::Dir { path, source }),
+        };
+        let dir = absolute(dir)?;
+        let program = std::env::args_os().next().map_or_else(|| "kbroker".into(), PathBuf::from);
+        // A name alone is looked up by the shell.
+        let program = if program.components().count() > 1 { absolute(program)? } else { program };
+        let file = self.file.map(absolute).transpose()?;
+        let overrides = self.overrides;
+        let wish = Wish { count, port: self.port.unwrap_or(FIRST_PORT), file, overrides };
+        Ok(Asked::Cluster(Cluster::plan(&wish, &dir, temporary.is_some(), program.into())?, temporary))
+    }
+
     /// The file, then the overrides, then the options.
-    pub(crate) fn config(self) -> Result<Config, Failure> {
+    fn config(self) -> Result<Config, Failure> {
         let mut config = match self.file {
             None => Config::default(),
             Some(path) => {

@@ -16,20 +16,25 @@
 mod api;
 mod banner;
 mod clock;
+mod cluster;
 pub mod config;
 mod convert;
 mod group;
+mod in_process;
 pub mod limits;
 mod listen;
 pub mod log;
 mod meta;
+mod peer;
 mod replica;
 mod rng;
 mod server;
+mod sessions;
 mod shard;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -37,14 +42,24 @@ use tokio::task::JoinSet;
 
 pub use banner::Banner;
 pub use config::Config;
+pub use in_process::Cluster;
 
+use cluster::Membership;
 use listen::Bound;
 use log::{DirError, LogDirs};
+use meta::active::ActiveController;
+use meta::image::{Endpoint, Image};
+use meta::log::MetadataLog;
+use meta::raft::{Quorum, QuorumError};
 use shard::Shards;
 use shard::storage::{Opened, Storage, StorageError};
 
 /// How often the shards look at the clock: retention, rolling, background flushes.
 const TICK: Duration = Duration::from_secs(1);
+/// How often they look at acks that wait and followers that lag, where there are any.
+const DEADLINES: Duration = Duration::from_millis(100);
+/// The first look at retention comes this long after the start, as in Kafka.
+const RETENTION_DELAY: Duration = Duration::from_secs(30);
 /// How often the checkpoint files are written while the broker runs, as Kafka's `log.flush.offset.checkpoint.interval.ms`.
 const CHECKPOINT: Duration = Duration::from_secs(60);
 /// How long connections may take to end when the broker stops.
@@ -58,18 +73,66 @@ pub(crate) struct Context {
     pub(crate) storage: Arc<Storage>,
     pub(crate) conversions: Arc<convert::Conversions>,
     pub(crate) groups: Arc<group::Coordinators>,
+    pub(crate) sessions: Arc<sessions::Sessions>,
     pub(crate) node_id: i32,
-    pub(crate) cluster_id: String,
+    cluster_id: Arc<OnceLock<String>>,
     /// Becomes true when the broker stops.
     pub(crate) stop: watch::Receiver<bool>,
+    /// The name of the listener.
+    listener: String,
     host: String,
     port: u16,
+    /// `None`: this broker is its own controller.
+    pub(crate) active: Option<ActiveController>,
+    pub(crate) quorum: Option<Quorum>,
+    /// Becomes true when the broker serves its clients.
+    ready: watch::Receiver<bool>,
+}
+
+/// A broker that clients may talk to.
+pub(crate) struct Reachable {
+    pub(crate) id: i32,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) rack: Option<String>,
 }
 
 impl Context {
-    /// Where clients of this listener reach this broker.
-    pub(crate) fn endpoint(&self) -> (&str, u16) {
-        (&self.host, self.port)
+    /// The cluster's id; empty while it is not known.
+    pub(crate) fn cluster_id(&self) -> &str {
+        self.cluster_id.get().map_or("", String::as_str)
+    }
+
+    /// Waits until the broker serves its clients, or stops.
+    pub(crate) async fn ready(&self) {
+        if !*self.ready.borrow() {
+            let mut ready = self.ready.clone();
+            let _gone = ready.wait_for(|ready| *ready).await.is_err();
+        }
+    }
+
+    /// Where clients of this listener reach a broker; `None` for one that is fenced, or has no such listener.
+    pub(crate) fn reachable(&self, image: &Image, id: i32) -> Option<Reachable> {
+        if id == self.node_id {
+            let rack = self.config.rack.clone();
+            return Some(Reachable { id, host: self.host.clone(), port: self.port, rack });
+        }
+        let broker = image.broker(id).filter(|broker| !broker.is_fenced)?;
+        let at = broker.endpoints.iter().find(|endpoint| endpoint.name == self.listener)?;
+        Some(Reachable { id, host: at.host.clone(), port: at.port, rack: broker.rack.clone() })
+    }
+
+    /// Every broker that clients of this listener may talk to, by id.
+    pub(crate) fn all_reachable(&self, image: &Image) -> Vec<Reachable> {
+        let mut ids: BTreeSet<i32> = image.brokers.keys().copied().collect();
+        ids.insert(self.node_id);
+        ids.into_iter().filter_map(|id| self.reachable(image, id)).collect()
+    }
+
+    /// What clients are told is the controller: they send it what only the controller can do, and any broker passes that on.
+    pub(crate) fn controller_id(&self, image: &Image) -> i32 {
+        let active = self.active.as_ref().and_then(ActiveController::id);
+        active.filter(|id| self.reachable(image, *id).is_some()).unwrap_or(self.node_id)
     }
 }
 
@@ -82,6 +145,9 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// The keys do not go together.
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
     /// A listener's address cannot be used.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -99,6 +165,9 @@ pub enum StartError {
     /// A partition's log cannot be opened.
     #[error("log of {0}")]
     Log(String),
+    /// The cluster cannot be formed or joined.
+    #[error("cluster: {0}")]
+    Cluster(String),
     /// The system refuses threads.
     #[error("threads: {0}")]
     Threads(std::io::Error),
@@ -109,6 +178,12 @@ pub enum StartError {
 #[error("not stopped cleanly: {0}")]
 pub struct ShutdownError(String);
 
+impl ShutdownError {
+    fn of(error: &dyn std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// Starts brokers.
 #[derive(Debug)]
 pub struct Broker;
@@ -116,16 +191,24 @@ pub struct Broker;
 impl Broker {
     /// Opens the data directories, recovers what an unclean stop left, and listens. The broker is ready when this returns;
     /// its tasks run on the calling runtime, its file work on threads of its own.
+    ///
+    /// A member of a cluster waits for as many of the other members as it takes to agree.
     pub async fn start(config: Config) -> Result<Handle, StartError> {
         let started = clock::now();
+        config.check()?;
         let config = Arc::new(config);
-        let bound = listen::bind(&config.listeners).await?;
+        // A broker without a quorum has nobody who would come by its controllers' listener.
+        let controllers = config.controllers.iter().filter(|_| config.quorum.is_some());
+        let listeners: Vec<_> = config.listeners.iter().chain(controllers).cloned().collect();
+        let bound = listen::bind(&listeners).await?;
         let opening = Arc::clone(&config);
-        let opened = tokio::task::spawn_blocking(move || open(&opening)).await;
-        let Parts { meta, meta_thread, storage, opened, cluster_id } =
+        let endpoints = endpoints(&bound, &config);
+        let opened = tokio::task::spawn_blocking(move || open(&opening, endpoints)).await;
+        let Parts { meta, meta_thread, storage, opened, cluster_id, membership } =
             opened.map_err(|error| StartError::Log(format!("start failed: {error}")))??;
         let (stop, stopping) = watch::channel(false);
         let groups = group::Coordinators::new(&config, meta.clone(), Arc::clone(&storage.shards));
+        let sessions = sessions::Sessions::new(config.fetch_sessions_max, rng::session_id);
         let mut handle = Handle {
             addrs: bound.iter().map(|bound| bound.addr).collect(),
             bootstrap: String::new(),
@@ -138,6 +221,9 @@ impl Broker {
             storage: Arc::new(storage),
             conversions: Arc::new(convert::Conversions::new()),
             groups: Arc::new(groups),
+            sessions: Arc::new(sessions),
+            membership,
+            ready: watch::Sender::new(false),
             stop,
             tasks: JoinSet::new(),
         };
@@ -146,7 +232,9 @@ impl Broker {
             handle.serve(bound, stopping.clone());
         }
         handle.tasks.spawn(shard::cleaner::run(Arc::clone(&handle.storage), stopping.clone()));
-        handle.tasks.spawn(tick(Arc::clone(&handle.storage), stopping));
+        handle.tasks.spawn(tick(Arc::clone(&handle.storage), stopping.clone()));
+        handle.join(&stopping).await?;
+        handle.ready.send_replace(true);
         handle.ready_in = clock::now().duration_since(started);
         Ok(handle)
     }
@@ -158,32 +246,92 @@ struct Parts {
     meta_thread: std::thread::JoinHandle<()>,
     storage: Storage,
     opened: Opened,
-    cluster_id: String,
+    cluster_id: Arc<OnceLock<String>>,
+    membership: Option<Membership>,
 }
 
-fn open(config: &Arc<Config>) -> Result<Parts, StartError> {
-    let dirs = LogDirs::open(&config.log_dirs, config.node_id, None, rng::uuid)?;
-    let cluster_id = dirs.cluster_id().to_owned();
-    let dir_ids = dirs.dirs().iter().map(log::LogDir::id).collect();
+/// Where each listener is reached. One that is bound to several addresses has one name and one port.
+fn endpoints(bound: &[Bound], config: &Config) -> Vec<Endpoint> {
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for bound in bound {
+        if endpoints.iter().all(|endpoint| endpoint.name != bound.name) {
+            let (host, port) = bound.advertised(config);
+            let name = bound.name.clone();
+            endpoints.push(Endpoint { name, host, port, security_protocol: 0 });
+        }
+    }
+    endpoints
+}
+
+fn open(config: &Arc<Config>, endpoints: Vec<Endpoint>) -> Result<Parts, StartError> {
+    let dirs = match &config.quorum {
+        Some(_) => LogDirs::lock(&config.log_dirs, config.node_id, None, rng::uuid),
+        None => LogDirs::open(&config.log_dirs, config.node_id, None, rng::uuid),
+    }?;
+    let dir_ids: Vec<_> = dirs.dirs().iter().map(log::LogDir::id).collect();
     let first = dirs.dirs().first().map(|dir| dir.path().to_path_buf()).unwrap_or_default();
-    let shards = Arc::new(Shards::start(config.io_threads).map_err(StartError::Threads)?);
-    let storage = Storage::new(shards, Arc::clone(config), dirs);
+    let cluster_id = Arc::new(dirs.cluster_id().map(str::to_owned).map(OnceLock::from).unwrap_or_default());
+    // A broker alone is every ISR: nothing is ever proposed.
+    let (isr, proposals) = tokio::sync::mpsc::unbounded_channel();
+    let incarnation = rng::uuid();
+    let membership = config.quorum.as_ref().map(|quorum| {
+        Membership::new(cluster::Parts {
+            config,
+            quorum,
+            first_dir: &first,
+            cluster_id: dirs.cluster_id(),
+            endpoints: endpoints.clone(),
+            dirs: dir_ids.clone(),
+            incarnation,
+            previous_epoch: dirs.clean_epoch(),
+            proposals,
+        })
+    });
+    let shards = Arc::new(Shards::start(config.io_threads, &isr).map_err(StartError::Threads)?);
+    let mut storage = Storage::new(shards, Arc::clone(config), dirs);
+    if membership.is_some() {
+        storage = storage.registering_as(incarnation);
+    }
     let follower = storage.clone();
-    let on_change = move |old: &Arc<meta::image::Image>, new: &Arc<meta::image::Image>| {
+    let on_change = move |old: &Arc<Image>, new: &Arc<Image>| {
         follower.on_change(old, new).map_err(|error| error.to_string())
     };
-    let (meta, meta_thread) = meta::Handle::open(&first, dir_ids, Arc::clone(config), Box::new(on_change))
-        .map_err(|error| StartError::Meta(error.to_string()))?;
-    let opened =
-        storage.open_all(&meta.image()).map_err(|error: StorageError| StartError::Log(error.to_string()))?;
-    Ok(Parts { meta, meta_thread, storage, opened, cluster_id })
+    let own = meta::Own { cluster_id: Arc::clone(&cluster_id), dirs: dir_ids, endpoints };
+    let opening = |image: &Image| {
+        storage.open_all(image).map_err(|error: StorageError| StartError::Log(error.to_string()))
+    };
+    let config = Arc::clone(config);
+    let (meta, meta_thread, opened) = match &membership {
+        None => {
+            let opened = meta::Handle::open(&first, own, config, Box::new(on_change));
+            let (meta, thread) = opened.map_err(|error| StartError::Meta(error.to_string()))?;
+            let opened = opening(&meta.image())?;
+            (meta, thread, opened)
+        }
+        Some(membership) => {
+            // The partitions are opened as the quorum's log tells of them.
+            let image = Arc::<Image>::default();
+            let opened = opening(&image)?;
+            let log = MetadataLog::Quorum(membership.quorum.clone());
+            let started = meta::Handle::start(
+                log,
+                own,
+                config,
+                (image, Some(membership.active.clone())),
+                Box::new(on_change),
+            );
+            let (meta, thread) = started.map_err(StartError::Threads)?;
+            (meta, thread, opened)
+        }
+    };
+    Ok(Parts { meta, meta_thread, storage, opened, cluster_id, membership })
 }
 
 /// A running broker. Dropping it stops serving but closes nothing: call [`Handle::shutdown`] for a clean stop.
 pub struct Handle {
     addrs: Vec<SocketAddr>,
     bootstrap: String,
-    cluster_id: String,
+    cluster_id: Arc<OnceLock<String>>,
     config: Arc<Config>,
     opened: Opened,
     ready_in: Duration,
@@ -192,17 +340,17 @@ pub struct Handle {
     storage: Arc<Storage>,
     conversions: Arc<convert::Conversions>,
     groups: Arc<group::Coordinators>,
+    sessions: Arc<sessions::Sessions>,
+    /// `None`: this broker is its own cluster.
+    membership: Option<Membership>,
+    ready: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Handle {
     fn serve(&mut self, bound: Bound, stop: watch::Receiver<bool>) {
-        let advertised = self.config.advertised.iter().find(|listener| listener.name == bound.name);
-        let host = advertised.map_or_else(|| bound.host.clone(), |listener| listener.host.clone());
-        // Port 0 asks for any free port: clients are told the one it became.
-        let port = advertised.map_or(0, |listener| listener.port);
-        let port = if port == 0 { bound.addr.port() } else { port };
+        let (host, port) = bound.advertised(&self.config);
         if self.bootstrap.is_empty() {
             self.bootstrap = format!("{host}:{port}");
         }
@@ -213,13 +361,31 @@ impl Handle {
             storage: Arc::clone(&self.storage),
             conversions: Arc::clone(&self.conversions),
             groups: Arc::clone(&self.groups),
+            sessions: Arc::clone(&self.sessions),
             node_id: self.config.node_id,
-            cluster_id: self.cluster_id.clone(),
+            cluster_id: Arc::clone(&self.cluster_id),
             stop,
+            listener: bound.name,
             host,
             port,
+            active: self.membership.as_ref().map(|member| member.active.clone()),
+            quorum: self.membership.as_ref().map(|member| member.quorum.clone()),
+            ready: self.ready.subscribe(),
         });
         self.tasks.spawn(server::listener::run(bound.listener, ctx));
+    }
+
+    /// Forms the cluster with the other members, or joins theirs, and waits until this broker may serve.
+    async fn join(&mut self, stop: &watch::Receiver<bool>) -> Result<(), StartError> {
+        let Some(membership) = &mut self.membership else { return Ok(()) };
+        let cluster_id = membership.form().await;
+        let cluster_id = cluster_id.map_err(|error: QuorumError| StartError::Cluster(error.to_string()))?;
+        let (storage, id) = (Arc::clone(&self.storage), cluster_id.clone());
+        let joined = tokio::task::spawn_blocking(move || storage.join(&id)).await;
+        joined.map_err(|error| StartError::Cluster(error.to_string()))??;
+        let id = self.cluster_id.get_or_init(|| cluster_id);
+        membership.join(&mut self.tasks, &self.storage, (id, &self.config), &self.meta, stop).await;
+        Ok(())
     }
 
     /// The addresses that are listened on.
@@ -234,7 +400,7 @@ impl Handle {
 
     /// The cluster's id.
     pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+        self.cluster_id.get().map_or("", String::as_str)
     }
 
     /// This broker's id.
@@ -242,8 +408,38 @@ impl Handle {
         self.config.node_id
     }
 
+    /// Resolves, with the reason, when this node has lost its part in the metadata quorum for good: its disk has failed. It should be
+    /// ended then; a lone broker never says so. Cancel safe.
+    pub async fn failed(&self) -> String {
+        let Some(membership) = &self.membership else { return std::future::pending().await };
+        let mut failure = membership.quorum.failure();
+        let failed = failure.wait_for(Option::is_some).await.map(|failure| failure.clone());
+        match failed {
+            Ok(Some(failure)) => failure,
+            // It has ended, as it was asked to.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends as a killed process does: connections are cut, nothing is flushed or closed. The data directories are free when it returns.
+    pub(crate) async fn abandon(mut self) {
+        self.tasks.shutdown().await;
+        if let Some(membership) = &self.membership {
+            membership.quorum.close().await;
+        }
+        self.meta.close();
+        if let Some(thread) = self.meta_thread.take() {
+            let _panicked = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        self.storage.shards.abandon().await;
+    }
+
     /// Stops: no new requests, answers to those that were read, every log flushed and closed.
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
+        if let Some(membership) = &self.membership {
+            membership.leave().await;
+        }
+        let epoch = self.membership.as_ref().map_or(-1, Membership::epoch);
         let _nobody_listens = self.stop.send(true);
         let drain = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drain).await.is_err() {
@@ -258,11 +454,17 @@ impl Handle {
                 tracing::error!("the metadata's thread panicked");
             }
         }
-        let partitions = self.meta.image().topics.values().map(|topic| topic.partitions.len()).sum::<usize>();
+        let partitions = self.storage.count(&self.meta.image());
         let closed = self.storage.shards.close().await;
         let storage = Arc::clone(&self.storage);
-        let finish = tokio::task::spawn_blocking(move || storage.finish(&closed, closed.len() == partitions));
-        match finish.await {
+        let finish =
+            tokio::task::spawn_blocking(move || storage.finish(&closed, closed.len() == partitions, epoch));
+        let finished = finish.await;
+        if let Some(membership) = &self.membership {
+            // Last: until here it has a vote.
+            membership.quorum.close().await;
+        }
+        match finished {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(ShutdownError(error.to_string())),
             Err(error) => Err(ShutdownError(error.to_string())),
@@ -273,12 +475,18 @@ impl Handle {
 /// Drives what depends on time until the broker stops.
 async fn tick(storage: Arc<Storage>, mut stop: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(TICK);
-    let mut retentions = tokio::time::interval(storage.config().retention_check_interval);
+    let mut deadlines = tokio::time::interval(DEADLINES);
+    deadlines.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let every = storage.config().retention_check_interval;
+    // Not at once: what comes old already, as from another cluster, stays long enough to be read by who waits for it.
+    let first = tokio::time::Instant::now() + every.min(RETENTION_DELAY);
+    let mut retentions = tokio::time::interval_at(first, every);
     // The first at once: entries of topics that went while the broker was down must not outlive this start.
     let mut checkpoints = tokio::time::interval(CHECKPOINT);
     loop {
         tokio::select! {
             _ = ticks.tick() => storage.shards.tick(clock::now_ms()),
+            _ = deadlines.tick() => storage.shards.deadlines(),
             _ = retentions.tick() => storage.shards.retain(clock::now_ms()),
             _ = checkpoints.tick() => {
                 let storage = Arc::clone(&storage);

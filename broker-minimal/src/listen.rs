@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::StartError;
-use crate::config::Listener;
+use crate::config::{Config, Listener};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -19,6 +19,16 @@ pub(crate) struct Bound {
     pub(crate) host: String,
     pub(crate) addr: SocketAddr,
     pub(crate) listener: TcpListener,
+}
+
+impl Bound {
+    /// The host and port that clients are told: port 0 stands for the one that was bound.
+    pub(crate) fn advertised(&self, config: &Config) -> (String, u16) {
+        let advertised = config.advertised.iter().find(|listener| listener.name == self.name);
+        let host = advertised.map_or_else(|| self.host.clone(), |listener| listener.host.clone());
+        let port = advertised.map_or(0, |listener| listener.port);
+        (host, if port == 0 { self.addr.port() } else { port })
+    }
 }
 
 /// Binds every address of every listener: `localhost` is 127.0.0.1 and ::1, no host is every interface.

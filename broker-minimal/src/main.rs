@@ -1,8 +1,10 @@
 //! `kbroker`: reads the configuration, starts a broker, says where it is, and stops it at a signal.
 
 mod command_line;
+mod supervisor;
 
 use std::io::{self, IsTerminal, Write};
+use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,16 +12,23 @@ use kinglet_broker::{Banner, Broker, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use command_line::{Args, Failure};
+use command_line::{Args, Asked, Failure};
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let variable = if std::env::var_os("KAFKA_LOG").is_some() { "KAFKA_LOG" } else { "RUST_LOG" };
-    let filter =
-        EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).with_env_var(variable);
-    let log = tracing_subscriber::fmt().with_env_filter(filter.from_env_lossy()).with_writer(io::stderr);
+    // What the consensus says of itself is for those who develop it; what users need of it is said by the broker.
+    let said = std::env::var(variable).unwrap_or_default();
+    let filter = EnvFilter::builder().parse_lossy(format!("info,openraft=off,{said}"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     log.with_ansi(io::stderr().is_terminal()).init();
-    match args.config().and_then(run) {
+    let stop_with_stdin = args.stop_with_stdin;
+    let ran = match args.asked() {
+        Ok(Asked::Broker(config)) => run(*config, stop_with_stdin),
+        Ok(Asked::Cluster(cluster, _data)) => supervisor::processes::run(&cluster),
+        Err(failure) => Err(failure),
+    };
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -31,28 +40,58 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config) -> Result<(), Failure> {
+fn run(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
     for notice in config.notices() {
         tracing::warn!("{notice}");
     }
     kinglet_broker::limits::raise_open_files();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(config.network_threads).enable_all();
-    runtime.build().map_err(Failure::Runtime)?.block_on(serve(config))
+    runtime.build().map_err(Failure::Runtime)?.block_on(serve(config, stop_with_stdin))
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
-    let broker = Broker::start(config).await?;
+    let mut end_of_stdin = pin!(end_of_stdin(stop_with_stdin));
+    // A broker of a cluster waits in its start for others, who may never come.
+    let broker = tokio::select! {
+        started = Box::pin(Broker::start(config)) => started?,
+        () = either(&mut interrupt, &mut terminate) => return stopped_early(),
+        () = &mut end_of_stdin => return stopped_early(),
+    };
     // Nobody may be reading: a broker serves all the same.
     let _unread = writeln!(io::stdout(), "{}", Banner::new(&broker));
-    either(&mut interrupt, &mut terminate).await;
+    tokio::select! {
+        () = either(&mut interrupt, &mut terminate) => {}
+        () = &mut end_of_stdin => {}
+        why = broker.failed() => return Err(Failure::Quorum(why)),
+    }
     tracing::info!("stopping, a second signal ends at once");
     tokio::select! {
         stopped = broker.shutdown() => Ok(stopped?),
         () = either(&mut interrupt, &mut terminate) => Err(Failure::Impatient),
     }
+}
+
+fn stopped_early() -> Result<(), Failure> {
+    tracing::info!("stopped before it was ready");
+    Ok(())
+}
+
+/// Resolves when standard input ends, if that is asked for. Its thread waits for that as long as the process lives.
+async fn end_of_stdin(is_asked_for: bool) {
+    if !is_asked_for {
+        return std::future::pending().await;
+    }
+    let (ended, end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // A failing read is as good as the end.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        // Nobody listens any more when a signal came first.
+        let _ = ended.send(());
+    });
+    let _ = end.await;
 }
 
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {

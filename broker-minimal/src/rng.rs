@@ -18,6 +18,11 @@ pub(crate) fn seeds() -> [u64; 2] {
     rand::rng().random()
 }
 
+/// A number that can be a fetch session's: clients shall not guess each other's.
+pub(crate) fn session_id() -> i32 {
+    rand::rng().random_range(1..=i32::MAX)
+}
+
 /// A random version 4 UUID in its usual spelling, for ids of members.
 pub(crate) fn suffix() -> String {
     let bytes: u128 = rand::rng().random();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use kinglet_broker::config::BROKER_KEYS;
-use kinglet_broker::{Broker, Config};
+use kinglet_broker::{Broker, Config, StartError};
 use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::create_topics::CreatableTopic;
 use kinglet_protocol::messages::describe_configs::DescribeConfigsResource;
@@ -23,8 +23,16 @@ const HOUR: i64 = 60 * 60 * 1000;
 
 #[test]
 fn every_key_of_the_table_is_observed_here() {
-    let tests =
-        concat!(include_str!("config.rs"), include_str!("group_configs.rs"), include_str!("cleaner.rs"));
+    // What takes several brokers is seen beside the controller, and where two brokers share a process.
+    let tests = concat!(
+        include_str!("config.rs"),
+        include_str!("group_configs.rs"),
+        include_str!("cleaner.rs"),
+        include_str!("../src/meta/store/tests/quorum.rs"),
+        include_str!("fetch_sessions.rs"),
+        include_str!("../src/shard/tests.rs"),
+        include_str!("../src/replica/fetcher.rs"),
+    );
     let missing: Vec<_> =
         BROKER_KEYS.iter().map(|key| key.name).filter(|name| !tests.contains(&format!("{name}="))).collect();
     assert_eq!(missing, Vec::<&str>::new());
@@ -84,6 +92,22 @@ async fn controller_listeners_stay_closed_and_names_are_mapped() {
     let told: Vec<_> = told.iter().map(|broker| (broker.host.as_str(), broker.port)).collect();
     assert_eq!(told, [("in.example", 1000), ("out.example", 2000)]);
     broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_does_not_know_its_cluster_does_not_start() {
+    for file in [
+        "process.roles=broker",
+        "zookeeper.connect=zk1:2181,zk2:2181",
+        "node.id=3\ncontroller.quorum.voters=1@a:9093,2@b:9093",
+    ] {
+        let mut config = Config::from_properties(file).unwrap();
+        config.set_ephemeral().unwrap();
+        let refused = Broker::start(config).await.err().unwrap();
+        assert!(matches!(refused, StartError::Config(_)), "{file}: {refused}");
+    }
+    let file = "zookeeper.connect=zk1:2181,zk2:2181\ncontroller.quorum.bootstrap.servers=b1:9092,b2:9092";
+    Config::from_properties(file).unwrap().check().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -346,6 +370,26 @@ async fn flush_intervals_reach_the_topics() {
     let told: Vec<_> =
         entries.iter().map(|e| (e.name.as_str(), e.value.as_deref(), e.config_source)).collect();
     assert_eq!(told, [("flush.messages", Some("2"), 4), ("flush.ms", Some("3"), 4)]);
+    broker.shutdown().await.unwrap();
+}
+
+/// What they do takes several brokers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_for_replicas_reach_the_topics() {
+    let broker = start("min.insync.replicas=2\nunclean.leader.election.enable=true").await;
+    let mut wire = Wire::to(&broker);
+    wire.create("t", &[]);
+    let keys = ["min.insync.replicas", "unclean.leader.election.enable"];
+    let resource = DescribeConfigsResource {
+        resource_type: 2,
+        resource_name: "t".to_owned(),
+        configuration_keys: Some(keys.map(str::to_owned).to_vec()),
+    };
+    let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
+    let entries = wire.call(&request, 4).results.remove(0).configs;
+    let told: Vec<_> =
+        entries.iter().map(|e| (e.name.as_str(), e.value.as_deref(), e.config_source)).collect();
+    assert_eq!(told, [(keys[0], Some("2"), 4), (keys[1], Some("true"), 4)]);
     broker.shutdown().await.unwrap();
 }
 

@@ -41,5 +41,5 @@ fn table() -> Vec<ApiVersion> {
         min_version: row.versions.first,
         max_version: row.versions.last,
     };
-    SERVED.iter().map(row).collect()
+    SERVED.iter().filter(|row| row.is_advertised).map(row).collect()
 }

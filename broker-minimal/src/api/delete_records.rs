@@ -12,7 +12,7 @@ use kinglet_protocol::messages::delete_records::{
 use kinglet_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use tokio::sync::oneshot;
 
-use crate::meta::image::Topic;
+use crate::meta::image::{Image, Topic};
 use crate::meta::name;
 use crate::shard::command::DeleteRecords;
 use crate::shard::{Command, PartitionId};
@@ -33,7 +33,7 @@ pub(crate) async fn handle(
         let known = image.topic(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
-            let deleted = delete(ctx, known.map(|topic| &**topic), &partition).await;
+            let deleted = delete(ctx, &image, known.map(|topic| &**topic), &partition).await;
             has_changed |= deleted.is_ok();
             let (low_watermark, error_code) = match deleted {
                 Ok(start) => (start, ErrorCode::NONE),
@@ -56,6 +56,7 @@ pub(crate) async fn handle(
 
 async fn delete(
     ctx: &Context,
+    image: &Image,
     topic: Option<&Topic>,
     wanted: &DeleteRecordsPartition,
 ) -> Result<i64, ErrorCode> {
@@ -64,6 +65,7 @@ async fn delete(
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
     let id = PartitionId { topic: topic.id, index: wanted.partition_index };
+    image.replica(id.topic, id.index, ctx.node_id)?;
     let (reply, answer) = oneshot::channel();
     let delete = DeleteRecords { id, before: wanted.offset, now_ms: clock::now_ms(), reply };
     let sent = ctx.shards.send(id, Command::DeleteRecords(delete)).await;

@@ -26,17 +26,18 @@ pub(crate) async fn handle(
             Some(format!("endpoint type {}: this is a broker's listener", request.endpoint_type));
         return DescribeClusterResponse { error_code, error_message, ..Default::default() };
     }
-    let (host, port) = ctx.endpoint();
-    let broker = DescribeClusterBroker {
-        broker_id: ctx.node_id,
-        host: host.to_owned(),
-        port: i32::from(port),
+    let image = ctx.meta.image();
+    let brokers = ctx.all_reachable(&image).into_iter().map(|broker| DescribeClusterBroker {
+        broker_id: broker.id,
+        host: broker.host,
+        port: i32::from(broker.port),
+        rack: broker.rack,
         ..Default::default()
-    };
+    });
     let mut response = DescribeClusterResponse {
-        cluster_id: ctx.cluster_id.clone(),
-        controller_id: ctx.node_id,
-        brokers: vec![broker],
+        cluster_id: ctx.cluster_id().to_owned(),
+        controller_id: ctx.controller_id(&image),
+        brokers: brokers.collect(),
         ..Default::default()
     };
     if request.include_cluster_authorized_operations {

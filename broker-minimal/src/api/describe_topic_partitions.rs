@@ -74,12 +74,17 @@ fn describe(
     };
     answer.topic_id = topic.id;
     answer.is_internal = name::is_internal(name);
-    answer.partitions = page(topic, start, room);
+    answer.partitions = page(image, topic, start, room);
     let end = start.saturating_add(room);
     (answer, (end < topic.partitions.len()).then_some(end))
 }
 
-fn page(topic: &Topic, start: usize, room: usize) -> Vec<DescribeTopicPartitionsResponsePartition> {
+fn page(
+    image: &Image,
+    topic: &Topic,
+    start: usize,
+    room: usize,
+) -> Vec<DescribeTopicPartitionsResponsePartition> {
     let tell = |(partition_index, partition): (i32, &PartitionImage)| {
         DescribeTopicPartitionsResponsePartition {
             partition_index,
@@ -87,9 +92,10 @@ fn page(topic: &Topic, start: usize, room: usize) -> Vec<DescribeTopicPartitions
             leader_epoch: partition.leader_epoch,
             replica_nodes: partition.replicas.clone(),
             isr_nodes: partition.isr.clone(),
-            // Known to be none: null would make tools print "N/A".
-            eligible_leader_replicas: Some(Vec::new()),
-            last_known_elr: Some(Vec::new()),
+            // None is no null, which would make tools print "N/A".
+            eligible_leader_replicas: Some(partition.elr.clone()),
+            last_known_elr: Some(partition.last_known_elr.clone()),
+            offline_replicas: image.offline(partition),
             ..Default::default()
         }
     };

@@ -1,38 +1,51 @@
-//! Fetch, versions 0 to 12.
+//! Fetch, versions 0 to 12, and for followers up to 15.
 //!
 //! The shards say where the records lie; the connection sends them from there. Too few bytes: wait until one of the
-//! partitions moves or the time is up, then ask once more. Fetch sessions (version 7, KIP-227) are always answered with
-//! session 0, which tells the client to go on with full requests.
+//! partitions moves or the time is up, then ask once more. Version 7 brings fetch sessions (KIP-227), 12 names the leader when
+//! it is another, 13 names topics by their ids.
+//!
+//! A request with a replica's id is a follower's: it reads up to the end of the log, and where it reads tells what it has.
 //!
 //! Up to version 3 the records are converted to message sets, of format v0 up to version 1 and of v1 after it. A message
 //! that is larger than what was asked for is sent all the same: such clients have no other way past it. zstd is refused
 //! there; up to version 9 it is sent to clients that cannot read it, as by Kafka, for nothing is unpacked to find it.
 
+mod plan;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use kinglet_protocol::messages::fetch::{EpochEndOffset, FetchableTopicResponse, PartitionData};
+use kinglet_protocol::messages::fetch::{
+    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
+};
 use kinglet_protocol::messages::{FetchRequest, FetchResponse};
 use kinglet_protocol::records::legacy::MessageFormat;
-use kinglet_protocol::{ErrorCode, RecordBytes};
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use kinglet_protocol::{ErrorCode, RecordBytes, Uuid};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::convert::{Room, Wanted};
 use crate::log::FileSlice;
-use crate::shard::command::{Read, ReadAt, ReadRecords, ReadReply};
-use crate::shard::{Command, PartitionId};
+use crate::meta::image::Image;
+use crate::sessions::{Asked, Key, Line, Told, TopicRef};
+use crate::shard::command::{Fetcher, ReadRecords, ReadReply};
 use crate::{Context, clock, stopped};
+use plan::Plan;
 
 /// The longest wait that is granted; a longer one would only keep dead clients' requests alive.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 /// The most record bytes of one response, as Kafka's default for `fetch.max.bytes`. A request may name one partition many
 /// times; what it asks for need not fit the response's length prefix.
 const MAX_BYTES: usize = 55 * 1024 * 1024;
-/// The epoch of a request outside of any session.
-const SESSIONLESS: i32 = -1;
-
 /// The first version whose clients know that a disk may fail (KIP-112); before, they look for another leader.
 const STORAGE_ERROR_FROM: i16 = 6;
+/// The first version in which a follower says which life of its broker it is (KIP-903).
+const STATE_FROM: i16 = 15;
+/// The first version that may name the leader.
+const LEADER_FROM: i16 = 12;
+/// The first version that names topics by their ids (KIP-516).
+const IDS_FROM: i16 = 13;
+/// The first version with sessions; the requests before have no epoch that could ask for one.
+const SESSIONS_FROM: i16 = 7;
 
 /// A response, and what its records are taken from.
 #[derive(Debug, Default)]
@@ -44,25 +57,41 @@ pub(crate) struct Fetched {
 }
 
 pub(crate) async fn handle(ctx: &Arc<Context>, version: i16, request: FetchRequest) -> Fetched {
-    let in_session = version >= 7 && (request.session_id != 0 || request.session_epoch > 0);
-    if in_session && request.session_epoch != SESSIONLESS {
-        let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
-        let response = FetchResponse { error_code, ..Default::default() };
-        return Fetched { response, ..Default::default() };
-    }
-    let (response, slices) = find(ctx, &request).await;
-    let mut fetched = match message_format(version) {
-        None => Fetched { response, slices, held: None },
-        Some(format) => convert(ctx, format, &request, response, slices).await,
+    let fetcher = fetcher(version, &request);
+    let limits = Limits::new(&request);
+    let asked = Asked {
+        session_id: request.session_id,
+        session_epoch: if version < SESSIONS_FROM { -1 } else { request.session_epoch },
+        by_id: version >= IDS_FROM,
+        is_follower: fetcher.is_some(),
+        now: clock::now(),
     };
-    if version < STORAGE_ERROR_FROM {
-        let partitions = fetched.response.responses.iter_mut().flat_map(|topic| &mut topic.partitions);
-        for partition in partitions.filter(|partition| partition.error_code == ErrorCode::KAFKA_STORAGE_ERROR)
-        {
-            partition.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
-        }
+    let (lines, forgotten) = lines(request);
+    let refused = |error_code| Fetched {
+        response: FetchResponse { error_code, ..Default::default() },
+        ..Default::default()
+    };
+    let fetch = match ctx.sessions.open(asked, lines, forgotten) {
+        Ok(fetch) => fetch,
+        Err(code) => return refused(code),
+    };
+    let answers = find(ctx, version, &limits, fetcher, &fetch.lines).await;
+    let mut answered = answer(ctx, version, &limits, &fetch.lines, answers);
+    let mut held = None;
+    if let Some(format) = message_format(version) {
+        held = convert(ctx, format, &fetch.lines, &mut answered).await;
     }
-    fetched
+    let told: Vec<Told> = answered.data.iter().map(told).collect();
+    match ctx.sessions.close(&fetch, &told) {
+        Ok((session_id, are_news)) => {
+            let keys = fetch.lines.into_iter().map(|line| line.key);
+            let news = keys.zip(answered.data).zip(are_news).filter(|(_, is_news)| *is_news);
+            let responses = by_topic(news.map(|(answer, _)| answer));
+            let response = FetchResponse { session_id, responses, ..Default::default() };
+            Fetched { response, slices: answered.slices, held }
+        }
+        Err(code) => refused(code),
+    }
 }
 
 /// The newest format that clients of this version read, if that is an old one.
@@ -74,151 +103,179 @@ fn message_format(version: i16) -> Option<MessageFormat> {
     }
 }
 
+/// The follower that sends the request, if it is one: what it has is told by where it reads.
+fn fetcher(version: i16, request: &FetchRequest) -> Option<Fetcher> {
+    let state = &request.replica_state;
+    let (id, broker_epoch) = match version {
+        ..STATE_FROM => (request.replica_id, -1),
+        STATE_FROM.. => (state.replica_id, state.replica_epoch),
+    };
+    (id >= 0).then_some(Fetcher { id, broker_epoch, is_new: true })
+}
+
+/// How long and how much.
+struct Limits {
+    wait: Duration,
+    min_bytes: usize,
+    max_bytes: usize,
+}
+
+impl Limits {
+    fn new(request: &FetchRequest) -> Self {
+        Self {
+            wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT),
+            min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
+            max_bytes: usize::try_from(request.max_bytes).unwrap_or(0).min(MAX_BYTES),
+        }
+    }
+}
+
+/// The partitions of a request, and those that it forgets.
+fn lines(request: FetchRequest) -> (Vec<Line>, Vec<Key>) {
+    let named = |name: String, id: Uuid| TopicRef { name: name.into(), id };
+    let mut lines = Vec::new();
+    for topic in request.topics {
+        let name = named(topic.topic, topic.topic_id);
+        lines.extend(topic.partitions.into_iter().map(|asked| Line {
+            key: Key { topic: name.clone(), index: asked.partition },
+            current_leader_epoch: asked.current_leader_epoch,
+            fetch_offset: asked.fetch_offset,
+            last_fetched_epoch: asked.last_fetched_epoch,
+            max_bytes: asked.partition_max_bytes,
+        }));
+    }
+    let mut forgotten = Vec::new();
+    for topic in request.forgotten_topics_data {
+        let name = named(topic.topic, topic.topic_id);
+        forgotten.extend(topic.partitions.into_iter().map(|index| Key { topic: name.clone(), index }));
+    }
+    (lines, forgotten)
+}
+
 /// Waits until there is enough, or the time is up.
-async fn find(ctx: &Arc<Context>, request: &FetchRequest) -> (FetchResponse, Vec<FileSlice>) {
-    let plan = Plan::new(ctx, request);
-    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
-    let deadline = clock::now() + wait;
-    let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
+async fn find(
+    ctx: &Arc<Context>,
+    version: i16,
+    limits: &Limits,
+    mut fetcher: Option<Fetcher>,
+    lines: &[Line],
+) -> Vec<Result<ReadReply, ErrorCode>> {
+    let plan = Plan::new(ctx, version, limits, lines);
+    let deadline = clock::now() + limits.wait;
     let mut stop = ctx.stop.clone();
     loop {
-        let waiter = (!wait.is_zero()).then(|| Arc::new(Notify::new()));
-        let found = plan.read(ctx, waiter.as_ref()).await;
-        let Some(waiter) = waiter else { return plan.respond(found) };
-        if found.bytes >= min_bytes || found.is_urgent || clock::now() >= deadline {
-            return plan.respond(found);
+        let waiter = (!limits.wait.is_zero()).then(|| Arc::new(Notify::new()));
+        let found = plan.read(ctx, fetcher, waiter.as_ref()).await;
+        if let Some(fetcher) = &mut fetcher {
+            fetcher.is_new = false;
+        }
+        let Some(waiter) = waiter else { return found.replies };
+        if found.bytes >= limits.min_bytes || found.is_urgent || clock::now() >= deadline {
+            return found.replies;
         }
         tokio::select! {
             () = waiter.notified() => {}
-            () = tokio::time::sleep_until(deadline.into()) => return plan.respond(plan.read(ctx, None).await),
-            () = stopped(&mut stop) => return plan.respond(found),
+            () = tokio::time::sleep_until(deadline.into()) => return plan.read(ctx, fetcher, None).await.replies,
+            () = stopped(&mut stop) => return found.replies,
         }
     }
 }
 
-/// Which partition each line of the request means.
-struct Plan<'a> {
-    request: &'a FetchRequest,
-    max_bytes: usize,
-    /// By shard.
-    reads: Vec<Vec<ReadAt>>,
-    slots: usize,
+/// What is sent.
+struct Answered {
+    /// By line.
+    data: Vec<PartitionData>,
+    slices: Vec<FileSlice>,
 }
 
-/// What the shards gave.
-struct Found {
-    /// By slot, in the order of the request; `None` for a partition that no shard was asked for.
-    replies: Vec<Option<ReadReply>>,
-    bytes: usize,
-    /// An error or a divergence: the client should know at once.
-    is_urgent: bool,
+/// Puts the replies into the byte limit of the request. The first records are sent even when they alone are larger, so that a
+/// consumer with a small limit still gets on (KIP-74).
+fn answer(
+    ctx: &Context,
+    version: i16,
+    limits: &Limits,
+    lines: &[Line],
+    replies: Vec<Result<ReadReply, ErrorCode>>,
+) -> Answered {
+    let image = ctx.meta.image();
+    let mut slices: Vec<FileSlice> = Vec::new();
+    let mut left = limits.max_bytes;
+    let mut all = Vec::with_capacity(lines.len());
+    for (line, reply) in lines.iter().zip(replies) {
+        let (mut data, slice) = partition_data(line.key.index, reply);
+        if version >= LEADER_FROM {
+            data.current_leader = leader(&image, version, &line.key, data.error_code);
+        }
+        if version < STORAGE_ERROR_FROM && data.error_code == ErrorCode::KAFKA_STORAGE_ERROR {
+            data.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+        }
+        if let Some(slice) = slice.filter(|slice| slices.is_empty() || slice.len <= left) {
+            left = left.saturating_sub(slice.len);
+            // As many slices as partitions in one request: they fit.
+            let id = u32::try_from(slices.len()).unwrap_or(u32::MAX);
+            data.records = Some(RecordBytes::external(id, slice.len));
+            slices.push(slice);
+        }
+        all.push(data);
+    }
+    Answered { data: all, slices }
 }
 
-impl<'a> Plan<'a> {
-    fn new(ctx: &Context, request: &'a FetchRequest) -> Self {
-        let image = ctx.meta.image();
-        let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(MAX_BYTES);
-        let mut reads = vec![Vec::new(); ctx.shards.count()];
-        let mut slots = 0;
-        for topic in &request.topics {
-            let known = image.topic(&topic.topic);
-            for partition in &topic.partitions {
-                let slot = slots;
-                slots += 1;
-                let Some(known) = known else { continue };
-                let id = PartitionId { topic: known.id, index: partition.partition };
-                let at = ReadAt {
-                    id,
-                    slot,
-                    offset: partition.fetch_offset,
-                    max_bytes: usize::try_from(partition.partition_max_bytes).unwrap_or(0).min(max_bytes),
-                    current_leader_epoch: partition.current_leader_epoch,
-                    last_fetched_epoch: partition.last_fetched_epoch,
+/// Who leads, as far as this broker knows, for whoever asked another or in another epoch.
+fn leader(image: &Image, version: i16, key: &Key, code: ErrorCode) -> LeaderIdAndEpoch {
+    let (ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH) = code else {
+        return LeaderIdAndEpoch::default();
+    };
+    let topic =
+        if version >= IDS_FROM { image.topic_by_id(key.topic.id) } else { image.topic(&key.topic.name) };
+    let partition = topic.and_then(|topic| image.partition(topic.id, key.index));
+    partition.map_or_else(LeaderIdAndEpoch::default, |partition| LeaderIdAndEpoch {
+        leader_id: partition.leader,
+        leader_epoch: partition.leader_epoch,
+    })
+}
+
+fn told(data: &PartitionData) -> Told {
+    Told {
+        high_watermark: data.high_watermark,
+        log_start_offset: data.log_start_offset,
+        has_records: matches!(data.records, Some(RecordBytes::External { .. })),
+        is_trouble: data.error_code.is_err() || data.diverging_epoch.epoch >= 0,
+    }
+}
+
+/// Partitions of one topic that lie side by side are told together.
+fn by_topic(answers: impl Iterator<Item = (Key, PartitionData)>) -> Vec<FetchableTopicResponse> {
+    let mut topics: Vec<(TopicRef, FetchableTopicResponse)> = Vec::new();
+    for (key, data) in answers {
+        match topics.last_mut().filter(|(topic, _)| *topic == key.topic) {
+            Some((_, topic)) => topic.partitions.push(data),
+            None => {
+                let topic = FetchableTopicResponse {
+                    topic: key.topic.name.to_string(),
+                    topic_id: key.topic.id,
+                    partitions: vec![data],
                 };
-                if let Some(shard) = reads.get_mut(ctx.shards.index_of(id)) {
-                    shard.push(at);
-                }
+                topics.push((key.topic, topic));
             }
         }
-        Self { request, max_bytes, reads, slots }
     }
-
-    async fn read(&self, ctx: &Context, waiter: Option<&Arc<Notify>>) -> Found {
-        let mut answers = Vec::with_capacity(self.reads.len());
-        for (shard, reads) in self.reads.iter().enumerate().filter(|(_, reads)| !reads.is_empty()) {
-            let (reply, answer) = oneshot::channel();
-            let read = Read { reads: reads.clone(), waiter: waiter.cloned(), reply };
-            if ctx.shards.send_to(shard, Command::Read(read)).await.is_ok() {
-                answers.push(answer);
-            }
-        }
-        let mut found = Found { replies: Vec::new(), bytes: 0, is_urgent: false };
-        found.replies.resize_with(self.slots, || None);
-        for answer in answers {
-            for reply in answer.await.unwrap_or_default() {
-                match &reply.records {
-                    Ok(ReadRecords::Slice(slice)) => {
-                        found.bytes += slice.as_ref().map_or(0, |slice| slice.len)
-                    }
-                    Ok(ReadRecords::Diverging { .. }) | Err(_) => found.is_urgent = true,
-                }
-                let slot = reply.slot;
-                if let Some(place) = found.replies.get_mut(slot) {
-                    *place = Some(reply);
-                }
-            }
-        }
-        found.is_urgent |= found.replies.iter().any(Option::is_none);
-        found
-    }
-
-    /// Puts the replies in the order of the request, within its byte limit. The first records are sent even when
-    /// they alone are larger, so that a consumer with a small limit still gets on (KIP-74).
-    fn respond(&self, found: Found) -> (FetchResponse, Vec<FileSlice>) {
-        let mut replies = found.replies.into_iter();
-        let mut slices: Vec<FileSlice> = Vec::new();
-        let mut left = self.max_bytes;
-        let mut responses = Vec::with_capacity(self.request.topics.len());
-        for topic in &self.request.topics {
-            let mut partitions = Vec::with_capacity(topic.partitions.len());
-            for partition in &topic.partitions {
-                let (mut data, slice) = partition_data(partition.partition, replies.next().flatten());
-                if let Some(slice) = slice.filter(|slice| slices.is_empty() || slice.len <= left) {
-                    left = left.saturating_sub(slice.len);
-                    // As many slices as partitions in one request: they fit.
-                    let id = u32::try_from(slices.len()).unwrap_or(u32::MAX);
-                    data.records = Some(RecordBytes::external(id, slice.len));
-                    slices.push(slice);
-                }
-                partitions.push(data);
-            }
-            responses.push(FetchableTopicResponse {
-                topic: topic.topic.clone(),
-                partitions,
-                ..Default::default()
-            });
-        }
-        (FetchResponse { responses, ..Default::default() }, slices)
-    }
+    topics.into_iter().map(|(_, topic)| topic).collect()
 }
 
 /// Puts message sets in the place of what was found in the logs.
 async fn convert(
     ctx: &Context,
     format: MessageFormat,
-    request: &FetchRequest,
-    mut response: FetchResponse,
-    slices: Vec<FileSlice>,
-) -> Fetched {
-    if slices.is_empty() {
-        return Fetched { response, ..Default::default() };
+    lines: &[Line],
+    answered: &mut Answered,
+) -> Option<OwnedSemaphorePermit> {
+    if answered.slices.is_empty() {
+        return None;
     }
     let mut room = ctx.conversions.room().await;
-    let mut slices = slices.into_iter();
-    // The response has the partitions of the request, in its order.
-    let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
-    let answers = response.responses.iter_mut().flat_map(|topic| &mut topic.partitions);
-    for (asked, answer) in asked.zip(answers) {
+    let mut slices = std::mem::take(&mut answered.slices).into_iter();
+    for (line, answer) in lines.iter().zip(&mut answered.data) {
         if !matches!(answer.records, Some(RecordBytes::External { .. })) {
             continue;
         }
@@ -227,19 +284,19 @@ async fn convert(
         if room.is_full() {
             continue;
         }
-        let wanted = Wanted { slice, offset: asked.fetch_offset };
+        let wanted = Wanted { slice, offset: line.fetch_offset };
         match ctx.conversions.downgrade(wanted, format, room).await {
             Ok(set) => answer.records = Some(set.into()),
             Err(error) => {
-                tracing::debug!(partition = asked.partition, %error, "records not converted");
+                tracing::debug!(partition = line.key.index, %error, "records not converted");
                 answer.error_code = error.code();
             }
         }
     }
-    Fetched { response, slices: Vec::new(), held: room.map(Room::shrink) }
+    room.map(Room::shrink)
 }
 
-fn partition_data(index: i32, reply: Option<ReadReply>) -> (PartitionData, Option<FileSlice>) {
+fn partition_data(index: i32, reply: Result<ReadReply, ErrorCode>) -> (PartitionData, Option<FileSlice>) {
     let mut data = PartitionData {
         partition_index: index,
         high_watermark: -1,
@@ -247,9 +304,12 @@ fn partition_data(index: i32, reply: Option<ReadReply>) -> (PartitionData, Optio
         records: Some(RecordBytes::default()),
         ..Default::default()
     };
-    let Some(reply) = reply else {
-        data.error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-        return (data, None);
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(code) => {
+            data.error_code = code;
+            return (data, None);
+        }
     };
     data.high_watermark = reply.high_watermark;
     data.last_stable_offset = reply.high_watermark;

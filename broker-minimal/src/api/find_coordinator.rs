@@ -9,7 +9,7 @@ use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::find_coordinator::Coordinator;
 use kinglet_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 
-use crate::Context;
+use crate::{Context, Reachable};
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -35,9 +35,8 @@ pub(crate) async fn handle(
 
 async fn find(ctx: &Context, key_type: i8, key: String) -> Coordinator {
     match found(ctx, key_type, &key).await {
-        Ok(node_id) => {
-            let (host, port) = ctx.endpoint();
-            Coordinator { key, node_id, host: host.to_owned(), port: i32::from(port), ..Default::default() }
+        Ok(Reachable { id: node_id, host, port, .. }) => {
+            Coordinator { key, node_id, host, port: i32::from(port), ..Default::default() }
         }
         Err((error_code, why)) => {
             let error_message = Some(why.to_owned());
@@ -46,7 +45,7 @@ async fn find(ctx: &Context, key_type: i8, key: String) -> Coordinator {
     }
 }
 
-async fn found(ctx: &Context, key_type: i8, key: &str) -> Result<i32, (ErrorCode, &'static str)> {
+async fn found(ctx: &Context, key_type: i8, key: &str) -> Result<Reachable, (ErrorCode, &'static str)> {
     match key_type {
         GROUP => {}
         TRANSACTION => {
@@ -56,5 +55,5 @@ async fn found(ctx: &Context, key_type: i8, key: &str) -> Result<i32, (ErrorCode
     }
     let missing = (ErrorCode::COORDINATOR_NOT_AVAILABLE, "the group's partition has no leader");
     ctx.groups.ensure_topic().await.map_err(|code| (code, "the topic of groups could not be created"))?;
-    ctx.groups.node_of(key).filter(|node| *node == ctx.node_id).ok_or(missing)
+    ctx.groups.node_of(key).and_then(|node| ctx.reachable(&ctx.meta.image(), node)).ok_or(missing)
 }

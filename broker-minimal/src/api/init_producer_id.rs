@@ -27,7 +27,7 @@ pub(crate) async fn handle(
     if (request.producer_id == NO_ID) != (request.producer_epoch == NO_EPOCH) {
         return refused(ErrorCode::INVALID_REQUEST);
     }
-    match ctx.meta.next_producer_id().await {
+    match ctx.meta.producer_id_anywhere().await {
         Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() },
         // A storage error is no answer that producers expect here; this one makes them try again.
         Err(_) => refused(ErrorCode::COORDINATOR_NOT_AVAILABLE),

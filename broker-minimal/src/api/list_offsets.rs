@@ -2,7 +2,7 @@
 //!
 //! Version 0 answers with a list, newest first: the end and where segments start, from before the timestamp on.
 //! Timestamp -1 is the end, -2 the start, -3 the record with the greatest timestamp (version 7); others find the first
-//! record that is not older. Version 4 brings leader epochs.
+//! record that is not older. Version 4 brings leader epochs, 5 has a code of its own for a new leader that does not know the end yet.
 
 use std::sync::Arc;
 
@@ -14,10 +14,13 @@ use kinglet_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use tokio::sync::oneshot;
 
 use crate::log::SegmentStart;
-use crate::meta::image::Topic;
+use crate::meta::image::{Image, Topic};
 use crate::shard::command::{FindOffset, FindStarts, FoundOffset, OffsetAt};
 use crate::shard::{Command, PartitionId};
 use crate::{Context, clock};
+
+/// The first version whose clients know `OFFSET_NOT_AVAILABLE` (KIP-207).
+const NOT_AVAILABLE_FROM: i16 = 5;
 
 pub(crate) async fn handle(
     ctx: &Arc<Context>,
@@ -25,17 +28,18 @@ pub(crate) async fn handle(
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
     let image = ctx.meta.image();
+    let whole = Whole { image: &image, version, uncommitted: request.replica_id >= 0 };
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let known = image.topic(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             if version == 0 {
-                let starts = starts(ctx, known.map(|topic| &**topic), &partition).await;
+                let starts = starts(ctx, &whole, known.map(|topic| &**topic), &partition).await;
                 partitions.push(old_response(partition.partition_index, starts));
                 continue;
             }
-            let found = find(ctx, version, known.map(|topic| &**topic), &partition).await;
+            let found = find(ctx, &whole, known.map(|topic| &**topic), &partition).await;
             partitions.push(response(version, partition.partition_index, found));
         }
         topics.push(ListOffsetsTopicResponse { name: topic.name, partitions });
@@ -43,9 +47,17 @@ pub(crate) async fn handle(
     ListOffsetsResponse { topics, ..Default::default() }
 }
 
+/// What holds for every partition of a request.
+struct Whole<'a> {
+    image: &'a Image,
+    version: i16,
+    /// A follower asks.
+    uncommitted: bool,
+}
+
 async fn find(
     ctx: &Context,
-    version: i16,
+    whole: &Whole<'_>,
     topic: Option<&Topic>,
     wanted: &ListOffsetsPartition,
 ) -> Result<FoundOffset, ErrorCode> {
@@ -53,25 +65,34 @@ async fn find(
     let at = match wanted.timestamp {
         -1 => OffsetAt::End,
         -2 => OffsetAt::Start,
-        -3 if version >= 7 => OffsetAt::MaxTimestamp,
+        -3 if whole.version >= 7 => OffsetAt::MaxTimestamp,
         timestamp if timestamp >= 0 => OffsetAt::Time(timestamp),
         _ => return Err(ErrorCode::UNSUPPORTED_VERSION),
     };
     let id = PartitionId { topic: topic.id, index: wanted.partition_index };
+    whole.image.replica(id.topic, id.index, ctx.node_id)?;
     let (reply, answer) = oneshot::channel();
-    let find = FindOffset { id, at, current_leader_epoch: wanted.current_leader_epoch, reply };
+    let (uncommitted, current_leader_epoch) = (whole.uncommitted, wanted.current_leader_epoch);
+    let find = FindOffset { id, at, uncommitted, current_leader_epoch, reply };
     let sent = ctx.shards.send(id, Command::Offset(find)).await;
     sent.map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
-    answer.await.unwrap_or(Err(ErrorCode::KAFKA_STORAGE_ERROR))
+    match answer.await.unwrap_or(Err(ErrorCode::KAFKA_STORAGE_ERROR)) {
+        Err(ErrorCode::OFFSET_NOT_AVAILABLE) if whole.version < NOT_AVAILABLE_FROM => {
+            Err(ErrorCode::LEADER_NOT_AVAILABLE)
+        }
+        found => found,
+    }
 }
 
 async fn starts(
     ctx: &Context,
+    whole: &Whole<'_>,
     topic: Option<&Topic>,
     wanted: &ListOffsetsPartition,
 ) -> Result<Vec<i64>, ErrorCode> {
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let id = PartitionId { topic: topic.id, index: wanted.partition_index };
+    whole.image.replica(id.topic, id.index, ctx.node_id)?;
     let (reply, answer) = oneshot::channel();
     let sent = ctx.shards.send(id, Command::Starts(FindStarts { id, reply })).await;
     sent.map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;

@@ -16,13 +16,16 @@ use kinglet_protocol::{ErrorCode, Uuid};
 
 use crate::Context;
 use crate::group::topic;
-use crate::meta::image::{Image, Topic};
-use crate::meta::{Mode, Refusal, name, operations};
+use crate::meta::image::{Image, PartitionImage, Topic};
+use crate::meta::{Refusal, name, operations};
 
 pub(crate) async fn handle(ctx: &Arc<Context>, version: i16, request: MetadataRequest) -> MetadataResponse {
     let asked = request.topics.filter(|topics| version > 0 || !topics.is_empty());
     let mut topics = match asked {
-        None => ctx.meta.image().topics.values().map(|topic| known(topic)).collect(),
+        None => {
+            let image = ctx.meta.image();
+            image.topics.values().map(|topic| known(&image, topic)).collect()
+        }
         Some(asked) => {
             let may_create = ctx.config.auto_create && request.allow_auto_topic_creation;
             look_up(ctx, asked, may_create).await
@@ -33,17 +36,17 @@ pub(crate) async fn handle(ctx: &Arc<Context>, version: i16, request: MetadataRe
             topic.topic_authorized_operations = operations::TOPIC;
         }
     }
-    let (host, port) = ctx.endpoint();
-    let broker = MetadataResponseBroker {
-        node_id: ctx.node_id,
-        host: host.to_owned(),
-        port: i32::from(port),
-        ..Default::default()
-    };
+    let image = ctx.meta.image();
+    let brokers = ctx.all_reachable(&image).into_iter().map(|broker| MetadataResponseBroker {
+        node_id: broker.id,
+        host: broker.host,
+        port: i32::from(broker.port),
+        rack: broker.rack,
+    });
     let mut response = MetadataResponse {
-        brokers: vec![broker],
-        cluster_id: Some(ctx.cluster_id.clone()),
-        controller_id: ctx.node_id,
+        brokers: brokers.collect(),
+        cluster_id: Some(ctx.cluster_id().to_owned()),
+        controller_id: ctx.controller_id(&image),
         topics,
         ..Default::default()
     };
@@ -92,7 +95,7 @@ async fn look_up(
 /// Creates what is missing and says what could not be.
 async fn create(ctx: &Context, names: &[&str]) -> HashMap<String, ErrorCode> {
     let with_defaults = |name: &&str| match *name {
-        topic::NAME => topic::creatable(&ctx.config, 1),
+        topic::NAME => topic::creatable(&ctx.config),
         name => CreatableTopic {
             name: name.to_owned(),
             num_partitions: -1,
@@ -100,7 +103,7 @@ async fn create(ctx: &Context, names: &[&str]) -> HashMap<String, ErrorCode> {
             ..Default::default()
         },
     };
-    let made = ctx.meta.create_topics(names.iter().map(with_defaults).collect(), Mode::Apply).await;
+    let made = ctx.meta.create_topics_anywhere(names.iter().map(with_defaults).collect()).await;
     let failure = |(name, made): (&&str, Result<_, Refusal>)| match made {
         // Somebody else was faster: the topic is there.
         Ok(_) | Err(Refusal::Exists(_)) => None,
@@ -114,7 +117,7 @@ async fn create(ctx: &Context, names: &[&str]) -> HashMap<String, ErrorCode> {
 
 fn by_name(image: &Image, name: String, failure: Option<ErrorCode>) -> MetadataResponseTopic {
     if let Some(topic) = image.topic(&name) {
-        return known(topic);
+        return known(image, topic);
     }
     let error_code = match name::check(&name) {
         Ok(()) => failure.unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
@@ -125,7 +128,7 @@ fn by_name(image: &Image, name: String, failure: Option<ErrorCode>) -> MetadataR
 
 fn by_id(image: &Image, topic_id: Uuid) -> MetadataResponseTopic {
     match image.topic_by_id(topic_id) {
-        Some(topic) => known(topic),
+        Some(topic) => known(image, topic),
         // Versions 10 and 11 have no null for the name.
         None => MetadataResponseTopic {
             error_code: ErrorCode::UNKNOWN_TOPIC_ID,
@@ -136,16 +139,15 @@ fn by_id(image: &Image, topic_id: Uuid) -> MetadataResponseTopic {
     }
 }
 
-fn known(topic: &Topic) -> MetadataResponseTopic {
-    let partition = |(partition_index, partition): (i32, &crate::meta::image::PartitionImage)| {
-        MetadataResponsePartition {
-            partition_index,
-            leader_id: partition.leader,
-            leader_epoch: partition.leader_epoch,
-            replica_nodes: partition.replicas.clone(),
-            isr_nodes: partition.isr.clone(),
-            ..Default::default()
-        }
+fn known(image: &Image, topic: &Topic) -> MetadataResponseTopic {
+    let partition = |(partition_index, partition): (i32, &PartitionImage)| MetadataResponsePartition {
+        error_code: if partition.leader < 0 { ErrorCode::LEADER_NOT_AVAILABLE } else { ErrorCode::NONE },
+        partition_index,
+        leader_id: partition.leader,
+        leader_epoch: partition.leader_epoch,
+        replica_nodes: partition.replicas.clone(),
+        isr_nodes: partition.isr.clone(),
+        offline_replicas: image.offline(partition),
     };
     MetadataResponseTopic {
         name: Some(topic.name.clone()),

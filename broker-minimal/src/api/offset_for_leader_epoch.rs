@@ -13,7 +13,7 @@ use kinglet_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpo
 use tokio::sync::oneshot;
 
 use crate::Context;
-use crate::meta::image::Topic;
+use crate::meta::image::{Image, Topic};
 use crate::shard::command::FindEpochEnd;
 use crate::shard::{Command, PartitionId};
 
@@ -28,7 +28,7 @@ pub(crate) async fn handle(
         let known = image.topic(&topic.topic);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
-            let found = find(ctx, known.map(|topic| &**topic), &partition).await;
+            let found = find(ctx, &image, known.map(|topic| &**topic), &partition).await;
             let none = EpochEndOffset { partition: partition.partition, ..Default::default() };
             partitions.push(match found {
                 Ok((leader_epoch, end_offset)) => EpochEndOffset { leader_epoch, end_offset, ..none },
@@ -42,11 +42,13 @@ pub(crate) async fn handle(
 
 async fn find(
     ctx: &Context,
+    image: &Image,
     topic: Option<&Topic>,
     wanted: &OffsetForLeaderPartition,
 ) -> Result<(i32, i64), ErrorCode> {
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let id = PartitionId { topic: topic.id, index: wanted.partition };
+    image.replica(id.topic, id.index, ctx.node_id)?;
     let (reply, answer) = oneshot::channel();
     let current_leader_epoch = wanted.current_leader_epoch;
     let find = FindEpochEnd { id, epoch: wanted.leader_epoch, current_leader_epoch, reply };

@@ -4,14 +4,18 @@
 //! finished by the connection's answering side. Up to version 2 a client may send a message set of the formats before v2,
 //! of which one batch is made; from 3 on batches alone are taken. A set whose end is cut off is refused; Kafka keeps the
 //! whole messages of it and says nothing. Version 7 is the first that may carry zstd, 8 says why a batch was
-//! refused, 10 could name a new leader.
+//! refused, 10 names the leader when it is another (KIP-951).
+//!
+//! With acks=all a batch is answered once the whole ISR has it, or when the request's timeout is over. All partitions of a request
+//! wait at the same time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kinglet_protocol::messages::produce::{
-    PartitionProduceData, PartitionProduceResponse, TopicProduceResponse,
+    LeaderIdAndEpoch, PartitionProduceData, PartitionProduceResponse, TopicProduceResponse,
 };
 use kinglet_protocol::messages::{ProduceRequest, ProduceResponse};
 use kinglet_protocol::records::legacy::MessageFormat;
@@ -22,7 +26,8 @@ use tokio::sync::oneshot;
 use crate::convert::ConvertError;
 use crate::log::{AppendError, Appended};
 use crate::meta::image::Topic;
-use crate::meta::name;
+use crate::meta::{self, name};
+use crate::replica::Acks;
 use crate::server::Response;
 use crate::shard::command::{Append, AppendFailure};
 use crate::shard::{Command, PartitionId};
@@ -34,6 +39,10 @@ const UNPACK_LIMIT: usize = 64 * 1024 * 1024;
 const BATCHES_FROM: i16 = 3;
 /// The first version whose clients know that a disk may fail (KIP-112); before, they look for another leader.
 const STORAGE_ERROR_FROM: i16 = 4;
+/// The first version that may name the leader (KIP-951).
+const LEADER_FROM: i16 = 10;
+/// `acks` of a client that waits for the whole ISR.
+const ALL: i16 = -1;
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_FROM: i16 = 7;
 
@@ -44,6 +53,9 @@ const ADMIN_CLIENT: &str = "__admin_client";
 pub(crate) struct Pending {
     header: RequestHeader,
     acks: i16,
+    timeout: Duration,
+    /// Knows who leads.
+    meta: meta::Handle,
     topics: Vec<PendingTopic>,
 }
 
@@ -77,8 +89,13 @@ impl From<ConvertError> for Refused {
 
 /// Checks every batch and hands it to the owner of its partition.
 pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: ProduceRequest) -> Pending {
-    let mut pending =
-        Pending { acks: request.acks, topics: Vec::with_capacity(request.topic_data.len()), header };
+    let mut pending = Pending {
+        acks: request.acks,
+        timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
+        meta: ctx.meta.clone(),
+        topics: Vec::with_capacity(request.topic_data.len()),
+        header,
+    };
     let image = ctx.meta.image();
     let now_ms = clock::now_ms();
     let mut seen: HashSet<PartitionId> = HashSet::new();
@@ -90,7 +107,10 @@ pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: Pr
             let outcome = match check(ctx, topic.map(|t| &**t), partition, &pending).await {
                 // Which of the two comes first could not be told from the answer.
                 Ok((id, _)) if !seen.insert(id) => Outcome::Refused(ErrorCode::INVALID_REQUEST.into()),
-                Ok((id, batches)) => append(ctx, id, batches, now_ms).await,
+                Ok((id, batches)) => match image.replica(id.topic, id.index, ctx.node_id) {
+                    Ok(_) => pending.append(ctx, id, batches, now_ms).await,
+                    Err(code) => Outcome::Refused(code.into()),
+                },
                 Err(refused) => Outcome::Refused(refused),
             };
             partitions.push((index, outcome));
@@ -98,14 +118,6 @@ pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: Pr
         pending.topics.push(PendingTopic { name: data.name, partitions });
     }
     pending
-}
-
-async fn append(ctx: &Context, id: PartitionId, batches: Vec<Batch>, now_ms: i64) -> Outcome {
-    let (reply, answer) = oneshot::channel();
-    match ctx.shards.send(id, Command::Append(Append { id, batches, now_ms, reply })).await {
-        Ok(()) => Outcome::Waiting(answer),
-        Err(_) => Outcome::Refused(ErrorCode::KAFKA_STORAGE_ERROR.into()),
-    }
 }
 
 /// Everything that can be said about the batches of one partition before its log is asked.
@@ -199,6 +211,17 @@ fn invalid(why: &str) -> Refused {
 }
 
 impl Pending {
+    async fn append(&self, ctx: &Context, id: PartitionId, batches: Vec<Batch>, now_ms: i64) -> Outcome {
+        let (reply, answer) = oneshot::channel();
+        let acks = if self.acks == ALL { Acks::All } else { Acks::Leader };
+        let timeout = self.timeout;
+        let append = Append { id, batches, current_leader_epoch: -1, acks, timeout, now_ms, reply };
+        match ctx.shards.send(id, Command::Append(append)).await {
+            Ok(()) => Outcome::Waiting(answer),
+            Err(_) => Outcome::Refused(ErrorCode::KAFKA_STORAGE_ERROR.into()),
+        }
+    }
+
     /// Waits for the logs and encodes the response. `Ok(None)`: acks=0, nothing is said. `Err(())`: acks=0 and a batch
     /// was refused; Kafka closes the connection then.
     pub(crate) async fn finish(self) -> Result<Result<Option<Response>, ()>, EncodeError> {
@@ -211,6 +234,9 @@ impl Pending {
                 let mut response = outcome.wait(index).await;
                 if version < STORAGE_ERROR_FROM && response.error_code == ErrorCode::KAFKA_STORAGE_ERROR {
                     response.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+                }
+                if version >= LEADER_FROM && response.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
+                    response.current_leader = leader(&self.meta, &topic.name, index);
                 }
                 if response.error_code.is_err() {
                     failed = true;
@@ -239,7 +265,6 @@ impl Outcome {
     async fn wait(self, index: i32) -> PartitionProduceResponse {
         let refused = match self {
             Self::Refused(refused) => refused,
-            // The request's timeout is for replicas that lag; there are none. What the log does is the answer.
             Self::Waiting(answer) => match answer.await {
                 Ok(Ok(appended)) => return done(index, &appended),
                 Ok(Err(AppendFailure::Log(AppendError::Duplicate(original)))) => {
@@ -266,9 +291,19 @@ impl Outcome {
     }
 }
 
+/// Who leads, as far as this broker knows. Clients find the leader's address in the metadata, as they do without a hint.
+fn leader(meta: &meta::Handle, topic: &str, index: i32) -> LeaderIdAndEpoch {
+    let image = meta.image();
+    let partition = image.topic(topic).and_then(|topic| image.partition(topic.id, index));
+    partition.map_or_else(LeaderIdAndEpoch::default, |partition| LeaderIdAndEpoch {
+        leader_id: partition.leader,
+        leader_epoch: partition.leader_epoch,
+    })
+}
+
 fn why(failure: &AppendFailure) -> Option<String> {
     match failure {
-        AppendFailure::NotHere => None,
+        AppendFailure::NotHere | AppendFailure::Replica(_) => None,
         AppendFailure::Log(error) => Some(error.to_string()),
     }
 }

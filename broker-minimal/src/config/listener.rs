@@ -39,11 +39,18 @@ pub(super) struct ListenerKeys<'a> {
     pub(super) advertised_port: Option<u16>,
 }
 
+/// Whom a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Clients,
+    Quorum,
+}
+
 pub(super) const DEFAULT_PORT: u16 = 9092;
 const PLAINTEXT: &str = "PLAINTEXT";
 
 impl ListenerKeys<'_> {
-    /// What to listen on. Kafka's controller listeners are left out: there is no quorum to talk to.
+    /// What to listen on for clients and other brokers.
     pub(super) fn listeners(&self) -> Result<Vec<Listener>, InvalidValue> {
         let Some(text) = self.listeners else {
             // Kafka before 0.9 had two keys for the one listener; a port alone means every interface there.
@@ -55,24 +62,43 @@ impl ListenerKeys<'_> {
             let port = self.port.unwrap_or(DEFAULT_PORT);
             return Ok(vec![Listener { name: PLAINTEXT.to_owned(), host: host.to_owned(), port }]);
         };
+        let found = self.chosen(text, Purpose::Clients)?;
+        if found.is_empty() {
+            return Err(InvalidValue::new("listeners", text, "no listener for clients is left"));
+        }
+        Ok(found)
+    }
+
+    /// What to listen on for the quorum alone.
+    pub(super) fn controllers(&self) -> Result<Vec<Listener>, InvalidValue> {
+        self.listeners.map_or(Ok(Vec::new()), |text| self.chosen(text, Purpose::Quorum))
+    }
+
+    fn chosen(&self, text: &str, purpose: Purpose) -> Result<Vec<Listener>, InvalidValue> {
         let controllers: Vec<&str> = list(self.controller_names.unwrap_or("")).collect();
         let map = protocols(self.protocol_map.unwrap_or(""));
         let mut found = Vec::new();
         for entry in list(text) {
             let listener = parse(entry).map_err(|reason| InvalidValue::new("listeners", text, reason))?;
-            if controllers.contains(&listener.name.as_str()) {
+            let is_for = if controllers.contains(&listener.name.as_str()) {
+                Purpose::Quorum
+            } else {
+                Purpose::Clients
+            };
+            if is_for != purpose {
                 continue;
             }
-            let protocol = map.get(listener.name.as_str()).copied().unwrap_or(&listener.name);
+            let protocol = map.get(listener.name.as_str()).copied().unwrap_or(match purpose {
+                Purpose::Clients => &listener.name,
+                // As Kafka since 3.9: the controller's listener needs no entry.
+                Purpose::Quorum => PLAINTEXT,
+            });
             if protocol != PLAINTEXT {
                 let reason =
                     format!("listener {} speaks {protocol}, only PLAINTEXT is served", listener.name);
                 return Err(InvalidValue::new("listeners", text, reason));
             }
             found.push(listener);
-        }
-        if found.is_empty() {
-            return Err(InvalidValue::new("listeners", text, "no listener for clients is left"));
         }
         Ok(found)
     }

@@ -3,10 +3,13 @@
 //! Files are text here: reading them, and starting anything, is done elsewhere.
 
 mod broker;
+mod dirs;
 mod entry;
+mod error;
 mod known;
 mod listener;
 mod properties;
+mod quorum;
 mod topic;
 mod value;
 
@@ -20,10 +23,13 @@ use tempfile::TempDir;
 
 pub use broker::{BROKER_KEYS, BrokerKey};
 pub(crate) use entry::{Entry, Source, Synonym};
+pub use error::ConfigError;
 pub use listener::Listener;
+pub use quorum::{QuorumConfig, Roles};
 pub(crate) use topic::{
     Overrides, TopicConfigError, check as check_topic_config, default_value as topic_default,
-    entries as topic_entries, find as topic_key, resolve as topic_log_config,
+    entries as topic_entries, find as topic_key, min_insync_replicas as topic_min_insync_replicas,
+    resolve as topic_log_config,
 };
 pub use topic::{TOPIC_KEYS, TopicKey};
 pub(crate) use value::Quoted;
@@ -41,6 +47,12 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// What clients are told, one for each of `listeners`; port 0 stands for the port that was bound.
     pub advertised: Vec<Listener>,
+    /// `process.roles`.
+    pub roles: Roles,
+    /// `controller.quorum.voters` or `controller.quorum.bootstrap.servers`; a broker without either is alone.
+    pub quorum: Option<QuorumConfig>,
+    /// Those of `listeners` that `controller.listener.names` keeps for the quorum; none without one.
+    pub controllers: Vec<Listener>,
     /// `log.dirs`. The first one also holds the metadata log.
     pub log_dirs: Vec<PathBuf>,
     /// `num.partitions`.
@@ -61,6 +73,16 @@ pub struct Config {
     pub network_threads: usize,
     /// `num.io.threads`: threads that own partitions.
     pub io_threads: usize,
+    /// `broker.rack`.
+    pub rack: Option<String>,
+    /// `broker.session.timeout.ms`.
+    pub broker_session_timeout: Duration,
+    /// `broker.heartbeat.interval.ms`.
+    pub broker_heartbeat_interval: Duration,
+    /// `auto.leader.rebalance.enable`.
+    pub leader_rebalance: bool,
+    /// `leader.imbalance.check.interval.seconds`.
+    pub leader_check_interval: Duration,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval: Duration,
     /// `log.cleaner.enable`.
@@ -69,6 +91,10 @@ pub struct Config {
     pub cleaner_backoff: Duration,
     /// `log.cleaner.dedupe.buffer.size`.
     pub cleaner_buffer_bytes: u64,
+    /// `replica.lag.time.max.ms`.
+    pub replica_lag_time_max: Duration,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub fetch_sessions_max: usize,
     /// What holds for a topic that says nothing.
     pub log: LogConfig,
     /// Where the data of a broker lies that keeps none; it goes with the last clone of this.
@@ -78,18 +104,7 @@ pub struct Config {
     given: BTreeMap<&'static str, String>,
     unknown: Vec<String>,
     without_effect: Vec<String>,
-    names_zookeeper: bool,
-}
-
-/// Why a configuration stops the start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{invalid}{}", at(*line), comment_hint(invalid))]
-pub struct ConfigError {
-    /// The line of the file, counted from 1, if it came from one.
-    pub line: Option<usize>,
-    /// Key, value and what is wrong.
-    #[source]
-    pub invalid: InvalidValue,
+    zookeeper: Option<String>,
 }
 
 impl Default for Config {
@@ -98,6 +113,9 @@ impl Default for Config {
             node_id: 0,
             listeners: Vec::new(),
             advertised: Vec::new(),
+            roles: Roles::default(),
+            quorum: None,
+            controllers: Vec::new(),
             log_dirs: Vec::new(),
             num_partitions: 0,
             default_replication_factor: 0,
@@ -108,17 +126,24 @@ impl Default for Config {
             max_connections: 0,
             network_threads: 0,
             io_threads: 0,
+            rack: None,
+            broker_session_timeout: Duration::ZERO,
+            broker_heartbeat_interval: Duration::ZERO,
+            leader_rebalance: false,
+            leader_check_interval: Duration::ZERO,
             retention_check_interval: Duration::ZERO,
             cleaner_enable: true,
             cleaner_backoff: Duration::ZERO,
             cleaner_buffer_bytes: 0,
+            replica_lag_time_max: Duration::ZERO,
+            fetch_sessions_max: 0,
             log: LogConfig::default(),
             temporary: None,
             port: None,
             given: BTreeMap::new(),
             unknown: Vec::new(),
             without_effect: Vec::new(),
-            names_zookeeper: false,
+            zookeeper: None,
         };
         config.resolve().expect("the table's defaults are valid");
         config
@@ -185,13 +210,25 @@ impl Config {
         self.resolve().map_err(|invalid| ConfigError { line: None, invalid })
     }
 
+    /// Whether the keys go together. Each one alone is checked when it is set, these when all are: the start has to ask.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let roles = (self.roles, self.given(quorum::ROLES));
+        let port = self.advertised.first().map_or(listener::DEFAULT_PORT, |at| at.port);
+        quorum::check(roles, self.quorum.as_ref(), self.node_id, self.given(quorum::VOTERS))
+            .and_then(|()| match (&self.zookeeper, &self.quorum) {
+                (Some(zookeeper), None) => quorum::check_zookeeper(zookeeper, port),
+                _ => Ok(()),
+            })
+            .map_err(|invalid| ConfigError { line: None, invalid })
+    }
+
     /// What the user should know at start: keys that are unknown or have no effect.
     pub fn notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
-        if self.names_zookeeper {
-            notices.push(
-                "zookeeper.connect: no ZooKeeper is needed, the broker keeps its metadata itself".to_owned(),
-            );
+        if self.zookeeper.is_some() {
+            let own =
+                self.advertised.first().map(|at| format!("{}:{}", at.host, at.port)).unwrap_or_default();
+            notices.push(quorum::zookeeper_notice(self.quorum.as_ref(), &own));
         }
         for key in &self.unknown {
             notices.push(match nearest(key) {
@@ -239,7 +276,7 @@ impl Config {
     fn give(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
         let Some(row) = broker::find(key) else {
             if key == "zookeeper.connect" {
-                self.names_zookeeper = true;
+                self.zookeeper = Some(value.to_owned());
             } else if known::is_known(key) {
                 push_once(&mut self.without_effect, key);
             } else {
@@ -270,8 +307,12 @@ impl Config {
             advertised_port: self.given("advertised.port").and_then(|port| port.parse().ok()),
         };
         let listeners = listener_keys.listeners()?;
-        self.advertised = listener_keys.advertised(&listeners, hostname)?;
-        self.listeners = listeners;
+        let advertised = listener_keys.advertised(&listeners, hostname)?;
+        let quorum = QuorumConfig::parse(self.given(quorum::BOOTSTRAP), self.given(quorum::VOTERS))?;
+        let controllers = if quorum.is_some() { listener_keys.controllers()? } else { Vec::new() };
+        (self.quorum, self.controllers) = (quorum, controllers);
+        self.roles = Roles::parse(self.given(quorum::ROLES))?;
+        (self.listeners, self.advertised) = (listeners, advertised);
         if let Some(port) = self.port {
             self.move_to(port);
         }
@@ -291,10 +332,18 @@ impl Config {
         self.max_connections = self.size("max.connections");
         self.network_threads = self.threads("num.network.threads", 3);
         self.io_threads = self.threads("num.io.threads", 8);
+        self.rack = self.given("broker.rack").filter(|rack| !rack.is_empty()).map(str::to_owned);
+        self.broker_session_timeout = self.duration("broker.session.timeout.ms");
+        self.broker_heartbeat_interval = self.duration("broker.heartbeat.interval.ms");
+        self.leader_rebalance = self.boolean("auto.leader.rebalance.enable");
+        let check_interval = u64::try_from(self.number("leader.imbalance.check.interval.seconds"));
+        self.leader_check_interval = Duration::from_secs(check_interval.unwrap_or(0));
         self.retention_check_interval = self.duration("log.retention.check.interval.ms");
         self.cleaner_enable = self.boolean("log.cleaner.enable");
         self.cleaner_backoff = self.duration("log.cleaner.backoff.ms");
         self.cleaner_buffer_bytes = u64::try_from(self.number("log.cleaner.dedupe.buffer.size")).unwrap_or(0);
+        self.replica_lag_time_max = self.duration("replica.lag.time.max.ms");
+        self.fetch_sessions_max = self.size("max.incremental.fetch.session.cache.slots");
         self.log = topic::resolve(self, &Overrides::new());
         Ok(())
     }
@@ -304,18 +353,7 @@ impl Config {
             return Ok(vec![temporary.path().to_path_buf()]);
         }
         let given = ["log.dirs", "log.dir"].into_iter().find_map(|key| Some((key, self.given(key)?)));
-        let Some((key, text)) = given else { return Ok(vec![default_data_dir()]) };
-        let mut dirs: Vec<PathBuf> = Vec::new();
-        for dir in value::list(text).map(PathBuf::from) {
-            if dirs.contains(&dir) {
-                return Err(InvalidValue::new(key, text, format_args!("{} is named twice", dir.display())));
-            }
-            dirs.push(dir);
-        }
-        if dirs.is_empty() {
-            return Err(InvalidValue::new(key, text, "At least one log directory must be defined"));
-        }
-        Ok(dirs)
+        given.map_or_else(|| Ok(vec![dirs::default_dir()]), |(key, text)| dirs::parse(key, text))
     }
 
     /// A number, as given or from the table.
@@ -351,28 +389,6 @@ impl Config {
     }
 }
 
-impl ConfigError {
-    fn at_line(self, line: usize) -> Self {
-        Self { line: Some(line), ..self }
-    }
-}
-
-fn at(line: Option<usize>) -> String {
-    line.map_or_else(String::new, |line| format!("line {line}: "))
-}
-
-/// Tutorials put comments behind values; Java takes them for a part of the value.
-fn comment_hint(invalid: &InvalidValue) -> String {
-    match invalid.value.split_once('#') {
-        Some((value, _)) => format!(
-            " (a # comment after a value is not part of the format: write {}={})",
-            invalid.key,
-            value.trim_end()
-        ),
-        None => String::new(),
-    }
-}
-
 fn push_once(keys: &mut Vec<String>, key: &str) {
     if !keys.iter().any(|other| other == key) {
         keys.push(key.to_owned());
@@ -395,14 +411,6 @@ fn hostname() -> String {
         Ok(name) if !name.is_empty() => name.to_owned(),
         _ => "localhost".to_owned(),
     }
-}
-
-/// Where data lies when nobody says: the user's data directory.
-fn default_data_dir() -> PathBuf {
-    let named = |key: &str| std::env::var_os(key).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = named("XDG_DATA_HOME").filter(|path| path.is_absolute());
-    let base = base.or_else(|| named("HOME").map(|home| home.join(".local/share")));
-    base.unwrap_or_else(std::env::temp_dir).join("kinglet").join("dev")
 }
 
 #[cfg(test)]

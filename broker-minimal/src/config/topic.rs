@@ -74,7 +74,7 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     key("message.timestamp.type", TIMESTAMPS, "CreateTime", &[("log.message.timestamp.type", 1)], "Whose clock a record's time is: the producer's or the broker's."),
     key("min.cleanable.dirty.ratio", Kind::Double(0.0, 1.0), "0.5", &[("log.cleaner.min.cleanable.ratio", 1)], "Share of uncompacted bytes at which compaction starts."),
     key("min.compaction.lag.ms", Kind::long(0), "0", &[("log.cleaner.min.compaction.lag.ms", 1)], "How long a record stays uncompacted at least."),
-    kept("min.insync.replicas", Kind::int(1), "1", "Replicas that must have a record before acks=all is answered."),
+    key("min.insync.replicas", Kind::int(1), "1", &[("min.insync.replicas", 1)], "Replicas that must have a record before acks=all is answered."),
     kept("preallocate", Kind::Boolean, "false", "Whether a segment's file is made in full size at once."),
     kept("remote.log.copy.disable", Kind::Boolean, "false", "Whether tiered storage copies no more."),
     kept("remote.log.delete.on.disable", Kind::Boolean, "false", "Whether switching tiered storage off deletes its data."),
@@ -85,7 +85,7 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     kept("segment.index.bytes", Kind::int(4), "10485760", "Bytes of an index file at most; here it grows as needed."),
     kept("segment.jitter.ms", Kind::long(0), "0", "Milliseconds by which partitions may roll earlier, so that not all do so at once."),
     key("segment.ms", Kind::long(1), "604800000", &[("log.roll.ms", 1), ("log.roll.hours", HOUR)], "Milliseconds after which a segment is closed even if it is not full."),
-    kept("unclean.leader.election.enable", Kind::Boolean, "false", "Whether a replica that lags may lead when no other is left."),
+    key("unclean.leader.election.enable", Kind::Boolean, "false", &[("unclean.leader.election.enable", 1)], "Whether a replica that lags may lead when no other is left."),
 ];
 
 /// The key of this name.
@@ -212,6 +212,12 @@ pub(crate) fn resolve(config: &Config, overrides: &Overrides) -> LogConfig {
         file_delete_delay_ms: number("file.delete.delay.ms", kafka.file_delete_delay_ms),
         producer_id_expiration_ms: config.number("producer.id.expiration.ms"),
     }
+}
+
+/// `min.insync.replicas` of a topic.
+pub(crate) fn min_insync_replicas(config: &Config, overrides: &Overrides) -> usize {
+    let text = |name: &str| overrides.get(name).cloned().unwrap_or_else(|| default_value(config, name));
+    text("min.insync.replicas").parse().unwrap_or(1)
 }
 
 /// A fraction in millionths; `None` if it is none.

@@ -12,10 +12,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::Core;
 use super::effects::{Effects, Now, Reply, ReplyId, Request, Unknown};
+use super::load::Led;
 use super::settings::Settings;
 use super::{load, write};
 use crate::log::Appended;
 use crate::meta::image::{Image, Topic};
+use crate::replica::Acks;
 use crate::shard::command::{Append, AppendFailure};
 use crate::shard::{Command, PartitionId, Shards};
 use crate::{clock, stopped};
@@ -26,6 +28,8 @@ const BATCH: usize = 64;
 const APPENDS_MAX: usize = 16;
 /// The pause before a partition is loaded again.
 const RETRY: Duration = Duration::from_millis(200);
+/// How long replicas may take to have what a group writes, as Kafka's `offsets.commit.timeout.ms`.
+const COMMIT: Duration = Duration::from_secs(5);
 /// How long appends may take to end when the broker stops.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -41,6 +45,8 @@ pub(super) struct Ask {
 /// What the task needs.
 pub(super) struct Coordinator {
     pub(super) id: PartitionId,
+    /// The epoch in which this broker leads the partition: the task ends with it.
+    pub(super) leader_epoch: i32,
     pub(super) settings: Settings,
     pub(super) shards: Arc<Shards>,
     pub(super) image: watch::Receiver<Arc<Image>>,
@@ -95,7 +101,7 @@ impl Coordinator {
     /// `None`: the broker stops.
     async fn load(&mut self) -> Option<Core> {
         loop {
-            let mut loading = std::pin::pin!(load::load(&self.shards, self.id, self.settings.clone()));
+            let mut loading = std::pin::pin!(load::load(&self.shards, self.led(), self.settings.clone()));
             let loaded = loop {
                 tokio::select! {
                     loaded = &mut loading => break loaded,
@@ -117,6 +123,10 @@ impl Coordinator {
                 () = stopped(&mut self.stop) => return None,
             }
         }
+    }
+
+    fn led(&self) -> Led {
+        Led { id: self.id, leader_epoch: self.leader_epoch }
     }
 
     async fn serve(&mut self, serving: &mut Serving) -> Ended {
@@ -186,7 +196,15 @@ impl Coordinator {
             }
         };
         let (reply, done) = oneshot::channel();
-        let append = Append { id: self.id, batches, now_ms, reply };
+        let append = Append {
+            id: self.id,
+            batches,
+            current_leader_epoch: self.leader_epoch,
+            acks: Acks::All,
+            timeout: COMMIT,
+            now_ms,
+            reply,
+        };
         serving.appends.push_back(Appending { done, replies });
         self.shards.send(self.id, Command::Append(append)).await.is_ok()
     }
@@ -266,7 +284,13 @@ impl Serving {
                 Ok(())
             }
             Ok(Err(failure)) => {
-                refuse(replies.into_iter().map(|(reply, _)| reply), ErrorCode::COORDINATOR_NOT_AVAILABLE);
+                let code = match failure.code() {
+                    ErrorCode::NOT_LEADER_OR_FOLLOWER
+                    | ErrorCode::FENCED_LEADER_EPOCH
+                    | ErrorCode::UNKNOWN_LEADER_EPOCH => ErrorCode::NOT_COORDINATOR,
+                    _ => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+                };
+                refuse(replies.into_iter().map(|(reply, _)| reply), code);
                 Err(format!("{failure:?}"))
             }
             Err(_) => {

@@ -14,7 +14,7 @@ use super::effects::{Reply, Request};
 use super::{Settings, topic};
 use crate::config::Config;
 use crate::meta::image::{Image, Topic};
-use crate::meta::{self, Mode, Refusal};
+use crate::meta::{self, Refusal};
 use crate::shard::{PartitionId, Shards};
 use crate::stopped;
 
@@ -42,6 +42,8 @@ struct Slots {
 
 #[derive(Clone)]
 struct Slot {
+    /// The epoch in which this broker leads the partition.
+    leader_epoch: i32,
     asks: mpsc::Sender<Ask>,
     loaded: watch::Receiver<bool>,
     /// Ends the task.
@@ -90,7 +92,8 @@ impl Coordinators {
         let mut kept: BTreeMap<i32, Slot> = BTreeMap::new();
         let mut has_changed = false;
         for (&index, slot) in &before.by_partition {
-            let is_led = id == before.topic && topic.is_some_and(|topic| self.leads(topic, index));
+            let epoch = topic.filter(|_| id == before.topic).and_then(|topic| self.led_in(topic, index));
+            let is_led = epoch == Some(slot.leader_epoch);
             // A task that failed has closed its queue: another takes its place.
             if is_led && !slot.asks.is_closed() {
                 kept.insert(index, slot.clone());
@@ -99,13 +102,14 @@ impl Coordinators {
                 has_changed = true;
             }
         }
-        let led = topic
+        let all = topic
             .into_iter()
-            .flat_map(|topic| (0..).take(topic.partitions.len()).filter(|index| self.leads(topic, *index)));
-        for index in led {
+            .flat_map(|topic| (0..).take(topic.partitions.len()).map(move |index| (topic, index)));
+        for (topic, index) in all {
+            let Some(leader_epoch) = self.led_in(topic, index) else { continue };
             kept.entry(index).or_insert_with(|| {
                 has_changed = true;
-                self.spawn(PartitionId { topic: id, index }, tasks)
+                self.spawn(PartitionId { topic: id, index }, leader_epoch, tasks)
             });
         }
         if has_changed {
@@ -114,16 +118,22 @@ impl Coordinators {
     }
 
     fn leads(&self, topic: &Topic, index: i32) -> bool {
-        let partition = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index));
-        partition.is_some_and(|partition| partition.leader == self.node_id)
+        self.led_in(topic, index).is_some()
     }
 
-    fn spawn(&self, id: PartitionId, tasks: &mut JoinSet<()>) -> Slot {
+    /// The epoch in which this broker leads a partition, if it does.
+    fn led_in(&self, topic: &Topic, index: i32) -> Option<i32> {
+        let partition = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index))?;
+        (partition.leader == self.node_id).then_some(partition.leader_epoch)
+    }
+
+    fn spawn(&self, id: PartitionId, leader_epoch: i32, tasks: &mut JoinSet<()>) -> Slot {
         let (asks, queue) = mpsc::channel(QUEUE);
         let (loading, loaded) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let coordinator = Coordinator {
             id,
+            leader_epoch,
             settings: self.settings.clone(),
             shards: Arc::clone(&self.shards),
             image: self.meta.watch(),
@@ -132,7 +142,7 @@ impl Coordinators {
             stop: stopping,
         };
         tasks.spawn(coordinator.run());
-        Slot { asks, loaded, stop }
+        Slot { leader_epoch, asks, loaded, stop }
     }
 
     /// Makes the topic that groups are kept in, if it is not there yet.
@@ -140,7 +150,7 @@ impl Coordinators {
         if self.meta.image().topic(topic::NAME).is_some() {
             return Ok(());
         }
-        let made = self.meta.create_topics(vec![topic::creatable(&self.config, 1)], Mode::Apply).await;
+        let made = self.meta.create_topics_anywhere(vec![topic::creatable(&self.config)]).await;
         match made.into_iter().next() {
             Some(Ok(_) | Err(Refusal::Exists(_))) => Ok(()),
             Some(Err(error)) => {

@@ -7,15 +7,16 @@ use crate::config::Config;
 /// Its name.
 pub(crate) const NAME: &str = "__consumer_offsets";
 
-/// What is created when the first group looks for its coordinator. There are not more replicas than brokers.
-pub(crate) fn creatable(config: &Config, brokers: usize) -> CreatableTopic {
+/// What is created when the first group looks for its coordinator. A broker alone has one replica of it; a cluster waits for as many
+/// brokers as there shall be replicas, as in Kafka.
+pub(crate) fn creatable(config: &Config) -> CreatableTopic {
     let entry =
         |name: &str, value: String| CreatableTopicConfig { name: name.to_owned(), value: Some(value) };
     let wanted = i16::try_from(config.number("offsets.topic.replication.factor")).unwrap_or(i16::MAX);
     CreatableTopic {
         name: NAME.to_owned(),
         num_partitions: i32::try_from(config.number("offsets.topic.num.partitions")).unwrap_or(i32::MAX),
-        replication_factor: wanted.min(i16::try_from(brokers).unwrap_or(i16::MAX)).max(1),
+        replication_factor: if config.quorum.is_some() { wanted } else { 1 },
         configs: vec![
             entry("cleanup.policy", "compact".to_owned()),
             entry("compression.type", "producer".to_owned()),
@@ -52,9 +53,10 @@ mod tests {
     }
 
     #[test]
-    fn there_are_not_more_replicas_than_brokers() {
-        let topic = creatable(&Config::default(), 1);
+    fn a_broker_alone_has_no_replicas_elsewhere() {
+        let topic = creatable(&Config::default());
         assert_eq!((topic.num_partitions, topic.replication_factor), (50, 1));
-        assert_eq!(creatable(&Config::default(), 5).replication_factor, 3);
+        let text = "controller.quorum.bootstrap.servers=a:1,b:2,c:3";
+        assert_eq!(creatable(&Config::from_properties(text).unwrap()).replication_factor, 3);
     }
 }

@@ -205,7 +205,7 @@ impl Log {
     }
 
     /// A full disk may get room again; after any other error the file's content is not known.
-    fn take_back(&mut self, error: io::Error) -> AppendError {
+    pub(super) fn take_back(&mut self, error: io::Error) -> AppendError {
         let taken_back = self.active().truncate_back();
         if !is_full(&error) || taken_back.is_err() {
             self.go_offline("append", &error);
@@ -213,7 +213,7 @@ impl Log {
         AppendError::Disk(error)
     }
 
-    fn accept(&mut self, header: BatchHeader, now_ms: i64) {
+    pub(super) fn accept(&mut self, header: BatchHeader, now_ms: i64) {
         let found = Found { header, position: self.active().size() };
         self.active_mut().accept(&found, now_ms);
         self.producers.record(&header);
@@ -225,7 +225,7 @@ impl Log {
         self.end = header.next_offset();
     }
 
-    fn start_epoch(&mut self, epoch: i32, start: i64) -> io::Result<()> {
+    pub(super) fn start_epoch(&mut self, epoch: i32, start: i64) -> io::Result<()> {
         let mut epochs = self.epochs.clone();
         epochs.assign(epoch, start);
         checkpoint::write_epochs(&self.dir, &epochs)?;
@@ -234,7 +234,12 @@ impl Log {
         Ok(())
     }
 
-    fn roll_if_full(&mut self, batches: &[Batch], size: u64, now_ms: i64) -> Result<(), AppendError> {
+    pub(super) fn roll_if_full(
+        &mut self,
+        batches: &[Batch],
+        size: u64,
+        now_ms: i64,
+    ) -> Result<(), AppendError> {
         let active = self.active();
         if active.size() == 0 {
             return Ok(());

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use kinglet_protocol::Uuid;
 use kinglet_protocol::records::files::{self, FileError, MetaProperties, OffsetEntry};
@@ -91,7 +92,9 @@ pub struct Checkpoints {
 /// All data directories of this broker, locked for it.
 #[derive(Debug)]
 pub struct LogDirs {
-    cluster_id: String,
+    node_id: i32,
+    /// Set once it is known: new directories of a cluster that forms have none yet.
+    cluster_id: OnceLock<String>,
     dirs: Vec<LogDir>,
 }
 
@@ -100,8 +103,10 @@ pub struct LogDirs {
 pub struct LogDir {
     path: PathBuf,
     id: Uuid,
-    /// The mark was there when the broker started.
-    was_clean: bool,
+    /// `meta.properties` is to be written.
+    is_new: bool,
+    /// The mark was there when the broker started, with this broker epoch in it; -1 for none.
+    clean_epoch: Option<i64>,
     /// Held as long as the broker runs; the system drops it when the process ends, however that happens.
     _lock: File,
 }
@@ -116,25 +121,60 @@ impl LogDirs {
         cluster_id: Option<&str>,
         mut new_id: impl FnMut() -> Uuid,
     ) -> Result<Self, DirError> {
+        let dirs = Self::lock(paths, node_id, cluster_id, &mut new_id)?;
+        let cluster_id = dirs.cluster_id().map_or_else(|| new_id().to_string(), str::to_owned);
+        dirs.join(&cluster_id)?;
+        Ok(dirs)
+    }
+
+    /// As [`LogDirs::open`], but directories that are new stay without a cluster until [`LogDirs::join`].
+    pub fn lock(
+        paths: &[PathBuf],
+        node_id: i32,
+        cluster_id: Option<&str>,
+        mut new_id: impl FnMut() -> Uuid,
+    ) -> Result<Self, DirError> {
         let mut locked = Vec::new();
         for path in paths {
             std::fs::create_dir_all(path).map_err(disk(path))?;
             locked.push((path, lock(path)?, read_meta(path)?));
         }
         let found = locked.iter().find_map(|(_, _, meta)| meta.as_ref().map(|meta| meta.cluster_id.clone()));
-        let cluster_id = cluster_id.map(str::to_owned).or(found).unwrap_or_else(|| new_id().to_string());
+        let cluster_id = cluster_id.map(str::to_owned).or(found);
         let mut dirs = Vec::new();
         for (path, lock, meta) in locked {
-            let id = identify(path, meta, node_id, &cluster_id, &mut new_id)?;
-            let was_clean = take_clean_mark(path)?;
-            dirs.push(LogDir { path: path.clone(), id, was_clean, _lock: lock });
+            let known =
+                meta.map(|meta| check(path, meta, node_id, cluster_id.as_deref())).transpose()?.flatten();
+            let (id, is_new) = known.map_or_else(|| (new_id(), true), |id| (id, false));
+            let clean_epoch = take_clean_mark(path)?;
+            dirs.push(LogDir { path: path.clone(), id, is_new, clean_epoch, _lock: lock });
         }
-        Ok(Self { cluster_id, dirs })
+        Ok(Self { node_id, cluster_id: cluster_id.map(OnceLock::from).unwrap_or_default(), dirs })
     }
 
-    /// The cluster these directories belong to.
-    pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+    /// Writes down which cluster the new directories belong to.
+    pub fn join(&self, cluster_id: &str) -> Result<(), DirError> {
+        let known = self.cluster_id.get_or_init(|| cluster_id.to_owned());
+        for dir in &self.dirs {
+            if known != cluster_id {
+                let (found, expected) = (known.clone(), cluster_id.to_owned());
+                return Err(DirError::Foreign { path: dir.path.clone(), key: "cluster.id", found, expected });
+            }
+            if dir.is_new {
+                dir.format(self.node_id, cluster_id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The cluster these directories belong to; `None` when all are new.
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.cluster_id.get().map(String::as_str)
+    }
+
+    /// The broker epoch of the last life here, if that ended cleanly in all directories; else -1 (KIP-966).
+    pub fn clean_epoch(&self) -> i64 {
+        self.dirs.iter().map(|dir| dir.clean_epoch.unwrap_or(-1)).min().unwrap_or(-1)
     }
 
     /// The directories, in the order of the configuration.
@@ -165,7 +205,14 @@ impl LogDir {
 
     /// Whether the last broker here stopped cleanly.
     pub fn was_clean(&self) -> bool {
-        self.was_clean
+        self.clean_epoch.is_some()
+    }
+
+    fn format(&self, node_id: i32, cluster_id: &str) -> Result<(), DirError> {
+        let (directory_id, cluster_id) = (Some(self.id), cluster_id.to_owned());
+        let meta = MetaProperties { node_id, directory_id, cluster_id };
+        let path = self.path.join(META);
+        checkpoint::replace_durably(&path, meta.write().as_bytes()).map_err(disk(&path))
     }
 
     /// Saves the offsets of the partitions that lie here, each file as a whole.
@@ -185,10 +232,11 @@ impl LogDir {
     }
 
     /// Marks a clean stop, after all logs were closed and the offsets saved.
-    pub fn mark_clean(&self) -> Result<(), DirError> {
+    ///
+    /// `broker_epoch` is that of the life that ends, as Kafka writes it; -1 says that there is none.
+    pub fn mark_clean(&self, broker_epoch: i64) -> Result<(), DirError> {
         let path = self.path.join(CLEAN_SHUTDOWN);
-        // Kafka reads the broker epoch from it; -1 says that there is none.
-        let text = "{\"version\":0,\"brokerEpoch\":\"-1\"}";
+        let text = format!("{{\"version\":0,\"brokerEpoch\":\"{broker_epoch}\"}}");
         checkpoint::replace_durably(&path, text.as_bytes()).map_err(disk(&path))
     }
 
@@ -218,7 +266,7 @@ impl LogDir {
             let saved = |of: &HashMap<_, i64>| of.get(&key).copied().unwrap_or(0);
             found.push(FoundPartition {
                 recovery: Recovery {
-                    clean: self.was_clean,
+                    clean: self.was_clean(),
                     recovery_point: saved(&recovery_points),
                     log_start: saved(&log_starts),
                     first_dirty: saved(&first_dirty),
@@ -275,43 +323,43 @@ fn read_meta(dir: &Path) -> Result<Option<MetaProperties>, DirError> {
     MetaProperties::parse(&text).map(Some).map_err(|source| DirError::Malformed { path, source })
 }
 
-/// Checks that a directory is ours, or makes it so; returns its id.
-fn identify(
+/// Checks that a directory is ours; returns its id, if it has one.
+fn check(
     dir: &Path,
-    meta: Option<MetaProperties>,
+    meta: MetaProperties,
     node_id: i32,
-    cluster_id: &str,
-    new_id: &mut impl FnMut() -> Uuid,
-) -> Result<Uuid, DirError> {
-    if let Some(meta) = &meta {
-        let foreign = |key, found: String, expected: String| {
-            Err(DirError::Foreign { path: dir.to_path_buf(), key, found, expected })
-        };
-        if meta.cluster_id != cluster_id {
-            return foreign("cluster.id", meta.cluster_id.clone(), cluster_id.to_owned());
-        }
-        if meta.node_id != node_id {
-            return foreign("node.id", meta.node_id.to_string(), node_id.to_string());
-        }
-        if let Some(id) = meta.directory_id {
-            return Ok(id);
-        }
+    cluster_id: Option<&str>,
+) -> Result<Option<Uuid>, DirError> {
+    let foreign = |key, found: String, expected: String| {
+        Err(DirError::Foreign { path: dir.to_path_buf(), key, found, expected })
+    };
+    if let Some(cluster_id) = cluster_id.filter(|id| *id != meta.cluster_id) {
+        return foreign("cluster.id", meta.cluster_id, cluster_id.to_owned());
     }
-    let id = new_id();
-    let meta = MetaProperties { node_id, directory_id: Some(id), cluster_id: cluster_id.to_owned() };
-    let path = dir.join(META);
-    checkpoint::replace_durably(&path, meta.write().as_bytes()).map_err(disk(&path))?;
-    Ok(id)
+    if meta.node_id != node_id {
+        return foreign("node.id", meta.node_id.to_string(), node_id.to_string());
+    }
+    Ok(meta.directory_id)
 }
 
 /// The mark goes before anything is written, and the disk is waited for: if it came back after a power cut, torn
 /// files would pass for clean ones.
-fn take_clean_mark(dir: &Path) -> Result<bool, DirError> {
-    match std::fs::remove_file(dir.join(CLEAN_SHUTDOWN)) {
-        Ok(()) => checkpoint::sync_dir(dir).map(|()| true).map_err(disk(dir)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(DirError::Disk { path: dir.to_path_buf(), source }),
+fn take_clean_mark(dir: &Path) -> Result<Option<i64>, DirError> {
+    let path = dir.join(CLEAN_SHUTDOWN);
+    let text = checkpoint::read_text(&path).map_err(disk(&path))?;
+    match std::fs::remove_file(&path) {
+        Ok(()) => checkpoint::sync_dir(dir).map_err(disk(dir))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(DirError::Disk { path: dir.to_path_buf(), source }),
     }
+    Ok(Some(text.as_deref().and_then(broker_epoch).unwrap_or(-1)))
+}
+
+/// The number in `{"version":0,"brokerEpoch":"17"}`. Kafka before 3.8 left the file empty.
+fn broker_epoch(text: &str) -> Option<i64> {
+    let (_, rest) = text.split_once("\"brokerEpoch\"")?;
+    let number = rest.trim_start_matches([' ', ':', '"']);
+    number.split(|c: char| c != '-' && !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// `<topic>-<partition>`; topics have dashes of their own.

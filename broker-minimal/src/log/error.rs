@@ -107,6 +107,14 @@ pub enum AppendError {
         /// The caller's.
         received: i32,
     },
+    /// What a leader gave does not continue the log.
+    #[error("the log ends at {end}, the leader's batch starts at {received}")]
+    Overlap {
+        /// The log's end.
+        end: i64,
+        /// The batch's first offset.
+        received: i64,
+    },
     /// The offsets are used up.
     #[error("no offsets are left")]
     NoOffsets,
@@ -130,6 +138,7 @@ impl AppendError {
             Self::LargerThanSegment { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
             Self::Timestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
             Self::Fenced { .. } => ErrorCode::FENCED_LEADER_EPOCH,
+            Self::Overlap { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
             Self::NoOffsets | Self::Disk(_) | Self::Offline => ErrorCode::KAFKA_STORAGE_ERROR,
         }
     }

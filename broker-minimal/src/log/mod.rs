@@ -9,6 +9,7 @@ mod checkpoint;
 mod cleaning;
 mod compact;
 mod config;
+mod copy;
 mod dirs;
 mod epochs;
 mod error;

@@ -14,7 +14,8 @@ impl Log {
             return Err(LogError::Offline);
         }
         if offset >= self.end {
-            return Ok(());
+            // A leader that wrote nothing has said where its epoch began: that is a part of the log that goes.
+            return self.truncate_epochs_end();
         }
         if offset < self.start {
             return self.restart_at(offset.max(0));
@@ -50,6 +51,9 @@ impl Log {
         }
         self.segments = vec![segment];
         (self.start, self.end) = (offset, offset);
+        // Nothing is here that any leader wrote.
+        self.epochs.truncate_end(0);
+        checkpoint::write_epochs(&self.dir, &self.epochs).map_err(disk)?;
         self.after_truncation()
     }
 
@@ -73,13 +77,16 @@ impl Log {
         self.recent.clear();
         self.unflushed.on_truncate(self.end);
         self.cleaner.first_dirty = self.cleaner.first_dirty.min(self.active().base());
-        let dir = Arc::clone(&self.dir);
-        let disk = |source| LogError::Disk { path: dir.to_path_buf(), source };
+        self.truncate_epochs_end()?;
+        self.producers = super::recovery::replay_producers(&self.dir, &self.segments, self.end)?;
+        Ok(())
+    }
+
+    fn truncate_epochs_end(&mut self) -> Result<(), LogError> {
         if self.epochs.truncate_end(self.end) {
-            checkpoint::write_epochs(&self.dir, &self.epochs).map_err(disk)?;
+            checkpoint::write_epochs(&self.dir, &self.epochs).map_err(LogError::disk(&*self.dir))?;
             self.unflushed.epochs = true;
         }
-        self.producers = super::recovery::replay_producers(&self.dir, &self.segments, self.end)?;
         Ok(())
     }
 }

@@ -1,3 +1,19 @@
-//! What a replica decides. Cores only: the shard that owns them touches files and sockets.
+//! What a replica decides, in cores; the shard that owns them touches files. And the two tasks that carry it to other brokers: what is
+//! fetched, and the ISRs that are proposed.
 
-pub(crate) mod partition;
+mod check;
+pub(crate) mod divergence;
+mod effect;
+pub(crate) mod fetcher;
+mod follower;
+mod isr;
+mod leader;
+#[cfg(test)]
+mod model;
+mod partition;
+mod pending;
+pub(crate) mod proposals;
+
+pub(crate) use effect::{Acks, Effect, FollowerFetch, IsrChange, Settings, as_known};
+pub(crate) use partition::Partition;
+pub(crate) use pending::ReplyId;

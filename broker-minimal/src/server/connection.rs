@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kinglet_protocol::{ApiKey, EncodeError};
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::dispatch::{self, Answer, Refusal};
 use super::frames::{self, Frames, ReadError};
 use super::{Response, respond};
+use crate::meta::dead;
 use crate::{Context, stopped};
 
 /// Requests of one connection that are read but not answered. A client that sends more waits in its socket.
@@ -39,10 +40,34 @@ enum Ended {
     SilentFailure,
 }
 
+/// Who is at the other end.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) address: SocketAddr,
+    /// The broker, with its epoch, that says by this connection that it is alive.
+    broker: OnceLock<(i32, i64)>,
+}
+
+impl Caller {
+    fn new(address: SocketAddr) -> Self {
+        Self { address, broker: OnceLock::new() }
+    }
+
+    /// A heartbeat came.
+    pub(crate) fn is_broker(&self, id: i32, epoch: i64) {
+        self.broker.get_or_init(|| (id, epoch));
+    }
+
+    fn broker(&self) -> Option<(i32, i64)> {
+        self.broker.get().copied()
+    }
+}
+
 /// Serves the connection until the peer leaves, breaks the protocol or the broker stops.
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, ctx: Arc<Context>) {
     let (queue, answers) = mpsc::channel(PIPELINE);
-    let reading = read(&stream, peer, queue, &ctx);
+    let caller = Caller::new(peer);
+    let reading = read(&stream, &caller, queue, &ctx);
     let writing = write(&stream, answers, ctx.config.idle);
     tokio::pin!(reading, writing);
     let ended = tokio::select! {
@@ -55,6 +80,9 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, ctx: Arc<Context>
         }
         ended = &mut writing => ended,
     };
+    if let Some((id, epoch)) = caller.broker() {
+        tokio::spawn(dead::connection_ended(ctx.meta.clone(), id, epoch));
+    }
     match ended {
         // Ours, not the client's: a handler set a field that the version does not have.
         Err(error @ (Ended::Encode(_) | Ended::Refused(Refusal::Encode(_)))) => {
@@ -67,7 +95,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, ctx: Arc<Context>
 
 async fn read(
     stream: &TcpStream,
-    peer: SocketAddr,
+    caller: &Caller,
     queue: mpsc::Sender<Answer>,
     ctx: &Arc<Context>,
 ) -> Result<(), Ended> {
@@ -86,7 +114,7 @@ async fn read(
         let may_wait = matches!(key, Some(ApiKey::FETCH | ApiKey::JOIN_GROUP | ApiKey::SYNC_GROUP));
         let answer = tokio::select! {
             biased;
-            answer = dispatch::dispatch(ctx, peer, frame) => answer?,
+            answer = dispatch::dispatch(ctx, caller, frame) => answer?,
             () = frames::closed(stream), if may_wait => return Ok(()),
         };
         if queue.send(answer).await.is_err() {

@@ -1,6 +1,5 @@
 //! Key and version to handler. What ApiVersions advertises is made from this table.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,9 +8,11 @@ use kinglet_protocol::{
     ApiKey, DecodeError, EncodeError, Request, RequestHead, RequestHeader, VersionRange, encode_response,
 };
 
-use super::Response;
+use super::connection::Caller;
+use super::{Response, forward};
 use crate::api::fetch::Fetched;
 use crate::api::produce::Pending;
+use crate::peer::QUORUM;
 use crate::{Context, api};
 
 /// What a request turns into.
@@ -31,18 +32,27 @@ pub(crate) enum Refusal {
     Encode(#[from] EncodeError),
     #[error("{key} version {version} is not served")]
     Unsupported { key: ApiKey, version: i16 },
+    #[error("{key} cannot be passed on: {why}")]
+    NoController { key: ApiKey, why: String },
 }
 
 /// One line of the table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served {
     pub(crate) key: ApiKey,
-    /// What ApiVersions says and the handler answers.
+    /// What the handler answers.
     pub(crate) versions: VersionRange,
+    /// Whether ApiVersions says so.
+    pub(crate) is_advertised: bool,
 }
 
 const fn served(key: ApiKey, first: i16, last: i16) -> Served {
-    Served { key, versions: VersionRange::new(first, last) }
+    Served { key, versions: VersionRange::new(first, last), is_advertised: true }
+}
+
+/// What brokers ask of the active controller. With Kafka such requests have listeners of their own, and clients see none of them.
+const fn internal(key: ApiKey, first: i16, last: i16) -> Served {
+    Served { key, versions: VersionRange::new(first, last), is_advertised: false }
 }
 
 /// Every API that this broker answers.
@@ -74,25 +84,51 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::DESCRIBE_CONFIGS, 0, 4),
     served(ApiKey::CREATE_PARTITIONS, 0, 3),
     served(ApiKey::DELETE_GROUPS, 0, 2),
+    served(ApiKey::ELECT_LEADERS, 0, 2),
     served(ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
     served(ApiKey::OFFSET_DELETE, 0, 0),
+    served(ApiKey::DESCRIBE_QUORUM, 0, 2),
+    internal(ApiKey::ALTER_PARTITION, 0, 3),
     served(ApiKey::DESCRIBE_CLUSTER, 0, 1),
+    internal(ApiKey::BROKER_REGISTRATION, 0, 4),
+    internal(ApiKey::BROKER_HEARTBEAT, 0, 2),
+    served(ApiKey::UNREGISTER_BROKER, 0, 0),
+    internal(ApiKey::ALLOCATE_PRODUCER_IDS, 0, 0),
     served(ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
 ];
 
+/// The versions in which followers fetch: they name topics by their ids, and say which life of their broker they are (KIP-903).
+/// Clients are not told of them.
+const FOLLOWER_FETCH: VersionRange = VersionRange::new(13, 15);
+
+/// Whether a request is answered.
+fn is_served(key: ApiKey, version: i16) -> bool {
+    let known = SERVED.iter().find(|row| row.key == key);
+    let is_follower = key == ApiKey::FETCH && FOLLOWER_FETCH.contains(version);
+    is_follower || known.is_some_and(|row| row.versions.contains(version))
+}
+
 /// Handles one frame.
-pub(crate) async fn dispatch(ctx: &Arc<Context>, peer: SocketAddr, frame: Bytes) -> Result<Answer, Refusal> {
+pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) -> Result<Answer, Refusal> {
     let head = RequestHead::decode(frame)?;
     let RequestHeader { key, version, correlation_id, .. } = head.header;
     tracing::trace!(api = %key, version, correlation = correlation_id, "request");
-    let known = SERVED.iter().find(|row| row.key == key);
-    if !known.is_some_and(|row| row.versions.contains(version)) {
+    if key == QUORUM {
+        return quorum(ctx, head).await;
+    }
+    if !is_served(key, version) {
         if key == ApiKey::API_VERSIONS {
             // The client must learn which versions it may ask with (KIP-511): version 0's layout is readable to all.
             let response = api::api_versions::unsupported();
             return ready::<m::ApiVersionsRequest>(&response, 0, correlation_id);
         }
         return Err(Refusal::Unsupported { key, version });
+    }
+    if !BEFORE_READY.contains(&key) {
+        ctx.ready().await;
+    }
+    if let Some((active, api)) = forward::elsewhere(ctx, key) {
+        return forward::forward(active, api, head).await;
     }
     /// Decodes, handles and encodes one API whose handler takes the request and gives the response.
     macro_rules! call {
@@ -120,7 +156,7 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, peer: SocketAddr, frame: Bytes)
         ApiKey::OFFSET_COMMIT => call!(m::OffsetCommitRequest, api::offset_commit::handle),
         ApiKey::JOIN_GROUP => {
             let (header, request) = head.body::<m::JoinGroupRequest>()?;
-            let response = api::join_group::handle(ctx, peer.ip(), header, request).await;
+            let response = api::join_group::handle(ctx, caller.address.ip(), header, request).await;
             ready::<m::JoinGroupRequest>(&response, version, correlation_id)
         }
         ApiKey::SYNC_GROUP => call!(m::SyncGroupRequest, api::sync_group::handle),
@@ -147,9 +183,45 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, peer: SocketAddr, frame: Bytes)
         ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
             call!(m::DescribeTopicPartitionsRequest, api::describe_topic_partitions::handle)
         }
+        ApiKey::ELECT_LEADERS => call!(m::ElectLeadersRequest, api::elect_leaders::handle),
+        ApiKey::DESCRIBE_QUORUM => call!(m::DescribeQuorumRequest, api::describe_quorum::handle),
+        ApiKey::UNREGISTER_BROKER => call!(m::UnregisterBrokerRequest, api::unregister_broker::handle),
+        ApiKey::ALTER_PARTITION => call!(m::AlterPartitionRequest, api::alter_partition::handle),
+        ApiKey::BROKER_REGISTRATION => call!(m::BrokerRegistrationRequest, api::broker_registration::handle),
+        ApiKey::BROKER_HEARTBEAT => {
+            let (_, request) = head.body::<m::BrokerHeartbeatRequest>()?;
+            caller.is_broker(request.broker_id, request.broker_epoch);
+            let response = api::broker_heartbeat::handle(ctx, version, request).await;
+            ready::<m::BrokerHeartbeatRequest>(&response, version, correlation_id)
+        }
+        ApiKey::ALLOCATE_PRODUCER_IDS => {
+            call!(m::AllocateProducerIdsRequest, api::allocate_producer_ids::handle)
+        }
         _ => Err(Refusal::Unsupported { key, version }),
     }
 }
+
+/// What a node of the quorum says to another.
+async fn quorum(ctx: &Arc<Context>, head: RequestHead) -> Result<Answer, Refusal> {
+    let RequestHeader { key, version, correlation_id, .. } = head.header;
+    let (_, request) = head.body::<m::EnvelopeRequest>()?;
+    let Some(quorum) = &ctx.quorum else { return Err(Refusal::Unsupported { key, version }) };
+    let response_data = Some(quorum.answer(request.request_data).await);
+    let response = m::EnvelopeResponse { response_data, ..Default::default() };
+    ready::<m::EnvelopeRequest>(&response, version, correlation_id)
+}
+
+/// What is answered while the broker is not ready yet: what other nodes need of it, and what a client asks first.
+const BEFORE_READY: &[ApiKey] = &[
+    ApiKey::API_VERSIONS,
+    ApiKey::BROKER_REGISTRATION,
+    ApiKey::BROKER_HEARTBEAT,
+    ApiKey::ALTER_PARTITION,
+    ApiKey::ALLOCATE_PRODUCER_IDS,
+    ApiKey::CREATE_TOPICS,
+    ApiKey::DESCRIBE_QUORUM,
+    ApiKey::FETCH,
+];
 
 fn ready<R: Request>(response: &R::Response, version: i16, correlation_id: i32) -> Result<Answer, Refusal> {
     let frame = encode_response::<R>(response, version, correlation_id)?;

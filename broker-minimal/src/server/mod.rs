@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod dispatch;
+mod forward;
 mod frames;
 pub(crate) mod listener;
 mod respond;

@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kinglet_protocol::records::Batch;
 use kinglet_protocol::{ErrorCode, Uuid};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::cleaner::Candidate;
 use crate::log::{
     AppendError, Appended, CleanError, CleanReport, Cleaned, FileSlice, FlushJob, LogConfig, LogError,
     Recovery, RecoveryReport, SegmentStart,
 };
+use crate::meta::image::PartitionImage;
+use crate::replica::{Acks, IsrChange, Settings};
 
 /// A partition, by the id of its topic: a topic that is deleted and made again is another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PartitionId {
     pub(crate) topic: Uuid,
     pub(crate) index: i32,
@@ -23,6 +26,15 @@ pub(crate) struct PartitionId {
 /// One command. The receiver of a reply may be gone: its client left, the work is done all the same.
 pub(crate) enum Command {
     Append(Append),
+    /// Appends what the leader has.
+    AppendFollower(AppendFollower),
+    /// Cuts a follower's log.
+    Truncate(Truncate),
+    /// Asks where logs of this shard's followers stand.
+    FollowerState {
+        ids: Vec<PartitionId>,
+        reply: oneshot::Sender<Vec<(PartitionId, Result<FollowerState, ErrorCode>)>>,
+    },
     Read(Read),
     Offset(FindOffset),
     Starts(FindStarts),
@@ -32,6 +44,26 @@ pub(crate) enum Command {
     Configure {
         id: PartitionId,
         config: LogConfig,
+        settings: Settings,
+    },
+    /// This broker leads, or what it leads with has changed.
+    Lead {
+        id: PartitionId,
+        state: Box<PartitionImage>,
+        /// Brokers that may be in the ISR, with the epochs that they registered with.
+        eligible: Vec<(i32, i64)>,
+    },
+    /// Another broker leads, or none.
+    Follow {
+        id: PartitionId,
+        state: Box<PartitionImage>,
+    },
+    /// The controller answered a proposal.
+    IsrAnswered {
+        id: PartitionId,
+        /// The one that the proposal was made on.
+        partition_epoch: i32,
+        result: Result<(), ErrorCode>,
     },
     Delete {
         id: PartitionId,
@@ -41,6 +73,8 @@ pub(crate) enum Command {
     Tick {
         now_ms: i64,
     },
+    /// Lets go of appends that waited too long, and of followers that lag.
+    Deadlines,
     /// Drops what retention does not keep.
     Retain {
         now_ms: i64,
@@ -71,6 +105,8 @@ pub(crate) enum Command {
     Checkpoint {
         reply: oneshot::Sender<Vec<Checkpoint>>,
     },
+    /// Ends the thread at once.
+    Abandon,
     Close {
         reply: oneshot::Sender<Vec<Checkpoint>>,
     },
@@ -80,7 +116,13 @@ pub(crate) enum Command {
 pub(crate) struct Append {
     pub(crate) id: PartitionId,
     pub(crate) batches: Vec<Batch>,
+    /// The leader's epoch that this is meant for; -1 is any.
+    pub(crate) current_leader_epoch: i32,
+    pub(crate) acks: Acks,
+    /// How long the replicas may take.
+    pub(crate) timeout: Duration,
     pub(crate) now_ms: i64,
+    /// Answered when it is acked.
     pub(crate) reply: oneshot::Sender<Result<Appended, AppendFailure>>,
 }
 
@@ -89,6 +131,8 @@ pub(crate) struct Append {
 pub(crate) enum AppendFailure {
     /// This shard does not have the partition.
     NotHere,
+    /// This broker does not lead, or the replicas do not ack.
+    Replica(ErrorCode),
     /// The log refused.
     Log(AppendError),
 }
@@ -98,6 +142,7 @@ impl AppendFailure {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::NotHere => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            Self::Replica(code) => *code,
             Self::Log(error) => AppendError::code(error),
         }
     }
@@ -108,7 +153,19 @@ pub(crate) struct Read {
     pub(crate) reads: Vec<ReadAt>,
     /// Notified once when one of the partitions moves on, if it had no more to give.
     pub(crate) waiter: Option<Arc<Notify>>,
+    /// The follower that reads, also what is not committed. `None`: a consumer.
+    pub(crate) replica: Option<Fetcher>,
     pub(crate) reply: oneshot::Sender<Vec<ReadReply>>,
+}
+
+/// A follower that fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fetcher {
+    pub(crate) id: i32,
+    /// The epoch that it registered with; -1 if it does not say (KIP-903).
+    pub(crate) broker_epoch: i64,
+    /// The request has just come, so that its offsets say what the follower has now; looking again says nothing new.
+    pub(crate) is_new: bool,
 }
 
 /// One partition of a read.
@@ -129,6 +186,8 @@ pub(crate) struct ReadReply {
     pub(crate) slot: usize,
     pub(crate) high_watermark: i64,
     pub(crate) log_start_offset: i64,
+    /// A follower learns of a high watermark that it did not know: it is told at once.
+    pub(crate) is_news: bool,
     pub(crate) records: Result<ReadRecords, ErrorCode>,
 }
 
@@ -147,6 +206,8 @@ pub(crate) enum ReadRecords {
 pub(crate) struct FindOffset {
     pub(crate) id: PartitionId,
     pub(crate) at: OffsetAt,
+    /// Whether what is not committed counts, as it does for followers.
+    pub(crate) uncommitted: bool,
     pub(crate) current_leader_epoch: i32,
     pub(crate) reply: oneshot::Sender<Result<FoundOffset, ErrorCode>>,
 }
@@ -209,8 +270,70 @@ pub(crate) struct NewReplica {
     pub(crate) topic: String,
     pub(crate) dir: PathBuf,
     pub(crate) config: LogConfig,
-    pub(crate) leader_epoch: i32,
+    pub(crate) settings: Settings,
+    pub(crate) node_id: i32,
+    /// As it was saved; 0 for a new log.
+    pub(crate) high_watermark: i64,
+    pub(crate) state: PartitionImage,
+    pub(crate) eligible: Vec<(i32, i64)>,
 }
+
+/// Appends what a fetch from the leader gave. The checksums have been verified.
+pub(crate) struct AppendFollower {
+    pub(crate) id: PartitionId,
+    /// The epoch that the leader was asked in.
+    pub(crate) leader_epoch: i32,
+    /// The offset that was asked for: the log must still end there.
+    pub(crate) fetch_offset: i64,
+    pub(crate) batches: Vec<Batch>,
+    /// As the leader said.
+    pub(crate) high_watermark: i64,
+    /// Where the leader's log starts.
+    pub(crate) log_start: i64,
+    pub(crate) now_ms: i64,
+    pub(crate) reply: oneshot::Sender<Result<FollowerState, AppendFailure>>,
+}
+
+/// Cuts a follower's log where it parts from its leader's.
+pub(crate) struct Truncate {
+    pub(crate) id: PartitionId,
+    pub(crate) leader_epoch: i32,
+    pub(crate) cut: Cut,
+    pub(crate) reply: oneshot::Sender<Result<FollowerState, ErrorCode>>,
+}
+
+/// Where a follower's log is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The leader said that its records of `epoch` end at `end_offset`, and that the follower's differ (KIP-595).
+    Diverging { epoch: i32, end_offset: i64 },
+    /// The leader's log ends here, before the follower's.
+    To(i64),
+    /// The leader's log starts here, behind the follower's end: everything goes.
+    RestartAt(i64),
+}
+
+/// Where a follower's log stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FollowerState {
+    pub(crate) leader: i32,
+    pub(crate) leader_epoch: i32,
+    pub(crate) log_end: i64,
+    /// The newest epoch in the log, -1 if there is none.
+    pub(crate) last_epoch: i32,
+    pub(crate) log_start: i64,
+    pub(crate) high_watermark: i64,
+}
+
+/// An ISR that a leader here wants the controller to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IsrProposal {
+    pub(crate) id: PartitionId,
+    pub(crate) change: IsrChange,
+}
+
+/// Where proposals go. Not bounded, but no partition has more than one under way.
+pub(crate) type IsrSink = mpsc::UnboundedSender<IsrProposal>;
 
 /// Where a partition stands, for the checkpoint files of its log directory.
 #[derive(Debug, Clone)]

@@ -3,15 +3,24 @@
 pub(crate) mod cleaner;
 pub(crate) mod command;
 mod flusher;
+mod following;
+mod leading;
+mod opening;
+mod reading;
+mod replica;
 pub(crate) mod storage;
+#[cfg(test)]
+pub(crate) mod tests;
 mod worker;
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use kinglet_protocol::ErrorCode;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use command::{Command, PartitionId};
+pub(crate) use command::{Command, IsrSink, PartitionId};
 
 /// Commands that wait for a shard. Senders wait when it is full, which slows their clients down and nothing else.
 const QUEUE: usize = 1024;
@@ -25,22 +34,28 @@ pub(crate) struct Stopped;
 #[derive(Debug)]
 pub(crate) struct Shards {
     senders: Vec<mpsc::Sender<Command>>,
+    /// By shard, set by it: something there may run out of time.
+    has_deadlines: Vec<Arc<AtomicBool>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Shards {
-    /// Starts `count` shards without partitions.
-    pub(crate) fn start(count: usize) -> std::io::Result<Self> {
+    /// Starts `count` shards without partitions. What their leaders propose goes to `isr`.
+    pub(crate) fn start(count: usize, isr: &IsrSink) -> std::io::Result<Self> {
         let mut senders = Vec::with_capacity(count);
+        let mut has_deadlines = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         for number in 0..count.max(1) {
             let (sender, commands) = mpsc::channel(QUEUE);
             let own = sender.downgrade();
             let name = format!("shard-{number}");
-            threads.push(std::thread::Builder::new().name(name).spawn(move || worker::run(commands, own))?);
+            let flag = Arc::new(AtomicBool::new(false));
+            let worker = worker::Worker::new(own, isr.clone(), Arc::clone(&flag));
+            threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run(commands))?);
             senders.push(sender);
+            has_deadlines.push(flag);
         }
-        Ok(Self { senders, threads: Mutex::new(threads) })
+        Ok(Self { senders, has_deadlines, threads: Mutex::new(threads) })
     }
 
     /// How many there are.
@@ -71,6 +86,24 @@ impl Shards {
         sender.blocking_send(command).map_err(|_| Stopped)
     }
 
+    /// Where followers' logs stand, or why that is not said; in any order.
+    pub(crate) async fn follower_states(
+        &self,
+        ids: &[PartitionId],
+    ) -> Result<Vec<(PartitionId, Result<command::FollowerState, ErrorCode>)>, Stopped> {
+        let mut states = Vec::with_capacity(ids.len());
+        for index in 0..self.senders.len() {
+            let here = |id: &PartitionId| self.index_of(*id) == index;
+            let ids: Vec<PartitionId> = ids.iter().copied().filter(here).collect();
+            if !ids.is_empty() {
+                let (reply, answer) = oneshot::channel();
+                self.send_to(index, Command::FollowerState { ids, reply }).await?;
+                states.extend(answer.await.map_err(|_| Stopped)?);
+            }
+        }
+        Ok(states)
+    }
+
     /// Lets every shard do what time asks for. A shard that is too busy to take it gets the next one.
     pub(crate) fn tick(&self, now_ms: i64) {
         self.offer(|| Command::Tick { now_ms });
@@ -79,6 +112,15 @@ impl Shards {
     /// Lets every shard drop what retention does not keep, as [`Shards::tick`].
     pub(crate) fn retain(&self, now_ms: i64) {
         self.offer(|| Command::Retain { now_ms });
+    }
+
+    /// Lets shards look at what may run out of time, as [`Shards::tick`], but only those that have something of the kind.
+    pub(crate) fn deadlines(&self) {
+        for (sender, _) in
+            self.senders.iter().zip(&self.has_deadlines).filter(|(_, flag)| flag.load(Ordering::Relaxed))
+        {
+            let _busy = sender.try_send(Command::Deadlines);
+        }
     }
 
     fn offer(&self, command: impl Fn() -> Command) {
@@ -96,6 +138,16 @@ impl Shards {
             all.extend(answer.blocking_recv().map_err(|_| Stopped)?);
         }
         Ok(all)
+    }
+
+    /// Ends the threads without closing a log: what they still have to do is not done.
+    pub(crate) async fn abandon(&self) {
+        for index in 0..self.senders.len() {
+            let _gone = self.send_to(index, Command::Abandon).await.is_err();
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(|e| e.into_inner()));
+        let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+        let _joined = tokio::task::spawn_blocking(join).await;
     }
 
     /// Flushes and closes every log, ends the threads, and says where the partitions ended.

@@ -1,19 +1,20 @@
 //! Makes the shards follow the metadata: opens the logs at start, then creates, changes and deletes them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kinglet_protocol::Uuid;
 use kinglet_protocol::records::files::OffsetEntry;
+use kinglet_protocol::{ErrorCode, Uuid};
 use tokio::sync::oneshot;
 
-use super::command::{Checkpoint, NewReplica, Open};
+use super::command::{Checkpoint, Cut, FollowerState, NewReplica, Open, Truncate};
 use super::{Command, PartitionId, Shards, Stopped};
 use crate::clock;
-use crate::config::{Config, topic_log_config};
+use crate::config::{Config, topic_log_config, topic_min_insync_replicas};
 use crate::log::{self, Checkpoints, DirError, FoundPartition, LogDir, LogDirs, LogError, RecoveryReport};
-use crate::meta::image::{Image, Topic};
+use crate::meta::image::{Image, PartitionImage, Topic};
+use crate::replica::{Settings, as_known};
 
 /// The metadata log's directory: it looks like a partition's, but no shard owns it.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -37,8 +38,12 @@ pub(crate) struct Storage {
     pub(crate) shards: Arc<Shards>,
     config: Arc<Config>,
     dirs: Arc<LogDirs>,
+    /// What this process registers with; `None` for a broker that is alone, which nobody else can have replaced.
+    incarnation: Option<Uuid>,
     /// Held while the checkpoint files are written.
     saving: Arc<Mutex<()>>,
+    /// Directories that were there at the start and that the metadata had no partition for, as far as it was known then.
+    unclaimed: Arc<Mutex<HashMap<(String, i32), FoundPartition>>>,
 }
 
 /// What opening all logs came to.
@@ -53,14 +58,32 @@ type Opening = (String, i32, oneshot::Receiver<Result<RecoveryReport, LogError>>
 
 impl Storage {
     pub(crate) fn new(shards: Arc<Shards>, config: Arc<Config>, dirs: LogDirs) -> Self {
-        Self { shards, config, dirs: Arc::new(dirs), saving: Arc::default() }
+        Self {
+            shards,
+            config,
+            dirs: Arc::new(dirs),
+            incarnation: None,
+            saving: Arc::default(),
+            unclaimed: Arc::default(),
+        }
+    }
+
+    /// For a broker of a cluster: it leads nothing before the metadata has reached the registration with this id.
+    pub(crate) fn registering_as(mut self, incarnation: Uuid) -> Self {
+        self.incarnation = Some(incarnation);
+        self
+    }
+
+    /// Writes down in new directories which cluster they belong to.
+    pub(crate) fn join(&self, cluster_id: &str) -> Result<(), DirError> {
+        self.dirs.join(cluster_id)
     }
 
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Opens every partition of the image; a partition without a directory gets one. Blocks.
+    /// Opens every partition of the image that has a replica here; one without a directory gets it. Blocks.
     pub(crate) fn open_all(&self, image: &Image) -> Result<Opened, StorageError> {
         let found = self.dirs.scan()?;
         let mut found: HashMap<(String, i32), FoundPartition> = found
@@ -70,9 +93,9 @@ impl Storage {
             .collect();
         let mut opening = Vec::new();
         for topic in image.topics.values() {
-            for index in indexes(topic, 0) {
+            for (index, state) in self.here(topic) {
                 let found = found.remove(&(topic.name.clone(), index));
-                opening.push(self.open(topic, index, found)?);
+                opening.push(self.open(image, topic, (index, state), found)?);
             }
         }
         for stray in found.values() {
@@ -80,9 +103,12 @@ impl Storage {
                 // A kill came between the deletion in the metadata and that of the files.
                 log::remove_partition(&stray.path, stray.topic_id)?;
             } else {
-                tracing::warn!(path = %stray.path.display(), "no topic in the metadata owns this directory, left alone");
+                tracing::warn!(path = %stray.path.display(), "no partition in the metadata owns this directory, left alone");
             }
         }
+        found.retain(|_, stray| !image.was_removed(stray.topic_id));
+        // Newer metadata than this start knows may own them.
+        *self.unclaimed() = found;
         let mut all = Opened::default();
         for report in wait(opening)? {
             all.partitions += 1;
@@ -96,9 +122,15 @@ impl Storage {
     pub(crate) fn on_change(&self, old: &Image, new: &Image) -> Result<(), StorageError> {
         let mut opening = Vec::new();
         let mut deleting = Vec::new();
-        for topic in old.topics.values().filter(|topic| new.topic_by_id(topic.id).is_none()) {
-            for index in indexes(topic, 0) {
-                deleting.push(self.delete(topic, index)?);
+        for topic in old.topics.values() {
+            let now = new.topic_by_id(topic.id);
+            if now.is_some_and(|now| Arc::ptr_eq(now, topic)) {
+                continue;
+            }
+            for (index, _) in self.here(topic) {
+                if !now.and_then(|now| partition(now, index)).is_some_and(|state| self.is_here(state)) {
+                    deleting.push(self.delete(topic, index)?);
+                }
             }
         }
         if !deleting.is_empty() {
@@ -108,35 +140,83 @@ impl Storage {
             // The next topic of that name must not be recovered by the offsets of this one.
             self.save_checkpoints()?;
         }
+        let brokers = changed_brokers(old, new);
         for topic in new.topics.values() {
             let before = old.topic_by_id(topic.id);
-            if before.is_some_and(|before| Arc::ptr_eq(before, topic)) {
+            let is_same = before.is_some_and(|before| Arc::ptr_eq(before, topic));
+            if is_same && brokers.is_empty() {
                 continue;
             }
-            let known = before.map_or(0, |before| before.partitions.len());
-            if before.is_some_and(|before| before.configs != topic.configs) {
-                self.configure(topic, known)?;
-            }
-            for index in indexes(topic, known) {
-                opening.push(self.open(topic, index, None)?);
+            let has_other_configs = before.is_some_and(|before| before.configs != topic.configs);
+            for (index, state) in self.here(topic) {
+                let known = before.and_then(|before| partition(before, index));
+                let Some(known) = known.filter(|known| self.is_here(known)) else {
+                    let found = self.claim(topic, index);
+                    opening.push(self.open(new, topic, (index, state), found)?);
+                    continue;
+                };
+                if has_other_configs {
+                    self.configure(topic, index)?;
+                }
+                let leads = state.leader == self.config.node_id;
+                let is_affected = leads && state.replicas.iter().any(|id| brokers.contains(id));
+                if known != state || is_affected {
+                    self.tell(new, PartitionId { topic: topic.id, index }, state)?;
+                }
             }
         }
         wait(opening).map(drop)
     }
 
+    /// How many partitions have a replica here.
+    pub(crate) fn count(&self, image: &Image) -> usize {
+        image.topics.values().map(|topic| self.here(topic).count()).sum()
+    }
+
+    /// The partitions of a topic that have a replica here.
+    fn here<'t>(&self, topic: &'t Topic) -> impl Iterator<Item = (i32, &'t PartitionImage)> + use<'t> {
+        let me = self.config.node_id;
+        (0..).zip(&topic.partitions).filter(move |(_, state)| state.replicas.contains(&me))
+    }
+
+    fn is_here(&self, state: &PartitionImage) -> bool {
+        state.replicas.contains(&self.config.node_id)
+    }
+
+    /// A directory of this partition that was there before the metadata named it.
+    fn claim(&self, topic: &Topic, index: i32) -> Option<FoundPartition> {
+        let mut unclaimed = self.unclaimed();
+        let key = (topic.name.clone(), index);
+        let is_ours = unclaimed.get(&key).is_some_and(|found| found.topic_id == topic.id);
+        if is_ours { unclaimed.remove(&key) } else { None }
+    }
+
+    fn unclaimed(&self) -> MutexGuard<'_, HashMap<(String, i32), FoundPartition>> {
+        self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells a partition who leads and who is in sync.
+    fn tell(&self, image: &Image, id: PartitionId, state: &PartitionImage) -> Result<(), Stopped> {
+        let boxed = Box::new(self.known(image, state));
+        let command = if boxed.leader == self.config.node_id {
+            Command::Lead { id, state: boxed, eligible: eligible(image, state) }
+        } else {
+            Command::Follow { id, state: boxed }
+        };
+        self.shards.send_blocking(id, command)
+    }
+
     fn open(
         &self,
+        image: &Image,
         topic: &Topic,
-        index: i32,
+        (index, state): (i32, &PartitionImage),
         found: Option<FoundPartition>,
     ) -> Result<Opening, StorageError> {
-        let partition = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index));
+        let high_watermark = found.as_ref().map_or(0, |found| found.high_watermark);
         let (dir, recovery) = match found {
             Some(found) => (found.path, Some(found.recovery)),
-            None => (
-                self.place(topic, index, partition.map(|partition| partition.dir_of(self.config.node_id)))?,
-                None,
-            ),
+            None => (self.place(topic, index, Some(state.dir_of(self.config.node_id)))?, None),
         };
         let (reply, answer) = oneshot::channel();
         let id = PartitionId { topic: topic.id, index };
@@ -145,11 +225,27 @@ impl Storage {
             topic: topic.name.clone(),
             dir,
             config: topic_log_config(&self.config, &topic.configs),
-            leader_epoch: partition.map_or(0, |partition| partition.leader_epoch),
+            settings: self.settings(topic),
+            node_id: self.config.node_id,
+            high_watermark,
+            state: self.known(image, state),
+            eligible: eligible(image, state),
         };
         let open = Open { what, recovery, now_ms: clock::now_ms(), reply };
         self.shards.send_blocking(id, Command::Open(Box::new(open)))?;
         Ok((topic.name.clone(), index, answer))
+    }
+
+    fn known(&self, image: &Image, state: &PartitionImage) -> PartitionImage {
+        let registered = image.broker(self.config.node_id).map(|broker| broker.incarnation);
+        as_known(state, self.config.node_id, self.incarnation.is_none() || registered == self.incarnation)
+    }
+
+    fn settings(&self, topic: &Topic) -> Settings {
+        Settings {
+            min_insync_replicas: topic_min_insync_replicas(&self.config, &topic.configs),
+            lag_time_max: self.config.replica_lag_time_max,
+        }
     }
 
     /// Where the metadata says that the partition lies; in the first directory when that one is gone from `log.dirs`.
@@ -167,13 +263,34 @@ impl Storage {
         Ok(deleted)
     }
 
-    fn configure(&self, topic: &Topic, known: usize) -> Result<(), Stopped> {
-        for index in indexes(topic, 0).take(known) {
-            let id = PartitionId { topic: topic.id, index };
-            let config = topic_log_config(&self.config, &topic.configs);
-            self.shards.send_blocking(id, Command::Configure { id, config })?;
+    fn configure(&self, topic: &Topic, index: i32) -> Result<(), Stopped> {
+        let id = PartitionId { topic: topic.id, index };
+        let config = topic_log_config(&self.config, &topic.configs);
+        self.shards.send_blocking(id, Command::Configure { id, config, settings: self.settings(topic) })
+    }
+
+    /// Cuts a follower's log, and lowers the recovery point on disk before anything is appended again: what comes then must not pass
+    /// for flushed.
+    pub(crate) async fn truncate(
+        &self,
+        id: PartitionId,
+        leader_epoch: i32,
+        cut: Cut,
+    ) -> Result<FollowerState, ErrorCode> {
+        let (reply, answer) = oneshot::channel();
+        let truncate = Truncate { id, leader_epoch, cut, reply };
+        let sent = self.shards.send(id, Command::Truncate(truncate)).await;
+        sent.map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
+        let state = answer.await.unwrap_or(Err(ErrorCode::KAFKA_STORAGE_ERROR))?;
+        let storage = self.clone();
+        match tokio::task::spawn_blocking(move || storage.save_checkpoints()).await {
+            Ok(Ok(())) => Ok(state),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a cut is not in the checkpoint file");
+                Err(ErrorCode::KAFKA_STORAGE_ERROR)
+            }
+            Err(_) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
         }
-        Ok(())
     }
 
     /// Asks the shards where their partitions stand and saves it. Blocks.
@@ -191,20 +308,40 @@ impl Storage {
     }
 
     /// Saves for the last time and marks the stop as clean, where every log was closed.
-    pub(crate) fn finish(&self, closed: &[Checkpoint], all_closed: bool) -> Result<(), DirError> {
+    pub(crate) fn finish(
+        &self,
+        closed: &[Checkpoint],
+        all_closed: bool,
+        broker_epoch: i64,
+    ) -> Result<(), DirError> {
         let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         self.save(closed)?;
         if !all_closed {
             tracing::warn!("not every log was closed: the next start checks them");
             return Ok(());
         }
-        self.dirs.dirs().iter().try_for_each(LogDir::mark_clean)
+        self.dirs.dirs().iter().try_for_each(|dir| LogDir::mark_clean(dir, broker_epoch))
     }
 }
 
-/// The partitions of a topic from `from` on. Kafka numbers them with 32 bits.
-fn indexes(topic: &Topic, from: usize) -> impl Iterator<Item = i32> {
-    (from..topic.partitions.len()).filter_map(|index| i32::try_from(index).ok())
+fn partition(topic: &Topic, index: i32) -> Option<&PartitionImage> {
+    topic.partitions.get(usize::try_from(index).ok()?)
+}
+
+/// Replicas that may be in an ISR, with the epochs that their brokers registered with.
+fn eligible(image: &Image, state: &PartitionImage) -> Vec<(i32, i64)> {
+    let brokers = state.replicas.iter().filter_map(|id| image.broker(*id));
+    let able = brokers.filter(|broker| !broker.is_fenced && !broker.is_shutting_down);
+    able.map(|broker| (broker.id, broker.epoch)).collect()
+}
+
+/// Brokers that came, went, or are not what they were.
+fn changed_brokers(old: &Image, new: &Image) -> HashSet<i32> {
+    let differs = |id: &&i32| match (old.brokers.get(id), new.brokers.get(id)) {
+        (Some(old), Some(new)) => !Arc::ptr_eq(old, new) && old != new,
+        _ => true,
+    };
+    old.brokers.keys().chain(new.brokers.keys()).filter(differs).copied().collect()
 }
 
 fn wait(opening: Vec<Opening>) -> Result<Vec<RecoveryReport>, StorageError> {

@@ -24,11 +24,14 @@ fn new_directories_are_formatted_once_and_keep_their_ids() {
     let paths = two_paths(&root);
     let first = open(&paths).expect("new directories");
     let ids: Vec<Uuid> = first.dirs().iter().map(LogDir::id).collect();
-    let cluster = first.cluster_id().to_owned();
+    let cluster = first.cluster_id().expect("it has one").to_owned();
     assert_ne!(ids[0], ids[1]);
     drop(first);
     let again = LogDirs::open(&paths, 1, None, || panic!("nothing is new")).expect("known directories");
-    assert_eq!((again.dirs().iter().map(LogDir::id).collect(), again.cluster_id()), (ids, cluster.as_str()));
+    assert_eq!(
+        (again.dirs().iter().map(LogDir::id).collect(), again.cluster_id()),
+        (ids, Some(cluster.as_str()))
+    );
 }
 
 #[test]
@@ -36,7 +39,7 @@ fn a_new_directory_joins_the_cluster_of_the_others() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let paths = two_paths(&root);
     drop(LogDirs::open(&paths[1..], 1, Some("ours"), ids()).expect("a new directory"));
-    assert_eq!(open(&paths).expect("one new, one known").cluster_id(), "ours");
+    assert_eq!(open(&paths).expect("one new, one known").cluster_id(), Some("ours"));
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn the_mark_of_a_clean_stop_is_good_for_one_start() {
     let paths = two_paths(&root);
     let marks = |dirs: &LogDirs| dirs.dirs().iter().map(LogDir::was_clean).collect::<Vec<_>>();
     let dirs = open(&paths).expect("new directories");
-    dirs.dirs()[0].mark_clean().expect("the disk takes it");
+    dirs.dirs()[0].mark_clean(-1).expect("the disk takes it");
     drop(dirs);
     let dirs = open(&paths).expect("known directories");
     assert_eq!(marks(&dirs), [true, false]);
@@ -94,7 +97,7 @@ fn partitions_are_found_with_their_saved_offsets() {
         first_dirty: entry(5),
     };
     dirs.dirs()[0].save(&saved).expect("the disk takes it");
-    dirs.dirs()[0].mark_clean().expect("the disk takes it");
+    dirs.dirs()[0].mark_clean(-1).expect("the disk takes it");
     std::fs::create_dir(paths[0].join("old-0.0123456789abcdef0123456789abcdef-delete")).expect("a leftover");
     std::fs::create_dir(paths[0].join("lost+found")).expect("a stranger");
     drop(dirs);
@@ -125,4 +128,37 @@ fn an_unreadable_checkpoint_is_as_a_missing_one() {
     drop(dirs);
     let found = open(&paths[..1]).expect("a known directory").scan().expect("readable");
     assert_eq!(found[0].recovery.recovery_point, 0);
+}
+
+#[test]
+fn directories_that_are_new_wait_for_their_cluster() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let paths = vec![root.path().join("a")];
+    let dirs = LogDirs::lock(&paths, 1, None, ids()).expect("a new directory");
+    assert_eq!(dirs.cluster_id(), None);
+    assert!(
+        !paths[0].join("meta.properties").exists(),
+        "a process that is killed now has never been a member"
+    );
+    let id = dirs.dirs()[0].id();
+    dirs.join("theirs").expect("it has none yet");
+    assert!(dirs.join("others").is_err(), "it has one now");
+    drop(dirs);
+    let again = LogDirs::lock(&paths, 1, None, || panic!("nothing is new")).expect("a known directory");
+    assert_eq!((again.cluster_id(), again.dirs()[0].id()), (Some("theirs"), id));
+}
+
+#[test]
+fn a_clean_stop_says_which_life_it_ended() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let paths = vec![root.path().join("a"), root.path().join("b")];
+    let dirs = open(&paths).expect("new directories");
+    assert_eq!(dirs.clean_epoch(), -1);
+    dirs.dirs().iter().for_each(|dir| dir.mark_clean(17).expect("the disk takes it"));
+    drop(dirs);
+    let again = open(&paths).expect("known directories");
+    assert_eq!(again.clean_epoch(), 17);
+    again.dirs()[0].mark_clean(18).expect("the disk takes it");
+    drop(again);
+    assert_eq!(open(&paths).expect("known directories").clean_epoch(), -1, "one of them was not closed");
 }

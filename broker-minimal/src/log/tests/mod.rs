@@ -1,6 +1,7 @@
 //! The log through its own API, on real files.
 
 mod cleaner;
+mod copy;
 mod dirs;
 mod recovery;
 mod store;

@@ -1,0 +1,108 @@
+//! From the lines of a request to the shards and back.
+
+use std::sync::Arc;
+
+use kinglet_protocol::ErrorCode;
+use tokio::sync::{Notify, oneshot};
+
+use super::{IDS_FROM, Limits};
+use crate::Context;
+use crate::meta::image::Image;
+use crate::sessions::{Key, Line};
+use crate::shard::command::{Fetcher, Read, ReadAt, ReadRecords, ReadReply};
+use crate::shard::{Command, PartitionId};
+
+/// Which partition each line of the request means.
+pub(super) struct Plan {
+    /// By shard.
+    reads: Vec<Vec<ReadAt>>,
+    /// By line, of those that no shard is asked for.
+    refused: Vec<Option<ErrorCode>>,
+}
+
+/// What the shards gave.
+pub(super) struct Found {
+    /// By line.
+    pub(super) replies: Vec<Result<ReadReply, ErrorCode>>,
+    pub(super) bytes: usize,
+    /// An error or a divergence, or a follower does not know what is committed: it should know at once.
+    pub(super) is_urgent: bool,
+}
+
+impl Plan {
+    pub(super) fn new(ctx: &Context, version: i16, limits: &Limits, lines: &[Line]) -> Self {
+        let image = ctx.meta.image();
+        let mut reads = vec![Vec::new(); ctx.shards.count()];
+        let mut refused = Vec::with_capacity(lines.len());
+        for (slot, line) in lines.iter().enumerate() {
+            let id = match identify(&image, version, &line.key, ctx.node_id) {
+                Ok(id) => id,
+                Err(code) => {
+                    refused.push(Some(code));
+                    continue;
+                }
+            };
+            refused.push(None);
+            let at = ReadAt {
+                id,
+                slot,
+                offset: line.fetch_offset,
+                max_bytes: usize::try_from(line.max_bytes).unwrap_or(0).min(limits.max_bytes),
+                current_leader_epoch: line.current_leader_epoch,
+                last_fetched_epoch: line.last_fetched_epoch,
+            };
+            if let Some(shard) = reads.get_mut(ctx.shards.index_of(id)) {
+                shard.push(at);
+            }
+        }
+        Self { reads, refused }
+    }
+
+    pub(super) async fn read(
+        &self,
+        ctx: &Context,
+        replica: Option<Fetcher>,
+        waiter: Option<&Arc<Notify>>,
+    ) -> Found {
+        let mut answers = Vec::with_capacity(self.reads.len());
+        for (shard, reads) in self.reads.iter().enumerate().filter(|(_, reads)| !reads.is_empty()) {
+            let (reply, answer) = oneshot::channel();
+            let read = Read { reads: reads.clone(), waiter: waiter.cloned(), replica, reply };
+            if ctx.shards.send_to(shard, Command::Read(read)).await.is_ok() {
+                answers.push(answer);
+            }
+        }
+        let unanswered =
+            |refused: &Option<ErrorCode>| Err(refused.unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        let mut found =
+            Found { replies: self.refused.iter().map(unanswered).collect(), bytes: 0, is_urgent: false };
+        for answer in answers {
+            for reply in answer.await.unwrap_or_default() {
+                found.is_urgent |= reply.is_news;
+                match &reply.records {
+                    Ok(ReadRecords::Slice(slice)) => {
+                        found.bytes += slice.as_ref().map_or(0, |slice| slice.len)
+                    }
+                    Ok(ReadRecords::Diverging { .. }) | Err(_) => found.is_urgent = true,
+                }
+                let slot = reply.slot;
+                if let Some(place) = found.replies.get_mut(slot) {
+                    *place = Ok(reply);
+                }
+            }
+        }
+        found.is_urgent |= found.replies.iter().any(Result::is_err);
+        found
+    }
+}
+
+/// Which partition is meant, if it has a replica here.
+fn identify(image: &Image, version: i16, key: &Key, me: i32) -> Result<PartitionId, ErrorCode> {
+    let topic = if version >= IDS_FROM {
+        image.topic_by_id(key.topic.id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?
+    } else {
+        image.topic(&key.topic.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?
+    };
+    image.replica(topic.id, key.index, me)?;
+    Ok(PartitionId { topic: topic.id, index: key.index })
+}

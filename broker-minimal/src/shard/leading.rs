@@ -1,0 +1,110 @@
+//! What a leader's shard does: appends, acks, and the ISR.
+
+use std::sync::atomic::Ordering;
+
+use kinglet_protocol::ErrorCode;
+
+use super::command::{Append, AppendFailure, PartitionId};
+use super::replica::Unacked;
+use super::worker::Worker;
+use crate::clock;
+use crate::log::AppendError;
+use crate::meta::image::PartitionImage;
+use crate::replica::Acks;
+
+impl Worker {
+    pub(super) fn append(&mut self, append: Append) {
+        let Append { id, batches, current_leader_epoch, acks, timeout, now_ms, reply } = append;
+        let Some(replica) = self.replicas.get_mut(&id) else {
+            let _gone = reply.send(Err(AppendFailure::NotHere));
+            return;
+        };
+        let core = &mut replica.core;
+        let allowed = core.check_leads(current_leader_epoch).and_then(|()| core.check_append(acks));
+        if let Err(code) = allowed {
+            let _gone = reply.send(Err(AppendFailure::Replica(code)));
+            return;
+        }
+        let before = replica.log.end_offset();
+        let result = replica.log.append(&batches, core.leader_epoch(), now_ms);
+        let result = result.map_err(AppendFailure::Log);
+        let end = replica.log.end_offset();
+        let now = clock::now();
+        let effects = &mut self.effects;
+        if end > before {
+            replica.core.on_append(now, end, effects);
+        }
+        let until = match &result {
+            Ok(appended) => Some(appended.last_offset + 1),
+            // A batch that is in the log already is acked when it is committed, as its original is.
+            Err(AppendFailure::Log(AppendError::Duplicate(original))) => Some(original.last_offset + 1),
+            Err(_) => None,
+        };
+        match until.filter(|_| acks == Acks::All) {
+            Some(until) => {
+                // A wait of more than a year is as good as any.
+                let deadline = now.checked_add(timeout).unwrap_or(now);
+                replica.ack_later(Unacked { result, reply }, until, deadline, effects);
+            }
+            None => {
+                let _gone = reply.send(result);
+            }
+        }
+        replica.carry_out(id, effects, &self.isr);
+        if end > before {
+            replica.wake_followers();
+        }
+    }
+}
+
+impl Worker {
+    /// The metadata says who leads and who is in sync.
+    pub(super) fn on_image(&mut self, id: PartitionId, state: &PartitionImage, eligible: &[(i32, i64)]) {
+        if let Some(missing) = self.missing.get_mut(&id) {
+            missing.state.clone_from(state);
+            missing.eligible = eligible.to_vec();
+        }
+        let Some(replica) = self.replicas.get_mut(&id) else { return };
+        replica.on_image(id, state, eligible, &mut self.effects);
+        replica.carry_out(id, &mut self.effects, &self.isr);
+        self.watch(id);
+    }
+
+    pub(super) fn isr_answered(
+        &mut self,
+        id: PartitionId,
+        partition_epoch: i32,
+        result: Result<(), ErrorCode>,
+    ) {
+        let Some(replica) = self.replicas.get_mut(&id) else { return };
+        if let Err(error) = result {
+            let (topic, partition) = (&replica.topic, id.index);
+            tracing::info!(topic, partition, %error, "ISR not changed");
+        }
+        replica.core.on_isr_answer(partition_epoch, result, clock::now(), &mut self.effects);
+        replica.carry_out(id, &mut self.effects, &self.isr);
+    }
+
+    /// Appends that waited too long give up; followers that lag leave the ISR.
+    pub(super) fn deadlines(&mut self) {
+        let now = clock::now();
+        for id in &self.watched {
+            let Some(replica) = self.replicas.get_mut(id) else { continue };
+            if replica.core.deadline().is_some_and(|deadline| deadline <= now) {
+                replica.core.on_deadline(now, &mut self.effects);
+                replica.carry_out(*id, &mut self.effects, &self.isr);
+            }
+        }
+    }
+
+    /// Only what is replicated can run out of time: one replica alone acks at once.
+    pub(super) fn watch(&mut self, id: PartitionId) {
+        let is_watched = self.replicas.get(&id).is_some_and(|replica| replica.core.leads_others());
+        if is_watched {
+            self.watched.insert(id);
+        } else {
+            self.watched.remove(&id);
+        }
+        self.has_deadlines.store(!self.watched.is_empty(), Ordering::Relaxed);
+    }
+}

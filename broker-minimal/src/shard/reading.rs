@@ -1,0 +1,154 @@
+//! What a shard tells of its logs: records, offsets, where epochs end.
+
+use std::sync::Arc;
+
+use kinglet_protocol::ErrorCode;
+use tokio::sync::Notify;
+
+use super::command::{
+    DeleteRecords, Fetcher, FindEpochEnd, FindOffset, FoundOffset, OffsetAt, PartitionId, Read, ReadAt,
+    ReadRecords, ReadReply,
+};
+use super::replica::Replica;
+use super::worker::Worker;
+use crate::clock;
+use crate::log::{FirstBatch, SegmentStart, TimestampOffset};
+use crate::replica::FollowerFetch;
+use crate::replica::divergence;
+
+impl Worker {
+    pub(super) fn read(&mut self, read: Read) {
+        let mut replies = Vec::with_capacity(read.reads.len());
+        for at in &read.reads {
+            replies.push(self.read_one(at, read.replica, read.waiter.as_ref()));
+        }
+        let _gone = read.reply.send(replies);
+    }
+
+    fn read_one(&mut self, at: &ReadAt, fetcher: Option<Fetcher>, waiter: Option<&Arc<Notify>>) -> ReadReply {
+        let none = |error| ReadReply {
+            slot: at.slot,
+            high_watermark: -1,
+            log_start_offset: -1,
+            is_news: false,
+            records: Err(error),
+        };
+        let Some(replica) = self.replicas.get_mut(&at.id) else {
+            return none(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        };
+        if let Err(error) = replica.core.check_leads(at.current_leader_epoch) {
+            return none(error);
+        }
+        let records = replica.read(at, fetcher.is_some());
+        let mut is_news = false;
+        if let Some(Fetcher { id: broker, broker_epoch, is_new }) = fetcher {
+            if let (Ok(ReadRecords::Slice(_)), true) = (&records, is_new) {
+                let fetch = FollowerFetch { broker, broker_epoch, offset: at.offset };
+                let moved = replica.core.on_follower_fetch(fetch, clock::now(), &mut self.effects);
+                replica.carry_out(at.id, &mut self.effects, &self.isr);
+                match moved {
+                    // Whoever does not say in which epoch it asks cannot be told that it is ahead of us.
+                    Err(ErrorCode::UNKNOWN_LEADER_EPOCH) if at.current_leader_epoch < 0 => {
+                        return none(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+                    }
+                    Err(error) => return none(error),
+                    Ok(()) => {}
+                }
+            }
+            is_news = replica.core.tell(broker);
+        }
+        if let (Ok(ReadRecords::Slice(_)), Some(waiter)) = (&records, waiter) {
+            replica.wait(waiter, fetcher.is_some());
+        }
+        ReadReply {
+            slot: at.slot,
+            high_watermark: replica.core.high_watermark(),
+            log_start_offset: replica.log.start_offset(),
+            is_news,
+            records,
+        }
+    }
+
+    pub(super) fn find_offset(&self, find: &FindOffset) -> Result<FoundOffset, ErrorCode> {
+        let replica = self.leading(find.id, find.current_leader_epoch)?;
+        let log = &replica.log;
+        let is_settling = replica.core.is_settling() && !find.uncommitted;
+        let end = if find.uncommitted { log.end_offset() } else { replica.core.high_watermark() };
+        let at = |offset: i64| FoundOffset { offset, timestamp: -1, leader_epoch: log.epoch_of(offset) };
+        let found = match find.at {
+            OffsetAt::Start => return Ok(at(log.start_offset())),
+            OffsetAt::End if is_settling => return Err(ErrorCode::OFFSET_NOT_AVAILABLE),
+            OffsetAt::End => {
+                let epoch = replica.core.leader_epoch();
+                return Ok(FoundOffset { leader_epoch: epoch, ..at(end) });
+            }
+            OffsetAt::MaxTimestamp => log.offset_for_max_timestamp(),
+            OffsetAt::Time(timestamp) => log.offset_for_timestamp(timestamp),
+        };
+        let found: Option<TimestampOffset> = found.map_err(|e| e.code())?;
+        match found.filter(|found| found.offset < end) {
+            Some(found) => Ok(FoundOffset {
+                offset: found.offset,
+                timestamp: found.timestamp,
+                leader_epoch: found.leader_epoch,
+            }),
+            None if is_settling => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
+            None => Ok(FoundOffset { offset: -1, timestamp: -1, leader_epoch: -1 }),
+        }
+    }
+
+    pub(super) fn find_starts(&self, id: PartitionId) -> Result<(Vec<SegmentStart>, i64), ErrorCode> {
+        let replica = self.leading(id, -1)?;
+        let starts = replica.log.segment_starts().map_err(|e| e.code())?;
+        Ok((starts, replica.core.high_watermark()))
+    }
+
+    pub(super) fn find_epoch_end(&self, find: &FindEpochEnd) -> Result<(i32, i64), ErrorCode> {
+        let replica = self.leading(find.id, find.current_leader_epoch)?;
+        if find.epoch == replica.core.leader_epoch() {
+            // The current epoch is still being written: it ends where the log does.
+            return Ok((find.epoch, replica.log.end_offset()));
+        }
+        Ok(replica.log.epoch_end_offset(find.epoch))
+    }
+
+    pub(super) fn delete_records(&mut self, delete: &DeleteRecords) -> Result<i64, ErrorCode> {
+        let replica = self.replicas.get_mut(&delete.id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        replica.core.check_leads(-1)?;
+        if !replica.log.config().delete {
+            return Err(ErrorCode::POLICY_VIOLATION);
+        }
+        let before = replica.core.delete_before(delete.before)?;
+        let start = replica.log.delete_records_before(before, delete.now_ms).map_err(|e| e.code())?;
+        // Followers that wait are told, so that they delete too.
+        replica.wake_followers();
+        Ok(start)
+    }
+
+    /// The partition, if this broker leads it in the epoch that was asked in.
+    fn leading(&self, id: PartitionId, current_leader_epoch: i32) -> Result<&Replica, ErrorCode> {
+        let replica = self.replicas.get(&id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        replica.core.check_leads(current_leader_epoch)?;
+        Ok(replica)
+    }
+}
+
+impl Replica {
+    fn read(&self, at: &ReadAt, is_follower: bool) -> Result<ReadRecords, ErrorCode> {
+        if at.last_fetched_epoch >= 0 {
+            let (epoch, end_offset) = self.log.epoch_end_offset(at.last_fetched_epoch);
+            if epoch < 0 {
+                // A follower whose records nobody here can place must not be counted; consumers go on.
+                if is_follower {
+                    return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+                }
+            } else if divergence::diverges((epoch, end_offset), at.last_fetched_epoch, at.offset) {
+                return Ok(ReadRecords::Diverging { epoch, end_offset });
+            }
+        }
+        let upto = if is_follower { self.log.end_offset() } else { self.core.high_watermark() };
+        let slice = self.log.read(at.offset, at.max_bytes, upto, FirstBatch::Always);
+        let slice = slice.map_err(|error| error.code())?;
+        Ok(ReadRecords::Slice((slice.len > 0).then_some(slice)))
+    }
+}

@@ -1,0 +1,158 @@
+//! A partition with everything that belongs to it: its core, its log, and whoever waits for either.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use kinglet_protocol::ErrorCode;
+use tokio::sync::{Notify, oneshot};
+
+use super::command::{AppendFailure, Checkpoint, FollowerState, IsrProposal, IsrSink, PartitionId};
+use crate::log::{Appended, Log};
+use crate::replica::{Effect, Partition, ReplyId};
+
+/// Waiters of fetches that ended otherwise are swept out when a partition holds this many, and then twice what was left.
+const WAITERS_SWEEP: usize = 64;
+
+/// One partition.
+pub(super) struct Replica {
+    pub(super) topic: String,
+    pub(super) core: Partition,
+    pub(super) log: Log,
+    waiters: Vec<Waiter>,
+    sweep_at: usize,
+    /// Appends that are not acked.
+    unacked: HashMap<ReplyId, Unacked>,
+    next_reply: ReplyId,
+}
+
+/// A fetch that found too little.
+struct Waiter {
+    notify: Arc<Notify>,
+    /// A follower is there for what is not committed too.
+    is_follower: bool,
+}
+
+/// What is answered once the core says so.
+pub(super) struct Unacked {
+    pub(super) result: Result<Appended, AppendFailure>,
+    pub(super) reply: oneshot::Sender<Result<Appended, AppendFailure>>,
+}
+
+impl Replica {
+    pub(super) fn new(topic: String, core: Partition, log: Log) -> Self {
+        Self {
+            topic,
+            core,
+            log,
+            waiters: Vec::new(),
+            sweep_at: WAITERS_SWEEP,
+            unacked: HashMap::new(),
+            next_reply: 0,
+        }
+    }
+
+    /// Keeps a reply until everything before `until` is committed.
+    pub(super) fn ack_later(
+        &mut self,
+        unacked: Unacked,
+        until: i64,
+        deadline: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = self.next_reply;
+        self.next_reply += 1;
+        self.unacked.insert(id, unacked);
+        self.core.on_ack_wanted(id, until, deadline, effects);
+    }
+
+    /// Does what the core wants.
+    pub(super) fn carry_out(&mut self, id: PartitionId, effects: &mut Vec<Effect>, isr: &IsrSink) {
+        let mut is_moving = false;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Progress | Effect::Moved => is_moving = true,
+                Effect::Ack(reply) => {
+                    if let Some(Unacked { result, reply }) = self.unacked.remove(&reply) {
+                        let _gone = reply.send(result);
+                    }
+                }
+                Effect::Fail(reply, code) => {
+                    if let Some(Unacked { reply, .. }) = self.unacked.remove(&reply) {
+                        let _gone = reply.send(Err(AppendFailure::Replica(code)));
+                    }
+                }
+                Effect::ProposeIsr(change) => {
+                    let (topic, partition) = (&self.topic, id.index);
+                    tracing::info!(topic, partition, isr = ?change.isr, "ISR proposed");
+                    // Nobody takes it while the broker stops.
+                    let _stopping = isr.send(IsrProposal { id, change });
+                }
+            }
+        }
+        // Replies left first: whoever waits for an ack is on the critical path, readers come after.
+        if is_moving {
+            self.wake_all();
+        }
+    }
+
+    /// The log has grown: followers fetch what is not committed.
+    pub(super) fn wake_followers(&mut self) {
+        let followers = self.waiters.extract_if(.., |waiter| waiter.is_follower);
+        followers.for_each(|waiter| waiter.notify.notify_one());
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        self.waiters.drain(..).for_each(|waiter| waiter.notify.notify_one());
+    }
+
+    pub(super) fn wait(&mut self, notify: &Arc<Notify>, is_follower: bool) {
+        // A request may name a partition more than once.
+        if self.waiters.last().is_some_and(|last| Arc::ptr_eq(&last.notify, notify)) {
+            return;
+        }
+        if self.waiters.len() >= self.sweep_at {
+            self.waiters.retain(|waiter| Arc::strong_count(&waiter.notify) > 1);
+            self.sweep_at = WAITERS_SWEEP.max(self.waiters.len() * 2);
+        }
+        self.waiters.push(Waiter { notify: Arc::clone(notify), is_follower });
+    }
+
+    /// Lets go of appends whose clients have left.
+    pub(super) fn forget_gone(&mut self) {
+        self.unacked.retain(|_, unacked| !unacked.reply.is_closed());
+        let unacked = &self.unacked;
+        self.core.forget(|id| unacked.contains_key(&id));
+    }
+
+    /// The partition goes: whoever waits for it is told.
+    pub(super) fn dismiss(&mut self) {
+        for (_, Unacked { reply, .. }) in self.unacked.drain() {
+            let _gone = reply.send(Err(AppendFailure::Replica(ErrorCode::NOT_LEADER_OR_FOLLOWER)));
+        }
+        self.wake_all();
+    }
+
+    pub(super) fn follower_state(&self) -> FollowerState {
+        FollowerState {
+            leader: self.core.leader_id(),
+            leader_epoch: self.core.leader_epoch(),
+            log_end: self.log.end_offset(),
+            last_epoch: self.log.latest_epoch(),
+            log_start: self.log.start_offset(),
+            high_watermark: self.core.high_watermark(),
+        }
+    }
+
+    pub(super) fn checkpoint(&self, id: PartitionId, recovery_point: i64) -> Checkpoint {
+        Checkpoint {
+            dir: self.log.dir().parent().map(Into::into).unwrap_or_default(),
+            topic: self.topic.clone(),
+            index: id.index,
+            recovery_point,
+            log_start_offset: self.log.start_in_segment(),
+            high_watermark: self.core.high_watermark(),
+            first_dirty: self.log.first_dirty_offset(),
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! Two brokers' shards with one partition between them: the metadata and the follower's fetches are made by hand.
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kinglet_protocol::messages::metadata_records::{
+    PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
+};
+use kinglet_protocol::records::{Batch, BatchBuilder, Seal};
+use kinglet_protocol::{ErrorCode, Uuid};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::command::{
+    Append, AppendFailure, AppendFollower, Cut, Fetcher, FindOffset, FollowerState, IsrProposal, OffsetAt,
+    Read, ReadAt, ReadRecords, ReadReply,
+};
+use super::storage::Storage;
+use super::*;
+use crate::clock;
+use crate::config::Config;
+use crate::log::{AppendError, Appended, FileSlice, LogDirs};
+use crate::meta::image::{Image, UNCHANGED};
+use crate::meta::record::Record;
+use crate::replica::Acks;
+
+const TOPIC: Uuid = Uuid([9; 16]);
+pub(crate) const ID: PartitionId = PartitionId { topic: TOPIC, index: 0 };
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) type Acked = oneshot::Receiver<Result<Appended, AppendFailure>>;
+
+/// One broker's shards.
+pub(crate) struct Broker {
+    id: i32,
+    pub(crate) storage: Storage,
+    image: Arc<Image>,
+    proposals: mpsc::UnboundedReceiver<IsrProposal>,
+    dir: Arc<tempfile::TempDir>,
+    properties: String,
+}
+
+impl Broker {
+    fn new(id: i32, properties: &str) -> Self {
+        Self::open(id, properties, Arc::new(tempfile::tempdir().unwrap()), &Image::default())
+    }
+
+    fn open(id: i32, properties: &str, dir: Arc<tempfile::TempDir>, image: &Image) -> Self {
+        let mut config = Config::from_properties(properties).unwrap();
+        config.set("node.id", &id.to_string()).unwrap();
+        config.set("log.dirs", &dir.path().display().to_string()).unwrap();
+        let dirs = LogDirs::open(&config.log_dirs, id, Some("c"), crate::rng::uuid).unwrap();
+        let (isr, proposals) = mpsc::unbounded_channel();
+        let shards = Arc::new(Shards::start(2, &isr).unwrap());
+        let storage = Storage::new(shards, Arc::new(config), dirs);
+        storage.open_all(image).unwrap();
+        let image = Arc::new(image.clone());
+        Self { id, storage, image, proposals, dir, properties: properties.to_owned() }
+    }
+
+    /// The metadata becomes this.
+    fn follow(&mut self, image: &Image) {
+        let image = Arc::new(image.clone());
+        self.storage.on_change(&self.image, &image).unwrap();
+        self.image = image;
+    }
+
+    fn send(&self, command: Command) {
+        self.storage.shards.send_blocking(ID, command).unwrap();
+    }
+
+    pub(crate) fn append_as(&self, batch: Batch, acks: Acks) -> Acked {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Append(Append {
+            id: ID,
+            batches: vec![batch],
+            current_leader_epoch: -1,
+            acks,
+            timeout: LIMIT,
+            now_ms: clock::now_ms(),
+            reply,
+        }));
+        answer
+    }
+
+    fn append(&self, value: &str) -> Acked {
+        self.append_as(batch(value, Seal::default()), Acks::All)
+    }
+
+    fn read(
+        &self,
+        offset: i64,
+        replica: Option<Fetcher>,
+        epochs: (i32, i32),
+        waiter: Option<Arc<Notify>>,
+    ) -> ReadReply {
+        let (current_leader_epoch, last_fetched_epoch) = epochs;
+        let at =
+            ReadAt { id: ID, slot: 0, offset, max_bytes: 1 << 20, current_leader_epoch, last_fetched_epoch };
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Read(Read { reads: vec![at], waiter, replica, reply }));
+        answer.blocking_recv().unwrap().remove(0)
+    }
+
+    fn consume(&self, offset: i64) -> ReadReply {
+        self.read(offset, None, (-1, -1), None)
+    }
+
+    fn end(&self) -> Result<i64, ErrorCode> {
+        let (reply, answer) = oneshot::channel();
+        let (at, current_leader_epoch) = (OffsetAt::End, -1);
+        self.send(Command::Offset(FindOffset {
+            id: ID,
+            at,
+            uncommitted: false,
+            current_leader_epoch,
+            reply,
+        }));
+        answer.blocking_recv().unwrap().map(|found| found.offset)
+    }
+
+    fn state(&self) -> FollowerState {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let states = runtime.block_on(self.storage.shards.follower_states(&[ID]));
+        states.unwrap().remove(0).1.expect("it follows")
+    }
+
+    /// Fetches from the leader once, as a follower does.
+    pub(crate) fn fetch_from(&self, leader: &Self) -> FollowerState {
+        let state = self.state();
+        let replica = Fetcher { id: self.id, broker_epoch: -1, is_new: true };
+        let reply = leader.read(state.log_end, Some(replica), (state.leader_epoch, state.last_epoch), None);
+        match reply.records.expect("the leader answers") {
+            ReadRecords::Slice(slice) => {
+                let batches = slice.map(|slice| batches(&slice)).unwrap_or_default();
+                self.copy(&state, batches, reply.high_watermark).expect("the log goes on")
+            }
+            ReadRecords::Diverging { epoch, end_offset } => {
+                let cut = Cut::Diverging { epoch, end_offset };
+                let truncated = self.storage.truncate(ID, state.leader_epoch, cut);
+                tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(truncated).unwrap()
+            }
+        }
+    }
+
+    fn copy(
+        &self,
+        state: &FollowerState,
+        batches: Vec<Batch>,
+        high_watermark: i64,
+    ) -> Result<FollowerState, AppendFailure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::AppendFollower(AppendFollower {
+            id: ID,
+            leader_epoch: state.leader_epoch,
+            fetch_offset: state.log_end,
+            batches,
+            high_watermark,
+            log_start: 0,
+            now_ms: clock::now_ms(),
+            reply,
+        }));
+        answer.blocking_recv().unwrap()
+    }
+
+    /// What lies in the partition's first segment.
+    fn bytes(&self) -> Vec<u8> {
+        std::fs::read(self.dir.path().join("t-0/00000000000000000000.log")).unwrap()
+    }
+
+    /// Stops cleanly and starts with this metadata.
+    fn restart(self, image: &Image) -> Self {
+        let Self { id, storage, image: before, dir, properties, .. } = self;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let closed = runtime.block_on(storage.shards.close());
+        storage.finish(&closed, closed.len() == storage.count(&before), -1).unwrap();
+        drop(storage);
+        Self::open(id, &properties, dir, image)
+    }
+}
+
+fn batch(value: &str, seal: Seal) -> Batch {
+    let mut builder = BatchBuilder::new(128);
+    builder.push(clock::now_ms(), None, Some(value.as_bytes()), &[]);
+    Batch::split(&mut builder.seal(seal).unwrap()).unwrap().unwrap()
+}
+
+fn batches(slice: &FileSlice) -> Vec<Batch> {
+    let mut bytes = vec![0; slice.len];
+    slice.file.read_exact_at(&mut bytes, slice.position).unwrap();
+    let mut bytes = Bytes::from(bytes);
+    std::iter::from_fn(|| Batch::split(&mut bytes).unwrap()).collect()
+}
+
+fn len(reply: &ReadReply) -> usize {
+    match &reply.records {
+        Ok(ReadRecords::Slice(slice)) => slice.as_ref().map_or(0, |slice| slice.len),
+        other => panic!("no records but {other:?}"),
+    }
+}
+
+/// A topic with one partition on brokers 1 and 2, led by 1.
+fn cluster() -> Image {
+    let mut image = Image::default();
+    for broker_id in [1, 2] {
+        let record = RegisterBrokerRecord {
+            broker_id,
+            broker_epoch: i64::from(broker_id),
+            fenced: false,
+            ..Default::default()
+        };
+        image.replay(&Record::RegisterBroker(record)).unwrap();
+    }
+    image.replay(&Record::Topic(TopicRecord { name: "t".to_owned(), topic_id: TOPIC })).unwrap();
+    let partition = PartitionRecord {
+        partition_id: 0,
+        leader_epoch: 0,
+        partition_epoch: 0,
+        topic_id: TOPIC,
+        replicas: vec![1, 2],
+        isr: vec![1, 2],
+        leader: 1,
+        ..Default::default()
+    };
+    image.replay(&Record::Partition(partition)).unwrap();
+    image
+}
+
+/// What a broker of the next life starts with: the metadata has not reached its registration.
+#[test]
+fn a_process_does_not_lead_before_the_metadata_has_reached_its_registration() {
+    let mut leader = Broker::new(1, "");
+    leader.storage = leader.storage.clone().registering_as(Uuid([5; 16]));
+    let mut image = cluster();
+    leader.follow(&image);
+    let refused = leader.append("a").blocking_recv().unwrap().unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    let incarnation_id = Uuid([5; 16]);
+    let record = RegisterBrokerRecord {
+        broker_id: 1,
+        broker_epoch: 9,
+        incarnation_id,
+        fenced: false,
+        ..Default::default()
+    };
+    image.replay(&Record::RegisterBroker(record)).unwrap();
+    leader.follow(&image);
+    let written = leader.append_as(batch("a", Seal::default()), Acks::Leader);
+    assert_eq!(written.blocking_recv().unwrap().unwrap().base_offset, 0);
+}
+
+fn change(image: &mut Image, leader: i32, isr: Option<&[i32]>) {
+    let isr = isr.map(<[i32]>::to_vec);
+    let record =
+        PartitionChangeRecord { partition_id: 0, topic_id: TOPIC, leader, isr, ..Default::default() };
+    image.replay(&Record::PartitionChange(record)).unwrap();
+}
+
+pub(crate) fn two(properties: &str) -> (Broker, Broker, Image) {
+    let (mut leader, mut follower) = (Broker::new(1, properties), Broker::new(2, properties));
+    let image = cluster();
+    leader.follow(&image);
+    follower.follow(&image);
+    (leader, follower, image)
+}
+
+#[test]
+fn an_append_is_acked_and_seen_when_the_follower_has_it() {
+    let (leader, follower, _) = two("");
+    let mut acked = leader.append("a");
+    let written = leader.append_as(batch("b", Seal::default()), Acks::Leader);
+    assert_eq!(written.blocking_recv().unwrap().unwrap().base_offset, 1, "one replica is enough for it");
+    assert!(acked.try_recv().is_err());
+    assert_eq!((len(&leader.consume(0)), leader.end()), (0, Ok(0)));
+    assert_eq!(follower.fetch_from(&leader).log_end, 2);
+    assert!(acked.try_recv().is_err(), "the leader does not know yet that the follower has written it");
+    let state = follower.fetch_from(&leader);
+    assert_eq!(acked.blocking_recv().unwrap().unwrap().base_offset, 0);
+    assert_eq!((state.high_watermark, leader.end()), (2, Ok(2)));
+    assert!(len(&leader.consume(0)) > 0);
+    assert_eq!(leader.bytes(), follower.bytes());
+}
+
+#[test]
+fn a_duplicate_is_acked_when_its_original_is() {
+    let (leader, follower, _) = two("");
+    let seal = || Seal { producer_id: 7, producer_epoch: 0, base_sequence: 0, ..Seal::default() };
+    let mut first = leader.append_as(batch("a", seal()), Acks::All);
+    let mut retry = leader.append_as(batch("a", seal()), Acks::All);
+    follower.fetch_from(&leader);
+    assert!(first.try_recv().is_err() && retry.try_recv().is_err());
+    follower.fetch_from(&leader);
+    assert_eq!(first.blocking_recv().unwrap().unwrap().base_offset, 0);
+    let again = retry.blocking_recv().unwrap();
+    assert!(
+        matches!(again, Err(AppendFailure::Log(AppendError::Duplicate(original))) if original.base_offset == 0)
+    );
+}
+
+#[test]
+fn a_follower_answers_nobody_but_says_why() {
+    let (_leader, follower, _) = two("");
+    let code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+    assert_eq!(follower.consume(0).records.unwrap_err(), code);
+    assert_eq!(follower.end(), Err(code));
+    assert_eq!(follower.append("a").blocking_recv().unwrap().unwrap_err().code(), code);
+}
+
+#[test]
+fn followers_wait_for_records_and_for_news_of_what_is_committed_and_consumers_for_that_alone() {
+    let (leader, follower, _) = two("");
+    let (consumer, other) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let replica = Fetcher { id: 2, broker_epoch: -1, is_new: true };
+    let woken = |notify: &Notify| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async { tokio::time::timeout(Duration::ZERO, notify.notified()).await.is_ok() })
+    };
+    leader.read(0, None, (-1, -1), Some(Arc::clone(&consumer)));
+    assert!(leader.read(0, Some(replica), (0, -1), Some(Arc::clone(&other))).is_news, "it knew nothing");
+    let acked = leader.append("a");
+    assert_eq!(leader.end(), Ok(0));
+    assert!(woken(&other) && !woken(&consumer));
+    follower.fetch_from(&leader);
+    assert!(!leader.read(0, Some(replica), (0, -1), Some(Arc::clone(&other))).is_news);
+    let state = follower.fetch_from(&leader);
+    assert!(acked.blocking_recv().unwrap().is_ok());
+    assert!(woken(&consumer) && woken(&other));
+    assert_eq!(state.high_watermark, 1);
+}
+
+#[test]
+fn below_min_insync_replicas_acks_all_is_refused() {
+    let (mut leader, _follower, mut image) = two("min.insync.replicas=2");
+    let waiting = leader.append("a");
+    change(&mut image, UNCHANGED, Some(&[1]));
+    leader.follow(&image);
+    let refused = leader.append("b").blocking_recv().unwrap().unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::NOT_ENOUGH_REPLICAS);
+    assert!(leader.append_as(batch("c", Seal::default()), Acks::Leader).blocking_recv().unwrap().is_ok());
+    assert_eq!(leader.end(), Ok(0), "nothing is committed");
+    drop(waiting);
+}
+
+#[test]
+fn a_follower_that_lags_leaves_the_isr_and_comes_back() {
+    let (mut leader, follower, mut image) = two("replica.lag.time.max.ms=50");
+    let acked = leader.append("a");
+    let start = clock::now();
+    let shrink = loop {
+        leader.storage.shards.deadlines();
+        match leader.proposals.try_recv() {
+            Ok(proposal) => break proposal,
+            Err(_) => assert!(clock::now().duration_since(start) < LIMIT, "no proposal"),
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!((shrink.id, shrink.change.isr), (ID, vec![(1, 1)]));
+    change(&mut image, UNCHANGED, Some(&[1]));
+    leader.follow(&image);
+    assert_eq!(acked.blocking_recv().unwrap().unwrap().base_offset, 0);
+    follower.fetch_from(&leader);
+    follower.fetch_from(&leader);
+    let grow = leader.proposals.blocking_recv().unwrap();
+    assert_eq!((grow.change.partition_epoch, grow.change.isr), (1, vec![(1, 1), (2, -1)]));
+}
+
+#[test]
+fn what_a_deposed_leader_alone_has_is_cut() {
+    let (mut one, mut two, mut image) = two("");
+    one.append_as(batch("a", Seal::default()), Acks::Leader).blocking_recv().unwrap().unwrap();
+    two.fetch_from(&one);
+    two.fetch_from(&one);
+    let lost = one.append("lost");
+    let lost_too = one.append("lost too");
+    change(&mut image, 2, None);
+    one.follow(&image);
+    two.follow(&image);
+    for answer in [lost, lost_too] {
+        assert_eq!(answer.blocking_recv().unwrap().unwrap_err().code(), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    }
+    let kept = two.append("kept");
+    let cut = one.fetch_from(&two);
+    assert_eq!((cut.log_end, cut.high_watermark), (1, 1));
+    one.fetch_from(&two);
+    one.fetch_from(&two);
+    assert_eq!(kept.blocking_recv().unwrap().unwrap().base_offset, 1);
+    assert_eq!(one.bytes(), two.bytes());
+}
+
+#[test]
+fn a_new_leader_does_not_tell_an_end_before_it_knows_what_is_committed() {
+    let (one, mut two, mut image) = two("");
+    let _acked = one.append("a");
+    two.fetch_from(&one);
+    change(&mut image, 2, None);
+    two.follow(&image);
+    assert_eq!(two.end(), Err(ErrorCode::OFFSET_NOT_AVAILABLE));
+    change(&mut image, UNCHANGED, Some(&[2]));
+    two.follow(&image);
+    assert_eq!(two.end(), Ok(1));
+}
+
+#[test]
+fn an_answer_of_another_time_is_not_written() {
+    let (leader, mut follower, mut image) = two("");
+    let before = follower.state();
+    leader.append_as(batch("a", Seal::default()), Acks::Leader).blocking_recv().unwrap().unwrap();
+    follower.fetch_from(&leader);
+    let late = follower.copy(&before, vec![], 1).unwrap_err();
+    assert_eq!(late.code(), ErrorCode::OFFSET_OUT_OF_RANGE, "the log has gone on");
+    let before = follower.state();
+    change(&mut image, 1, None);
+    follower.follow(&image);
+    assert_eq!(follower.copy(&before, vec![], 1).unwrap_err().code(), ErrorCode::FENCED_LEADER_EPOCH);
+}
+
+#[test]
+fn a_replica_that_moves_away_takes_its_files_along_and_fails_what_waits() {
+    let (mut leader, _follower, mut image) = two("");
+    let waiting = leader.append("a");
+    let record = PartitionChangeRecord {
+        partition_id: 0,
+        topic_id: TOPIC,
+        leader: 2,
+        isr: Some(vec![2]),
+        replicas: Some(vec![2]),
+        ..Default::default()
+    };
+    image.replay(&Record::PartitionChange(record)).unwrap();
+    leader.follow(&image);
+    assert_eq!(waiting.blocking_recv().unwrap().unwrap_err().code(), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    assert!(!leader.dir.path().join("t-0").exists());
+    assert_eq!(leader.storage.count(&image), 0);
+}
+
+#[test]
+fn a_restart_knows_what_was_committed_also_if_the_metadata_comes_late() {
+    let (leader, follower, image) = two("");
+    let _acked = leader.append("a");
+    follower.fetch_from(&leader);
+    follower.fetch_from(&leader);
+    let follower = follower.restart(&image);
+    assert_eq!((follower.state().high_watermark, follower.state().log_end), (1, 1));
+    let mut follower = follower.restart(&Image::default());
+    follower.follow(&image);
+    assert_eq!((follower.state().high_watermark, follower.state().log_end), (1, 1));
+    assert_eq!(leader.bytes(), follower.bytes());
+}
