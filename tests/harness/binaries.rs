@@ -41,8 +41,8 @@ impl Binaries {
         BUILT.get_or_init(build).clone().map(|dir| Self { dir })
     }
 
-    /// A command for one of our programs: `ktopics`, `kproduce`, `kconsume`, `kperf`, `kverify`, `kgroups`, `kdelete`, `kapi`,
-    /// `kbroker`.
+    /// A command for one of our programs: `ktopics`, `kproduce`, `kconsume`, `kperf`, `kverify`, `kgroups`, `kdelete`, `kquorum`,
+    /// `kapi`, `kbroker`.
     pub fn command(&self, program: &str) -> Command {
         Command::new(self.dir.join(program))
     }

@@ -8,6 +8,7 @@ pub mod absent;
 pub mod binaries;
 mod cache;
 pub mod clients;
+pub mod cluster;
 pub mod dialogue;
 pub mod golden;
 pub mod kafka;

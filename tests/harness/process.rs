@@ -199,7 +199,17 @@ impl Daemon {
     ///
     /// # Errors
     /// When it is still there after `limit`; then it is killed.
-    pub fn terminate(mut self, limit: Duration) -> Result<ExitStatus, DaemonError> {
+    pub fn terminate(self, limit: Duration) -> Result<ExitStatus, DaemonError> {
+        self.terminate_with_lines(limit).0
+    }
+
+    /// [`Daemon::terminate`], and every line it wrote.
+    pub fn terminate_with_lines(mut self, limit: Duration) -> (Result<ExitStatus, DaemonError>, Vec<String>) {
+        let status = self.end(limit);
+        (status, self.lines())
+    }
+
+    fn end(&mut self, limit: Duration) -> Result<ExitStatus, DaemonError> {
         self.signal(Signal::TERM)?;
         let open_streams = self.said.wait_while(limit, |state| state.open_streams > 0).open_streams;
         if open_streams == 0 {

@@ -1,0 +1,166 @@
+//! Three brokers, each a process, and what happens to them: killed, restarted, replaced, told to stop. All the time a producer
+//! (acks=all, idempotent) and a member of a group work; what was acked is there, in order and once, whatever happened.
+
+#[path = "failover/drill.rs"]
+mod drill;
+#[path = "failover/workload.rs"]
+mod workload;
+
+use std::error::Error;
+
+use drill::drill;
+
+type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+#[test]
+fn a_killed_follower_stops_nothing_and_comes_back_into_the_isr_while_leaders_stay() {
+    drill("kill -9 of a follower", [2, 3, 2], |drill| {
+        drill.kill(1)?;
+        drill.until("broker 1 is in no ISR", |p| !p.isr.contains(&1) && p.isr.len() == 2)?;
+        let leaders = drill.leaders()?;
+        assert_eq!(leaders, [Some(2), Some(3), Some(2)]);
+        drill.goes_on()?;
+        drill.say("dead");
+
+        drill.restart(1)?;
+        drill.until("broker 1 is in every ISR", |p| p.isr.len() == 3)?;
+        drill.goes_on()?;
+        assert_eq!(drill.leaders()?, leaders);
+        drill.say("back on its directory");
+        Ok(())
+    });
+}
+
+#[test]
+fn another_broker_leads_when_the_leader_is_killed() {
+    drill("kill -9 of a leader", [2, 2, 3], |drill| {
+        drill.kill(2)?;
+        drill.until("broker 2 leads nothing", |p| p.leader.is_some_and(|leader| leader != 2))?;
+        drill.until("broker 2 is in no ISR", |p| !p.isr.contains(&2) && p.isr.len() == 2)?;
+        drill.goes_on()?;
+        drill.say("dead");
+        let leaders = drill.leaders()?;
+
+        drill.restart(2)?;
+        drill.until("broker 2 is in every ISR", |p| p.isr.len() == 3)?;
+        drill.goes_on()?;
+        assert_eq!(drill.leaders()?, leaders);
+        drill.say("back on its directory");
+        Ok(())
+    });
+}
+
+#[test]
+fn the_metadata_goes_on_when_its_leader_is_killed() {
+    drill("kill -9 of the metadata leader", [1, 2, 3], |drill| {
+        let active = drill.metadata_leader()?;
+        drill.kill(active)?;
+        drill.until("it leads nothing", |p| p.leader.is_some_and(|leader| leader != active))?;
+        drill.until("it is in no ISR", |p| !p.isr.contains(&active) && p.isr.len() == 2)?;
+        drill.goes_on()?;
+        drill.say("dead");
+        assert_ne!(drill.metadata_leader()?, active);
+
+        drill.restart(active)?;
+        drill.until("it is in every ISR", |p| p.isr.len() == 3)?;
+        drill.goes_on()?;
+        drill.say("back on its directory");
+        Ok(())
+    });
+}
+
+#[test]
+fn an_empty_directory_under_the_same_id_gets_everything_again() {
+    drill("a broker whose disk was replaced", [2, 3, 2], |drill| {
+        drill.kill(1)?;
+        drill.until("broker 1 is in no ISR", |p| !p.isr.contains(&1))?;
+        drill.brokers.restart_empty(1)?;
+        drill.until("broker 1 is in every ISR", |p| p.isr.len() == 3)?;
+        drill.goes_on()?;
+        // It has all of it: one of the others may go now.
+        drill.kill(2)?;
+        drill.until("broker 2 leads nothing", |p| p.leader.is_some_and(|leader| leader != 2))?;
+        drill.goes_on()?;
+        drill.say("replaced, and then another killed");
+        drill.restart(2)?;
+        drill.until("all are in every ISR", |p| p.isr.len() == 3)
+    });
+}
+
+#[test]
+fn others_lead_before_a_broker_stops() {
+    drill("SIGTERM of a leader", [1, 2, 3], |drill| {
+        let status = drill.brokers.stop(1)?;
+        assert!(status.success(), "{status}");
+        drill.until("broker 1 leads nothing", |p| p.leader.is_some_and(|leader| leader != 1))?;
+        drill.goes_on()?;
+        drill.say("stopped");
+        drill.restart(1)?;
+        drill.until("broker 1 is in every ISR", |p| p.isr.len() == 3)?;
+        drill.goes_on()?;
+        drill.say("back");
+        Ok(())
+    });
+}
+
+#[test]
+fn all_of_them_killed_lose_nothing() {
+    drill("kill -9 of all three", [1, 2, 3], |drill| {
+        for id in [2, 3, 1] {
+            drill.kill(id)?;
+        }
+        for id in [3, 1, 2] {
+            drill.brokers.spawn(id)?;
+        }
+        for id in [1, 2, 3] {
+            drill.brokers.wait_ready(id)?;
+        }
+        drill.until("all are in every ISR", |p| p.isr.len() == 3)?;
+        drill.goes_on()?;
+        drill.say("dead and back");
+        Ok(())
+    });
+}
+
+#[test]
+fn with_two_of_three_dead_the_survivor_is_read_and_refuses_writes_until_one_comes_back() {
+    drill("kill -9 of two", [1, 2, 3], |drill| {
+        drill.kill(2)?;
+        drill.until("broker 2 is in no ISR", |p| !p.isr.contains(&2))?;
+        drill.kill(3)?;
+        // The whole list still leads to the one that lives.
+        let led: Vec<i32> =
+            (0..).zip(drill.leaders()?).filter(|(_, l)| *l == Some(1)).map(|(p, _)| p).collect();
+        assert!(led.contains(&0), "{led:?}");
+        let read = drill.read(&led)?;
+        assert!(read.values().all(|records| !records.is_empty()), "what it leads is read");
+        let error = drill.write_aside()?.expect_err("nobody else has it").to_string();
+        println!("  a write: {error}");
+        assert!(error.contains("did not answer Produce within 1s"), "{error}");
+        drill.say("two dead");
+
+        drill.restart(2)?;
+        drill.until("all partitions are led", |p| p.leader.is_some_and(|leader| leader != 3))?;
+        drill.goes_on()?;
+        drill.say("one back");
+        drill.restart(3)?;
+        drill.until("all are in every ISR", |p| p.isr.len() == 3)
+    });
+}
+
+#[test]
+fn a_list_of_one_dead_address_says_so() {
+    drill("a bootstrap list of dead addresses", [2, 3, 2], |drill| {
+        let dead = drill.brokers.address(1)?;
+        drill.kill(1)?;
+        let error = drill.connect(&dead).expect_err("nobody is there").to_string();
+        println!("  {error}");
+        assert!(error.contains(&dead), "{error}");
+        // Behind the dead one are others.
+        let all = drill.brokers.bootstrap();
+        assert!(all.starts_with(&dead), "{all}");
+        drill.connect(&all)?;
+        drill.restart(1)?;
+        drill.until("broker 1 is in every ISR", |p| p.isr.len() == 3)
+    });
+}

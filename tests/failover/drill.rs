@@ -1,0 +1,159 @@
+//! A cluster under work, and what a drill does with it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kinglet::admin::{NewTopic, PartitionDescription};
+use kinglet::{Client, Config, Record};
+use kinglet_harness::binaries::Binaries;
+use kinglet_harness::cluster::Brokers;
+use tokio::runtime::Runtime;
+use tokio::time::{sleep, timeout};
+
+use crate::Fallible;
+use crate::workload::{TOPIC, Workload, read};
+
+/// A topic that nobody counts in, led by broker 1.
+const ASIDE: &str = "aside";
+/// How often it is looked whether something is so.
+const LOOK: Duration = Duration::from_millis(20);
+/// What is not so by then is never so.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Three brokers and two clients that work.
+pub(crate) struct Drill<'a> {
+    name: &'static str,
+    runtime: Runtime,
+    admin: Client,
+    workload: Workload,
+    pub(crate) brokers: &'a mut Brokers,
+}
+
+/// Runs one drill on a cluster of its own; the partitions are led by these brokers at first. Afterwards everything that was
+/// acked must be there.
+pub(crate) fn drill(
+    name: &'static str,
+    leaders: [i32; 3],
+    work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
+) {
+    let binaries = Binaries::build().expect("our programs compile");
+    let mut brokers = Brokers::start(&binaries, &[]).expect("three kbrokers form a cluster");
+    // The brokers outlive a failure, so that what they said is kept.
+    if let Err(error) = run(name, leaders, &mut brokers, work) {
+        panic!("{name}: {error}");
+    }
+}
+
+fn run(
+    name: &'static str,
+    leaders: [i32; 3],
+    brokers: &mut Brokers,
+    work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
+) -> Fallible<()> {
+    let mut drill = Drill::start(name, leaders, brokers)?;
+    work(&mut drill)?;
+    let Drill { runtime, workload, brokers, .. } = drill;
+    runtime.block_on(workload.finish(&brokers.bootstrap()))
+}
+
+impl<'a> Drill<'a> {
+    fn start(name: &'static str, leaders: [i32; 3], brokers: &'a mut Brokers) -> Fallible<Self> {
+        let runtime = Runtime::new()?;
+        let bootstrap = brokers.bootstrap();
+        let (admin, workload) = runtime.block_on(async {
+            let admin = Client::connect(Config::new(&bootstrap)).await?;
+            let replicas = leaders.map(|leader| vec![leader, leader % 3 + 1, (leader + 1) % 3 + 1]);
+            let topic = NewTopic::assigned(TOPIC, replicas.to_vec());
+            for (_, created) in
+                admin.admin().create_topics([topic, NewTopic::assigned(ASIDE, vec![vec![1, 2, 3]])]).await?
+            {
+                created?;
+            }
+            Fallible::Ok((admin, Workload::start(&bootstrap).await?))
+        })?;
+        Ok(Self { name, runtime, admin, workload, brokers })
+    }
+
+    pub(crate) fn kill(&mut self, id: i32) -> Fallible<()> {
+        Ok(self.brokers.kill(id)?)
+    }
+
+    pub(crate) fn restart(&mut self, id: i32) -> Fallible<()> {
+        Ok(self.brokers.restart(id)?)
+    }
+
+    /// The partitions, as a client is told.
+    pub(crate) fn partitions(&self) -> Fallible<Vec<PartitionDescription>> {
+        self.runtime.block_on(describe(&self.admin))
+    }
+
+    /// Reads partitions, as somebody who knows nothing of them.
+    pub(crate) fn read(&self, partitions: &[i32]) -> Fallible<BTreeMap<i32, Vec<(i64, usize)>>> {
+        self.runtime.block_on(read(&self.brokers.bootstrap(), partitions))
+    }
+
+    /// Writes one record elsewhere than where they are counted, to a partition of broker 1, and gives up soon.
+    pub(crate) fn write_aside(&self) -> Fallible<kinglet::Result<()>> {
+        self.runtime.block_on(async {
+            let config = Config::new(self.brokers.bootstrap());
+            let config = config.set("delivery.timeout.ms", 3000)?.set("request.timeout.ms", 1000)?;
+            let producer = Client::connect(config.set("linger.ms", 0)?).await?.producer()?;
+            Ok(producer.send(Record::to(ASIDE).value("x")).await.map(drop))
+        })
+    }
+
+    /// Connects a client.
+    pub(crate) fn connect(&self, bootstrap: &str) -> kinglet::Result<()> {
+        self.runtime.block_on(async {
+            let config = Config::new(bootstrap).set("default.api.timeout.ms", 3000)?;
+            Client::connect(config.set("request.timeout.ms", 1000)?).await.map(drop)
+        })
+    }
+
+    /// The active controller's id.
+    pub(crate) fn metadata_leader(&self) -> Fallible<i32> {
+        let quorum = self.runtime.block_on(self.admin.admin().describe_quorum())?;
+        quorum.leader.ok_or_else(|| "nobody leads the metadata".into())
+    }
+
+    pub(crate) fn leaders(&self) -> Fallible<Vec<Option<i32>>> {
+        Ok(self.partitions()?.iter().map(|partition| partition.leader).collect())
+    }
+
+    /// Waits until every partition is so.
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&PartitionDescription) -> bool) -> Fallible<()> {
+        self.runtime.block_on(async {
+            let mut last = None;
+            let looking = async {
+                loop {
+                    let described = describe(&self.admin).await;
+                    if described.as_ref().is_ok_and(|partitions| partitions.iter().all(&is_so)) {
+                        return;
+                    }
+                    last = Some(described);
+                    sleep(LOOK).await;
+                }
+            };
+            let done = timeout(LIMIT, looking).await;
+            done.map_err(|_| format!("not so after {LIMIT:?}: {what}; {last:?}").into())
+        })
+    }
+
+    /// Waits until every partition has been written some more, and is read.
+    pub(crate) fn goes_on(&self) -> Fallible<()> {
+        self.runtime.block_on(async {
+            self.workload.goes_on().await?;
+            self.workload.is_read().await
+        })
+    }
+
+    /// Prints what the producer noticed since the last time.
+    pub(crate) fn say(&self, when: &str) {
+        println!("{}, {when}: {}", self.name, self.workload.gaps());
+    }
+}
+
+async fn describe(admin: &Client) -> Fallible<Vec<PartitionDescription>> {
+    let (_, topic) = admin.admin().describe_topics([TOPIC]).await?.into_iter().next().ok_or("no answer")?;
+    Ok(topic?.partitions)
+}

@@ -1,0 +1,258 @@
+//! Several `kbroker` processes that form one cluster, to be killed and restarted one by one.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::binaries::Binaries;
+use crate::ports::free_ports;
+use crate::process::{Daemon, DaemonError};
+
+/// How many brokers a cluster has.
+const BROKERS: usize = 3;
+/// Forming the cluster and recovering the logs included.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// A broker that leaves lets others take over first.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// Lines of each broker that are printed when a test fails; all of them are in a file.
+const LAST_LINES: usize = 40;
+
+/// Brokers 1 to 3, each broker and controller in one process; killed when dropped. When that happens in a panic, what they
+/// said is kept.
+#[derive(Debug)]
+pub struct Brokers {
+    // Before the folder, so that it is dropped first.
+    members: Vec<Member>,
+    binaries: Binaries,
+    dir: TempDir,
+    options: Vec<String>,
+}
+
+/// Why a broker is not what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokersError {
+    /// Its folder or its port could not be had, or the system refuses to kill it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is not ready, or does not stop.
+    #[error("broker {id}: {source}")]
+    Daemon {
+        /// Its id.
+        id: i32,
+        /// What went wrong.
+        source: DaemonError,
+    },
+    /// It does not run, or runs already, or is none of the cluster.
+    #[error("broker {id} {what}")]
+    State {
+        /// The id.
+        id: i32,
+        /// What is the matter.
+        what: &'static str,
+    },
+}
+
+#[derive(Debug)]
+struct Member {
+    id: i32,
+    port: u16,
+    daemon: Option<Daemon>,
+    /// What the processes before this one said.
+    said: Vec<String>,
+    /// How many directories it has had.
+    lives: usize,
+}
+
+impl Brokers {
+    /// Starts three brokers on free loopback ports and waits until all serve. Topics of theirs have three replicas, two of which
+    /// must be in sync. `options` are further `key=value` of their configuration.
+    ///
+    /// # Errors
+    /// When one of them is not ready within a minute.
+    pub fn start(binaries: &Binaries, options: &[&str]) -> Result<Self, BrokersError> {
+        let ports: [u16; BROKERS] = free_ports()?;
+        let servers: Vec<String> = ports.iter().map(|port| format!("localhost:{port}")).collect();
+        let mut all = vec![
+            format!("controller.quorum.bootstrap.servers={}", servers.join(",")),
+            format!("default.replication.factor={BROKERS}"),
+            format!("offsets.topic.replication.factor={BROKERS}"),
+            "min.insync.replicas=2".to_owned(),
+            "group.initial.rebalance.delay.ms=0".to_owned(),
+        ];
+        all.extend(options.iter().map(|option| (*option).to_owned()));
+        let member = |(id, port)| Member { id, port, daemon: None, said: Vec::new(), lives: 0 };
+        let members: Vec<Member> = (1..).zip(ports).map(member).collect();
+        let ids: Vec<i32> = members.iter().map(|member| member.id).collect();
+        let mut brokers =
+            Self { members, binaries: binaries.clone(), dir: tempfile::tempdir()?, options: all };
+        for id in &ids {
+            brokers.spawn(*id)?;
+        }
+        for id in &ids {
+            brokers.wait_ready(*id)?;
+        }
+        Ok(brokers)
+    }
+
+    /// All addresses, as `bootstrap.servers` has them.
+    pub fn bootstrap(&self) -> String {
+        let all: Vec<String> = self.members.iter().map(Member::address).collect();
+        all.join(",")
+    }
+
+    /// The address of one broker.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn address(&self, id: i32) -> Result<String, BrokersError> {
+        let member = self.members.iter().find(|member| member.id == id);
+        member.map(Member::address).ok_or(BrokersError::State { id, what: "is not there" })
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill(&mut self, id: i32) -> Result<(), BrokersError> {
+        let (member, daemon) = self.running(id)?;
+        // The lines before its end: those that come later are lost with it.
+        member.said.extend(daemon.lines());
+        daemon.kill()?;
+        Ok(())
+    }
+
+    /// Stops it in order (SIGTERM).
+    ///
+    /// # Errors
+    /// When it does not run, or still does after half a minute.
+    pub fn stop(&mut self, id: i32) -> Result<ExitStatus, BrokersError> {
+        let (member, daemon) = self.running(id)?;
+        let (status, said) = daemon.terminate_with_lines(STOP_LIMIT);
+        member.said.extend(said);
+        status.map_err(|source| BrokersError::Daemon { id, source })
+    }
+
+    /// Starts it again on its directory and waits until it serves.
+    ///
+    /// # Errors
+    /// When it runs, or is not ready within a minute.
+    pub fn restart(&mut self, id: i32) -> Result<(), BrokersError> {
+        self.spawn(id)?;
+        self.wait_ready(id)
+    }
+
+    /// Starts it again as one whose disk was replaced: the same id, an empty directory.
+    ///
+    /// # Errors
+    /// As [`Brokers::restart`].
+    pub fn restart_empty(&mut self, id: i32) -> Result<(), BrokersError> {
+        let member = self.member(id)?;
+        member.lives += 1;
+        self.restart(id)
+    }
+
+    /// Starts it, and does not wait: alone it may have to wait for the others.
+    ///
+    /// # Errors
+    /// When it runs already, or the program cannot be started.
+    pub fn spawn(&mut self, id: i32) -> Result<(), BrokersError> {
+        let mut command = self.binaries.command("kbroker");
+        let dir = self.dir(id)?;
+        let options = self.options.clone();
+        let member = self.member(id)?;
+        if member.daemon.is_some() {
+            return Err(BrokersError::State { id, what: "runs already" });
+        }
+        command.args(["--port", &member.port.to_string()]).arg("--data-dir").arg(dir);
+        command.args(["--override", &format!("node.id={id}")]);
+        for option in &options {
+            command.args(["--override", option]);
+        }
+        command.env("RUST_LOG", "info,kinglet_broker=debug").env_remove("KAFKA_LOG");
+        member.daemon = Some(Daemon::start(&mut command)?);
+        Ok(())
+    }
+
+    /// Waits until it serves.
+    ///
+    /// # Errors
+    /// When it does not run, or is not ready within a minute.
+    pub fn wait_ready(&mut self, id: i32) -> Result<(), BrokersError> {
+        let member = self.member(id)?;
+        let daemon = member.daemon.as_mut().ok_or(BrokersError::State { id, what: "does not run" })?;
+        let is_ready = |line: &str| line.trim_start().starts_with("ready in").then_some(());
+        daemon.wait_for(is_ready, READY_LIMIT).map_err(|source| BrokersError::Daemon { id, source })
+    }
+
+    /// Everything a broker has written, in all its lives.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn lines(&self, id: i32) -> Result<Vec<String>, BrokersError> {
+        let member = self.members.iter().find(|member| member.id == id);
+        member.map(Member::lines).ok_or(BrokersError::State { id, what: "is not there" })
+    }
+
+    fn member(&mut self, id: i32) -> Result<&mut Member, BrokersError> {
+        let member = self.members.iter_mut().find(|member| member.id == id);
+        member.ok_or(BrokersError::State { id, what: "is not there" })
+    }
+
+    fn running(&mut self, id: i32) -> Result<(&mut Member, Daemon), BrokersError> {
+        let member = self.member(id)?;
+        let daemon = member.daemon.take().ok_or(BrokersError::State { id, what: "does not run" })?;
+        Ok((member, daemon))
+    }
+
+    fn dir(&mut self, id: i32) -> Result<PathBuf, BrokersError> {
+        let lives = self.member(id)?.lives;
+        Ok(self.dir.path().join(format!("broker-{id}.{lives}")))
+    }
+
+    /// Writes what all have said to files that stay, and the end of it to standard error.
+    fn keep_lines(&self) -> io::Result<()> {
+        let kept = tempfile::Builder::new().prefix("kinglet-brokers-").tempdir()?.keep();
+        for member in &self.members {
+            let lines = member.lines();
+            let mut text = String::new();
+            for line in &lines {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{line}");
+            }
+            std::fs::write(kept.join(format!("broker-{}.log", member.id)), text)?;
+            eprintln!("broker {} at the end:", member.id);
+            for line in lines.iter().skip(lines.len().saturating_sub(LAST_LINES)) {
+                eprintln!("  {line}");
+            }
+        }
+        eprintln!("everything the brokers said is in {}", kept.display());
+        Ok(())
+    }
+}
+
+impl Member {
+    fn address(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let now = self.daemon.as_ref().map(Daemon::lines).unwrap_or_default();
+        self.said.iter().cloned().chain(now).collect()
+    }
+}
+
+impl Drop for Brokers {
+    fn drop(&mut self) {
+        if thread::panicking()
+            && let Err(error) = self.keep_lines()
+        {
+            eprintln!("what the brokers said is lost: {error}");
+        }
+    }
+}
