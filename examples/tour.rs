@@ -1,20 +1,23 @@
-//! The whole journey in one process: a broker in a temporary directory, a topic, real text through the producer, back
-//! through the consumer, and every line checked, in order.
+//! The whole journey in one process: three brokers that form a cluster, a topic with three replicas, real text through the producer, back
+//! through a consumer of a group, while the leader of a partition is killed half-way; every line checked, in order.
 //!
 //! `cargo run --release --example tour [FILE]`: without a file it makes a million lines of its own.
 #![allow(clippy::disallowed_methods, reason = "a program that measures itself reads the clock")]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kinglet::admin::NewTopic;
-use kinglet::{Assignment, Client, Config, Position, Producer, Record};
-use kinglet_broker::Broker;
+use kinglet::{Client, Config, Producer, Record};
+use kinglet_broker::Cluster;
 
 const PARTITIONS: usize = 3;
 const TOPIC: &str = "tour";
@@ -48,24 +51,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
         None => make_text(&dir.path().join("lines.txt"))?,
     };
 
-    let mut config = kinglet_broker::Config::default();
-    config.log_dirs = vec![dir.path().join("data")];
-    config.set_port(0);
-    let broker = Broker::start(config).await?;
-    println!("broker   {} in {}", broker.bootstrap(), dir.path().display());
-    let client = Client::connect(Config::new(broker.bootstrap())).await?;
-    for (topic, created) in client.admin().create_topics([NewTopic::new(TOPIC, PARTITIONS as i32, 1)]).await?
+    let mut cluster = Cluster::start_with(3, &[("group.initial.rebalance.delay.ms", "0")]).await?;
+    println!("brokers  {}", cluster.bootstrap());
+    let config = Config::new(cluster.bootstrap()).group_id("tour").set("auto.offset.reset", "earliest")?;
+    let client = Client::connect(config).await?;
+    for (topic, created) in client.admin().create_topics([NewTopic::new(TOPIC, PARTITIONS as i32, 3)]).await?
     {
         created.map_err(|e| format!("{topic}: {e}"))?;
     }
-    println!("topic    {TOPIC}, {PARTITIONS} partitions");
+    println!("topic    {TOPIC}, {PARTITIONS} partitions, 3 replicas each");
 
     let total = std::fs::metadata(&file)?.len();
     let started = Instant::now();
     let producer = client.producer()?;
     producer.partitions_for(TOPIC).await?;
-    let (sent, producer) =
-        tokio::task::spawn_blocking(move || send(&file, &producer).map(|t| (t, producer))).await??;
+    let sent_bytes = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&sent_bytes);
+    let sending =
+        tokio::task::spawn_blocking(move || send(&file, &producer, &counter).map(|t| (t, producer)));
+
+    while sent_bytes.load(Ordering::Relaxed) < total / 2 && !sending.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let leader = leader(&client).await?;
+    cluster.kill(leader).await;
+    println!("killed   broker {leader}, the leader of {TOPIC}-0, half-way through");
+
+    let (sent, producer) = sending.await??;
     let report = producer.close(Duration::from_secs(60)).await?;
     if let Some(error) = report.first_error {
         return Err(format!("{} records failed, the first with: {error}", report.failed).into());
@@ -80,13 +92,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("what came back differs: {} lines in, {} out", sent.lines, read.lines).into());
     }
     println!("check    {} lines came back byte for byte, in order within each partition", read.lines);
+    cluster.restart(leader).await?;
+    println!("back     broker {leader}; {TOPIC}-0 is led by broker {} now", self::leader(&client).await?);
     client.close(Duration::from_secs(5)).await;
-    broker.shutdown().await?;
+    cluster.shutdown().await?;
     Ok(())
 }
 
+/// Who leads the first partition.
+async fn leader(client: &Client) -> Result<i32, Box<dyn Error>> {
+    let described = client.admin().describe_topics([TOPIC]).await?;
+    let topic = described.into_iter().next().ok_or("the topic is there")?.1?;
+    Ok(topic.partitions.first().and_then(|partition| partition.leader).ok_or("it has a leader")?)
+}
+
 /// Sends line i to partition i mod 3, so that the order within each partition is known.
-fn send(file: &Path, producer: &Producer) -> Result<Tally, String> {
+fn send(file: &Path, producer: &Producer, sent: &AtomicU64) -> Result<Tally, String> {
     let mut input = BufReader::with_capacity(1 << 20, File::open(file).map_err(|e| e.to_string())?);
     let bar = bar("in ", input.get_ref().metadata().map_or(0, |m| m.len()));
     let (mut tally, mut line) = (Tally::default(), Vec::new());
@@ -99,6 +120,7 @@ fn send(file: &Path, producer: &Producer) -> Result<Tally, String> {
         tally.add(partition, value);
         if tally.lines.is_multiple_of(10_000) {
             bar.set_position(tally.bytes);
+            sent.store(tally.bytes, Ordering::Relaxed);
         }
         line.clear();
     }
@@ -106,15 +128,19 @@ fn send(file: &Path, producer: &Producer) -> Result<Tally, String> {
     Ok(tally)
 }
 
+/// Reads everything as a member of a group. What comes again, as it may when a group moves to another broker, is told by its offset.
 async fn receive(client: &Client, lines: u64, total: u64) -> Result<Tally, Box<dyn Error>> {
-    let consumer = client.consumer(Assignment::topics([TOPIC], Position::Beginning)).await?;
+    let consumer = client.consumer([TOPIC]).await?;
     let bar = bar("out", total);
     let mut tally = Tally::default();
+    let mut next: BTreeMap<i32, i64> = BTreeMap::new();
     while tally.lines < lines {
         let batch = consumer.recv().await?.ok_or("the consumer ended early")?;
-        for record in batch.iter() {
+        let next = next.entry(batch.partition()).or_default();
+        for record in batch.iter().filter(|record| record.offset >= *next) {
             tally.add(batch.partition() as usize, record.value.unwrap_or_default());
         }
+        *next = (*next).max(batch.next_offset());
         bar.set_position(tally.bytes);
     }
     bar.finish_and_clear();
