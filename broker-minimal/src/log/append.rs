@@ -58,20 +58,24 @@ impl Log {
         for batch in batches {
             self.accept(self.final_header(batch, self.end, leader_epoch, now_ms), now_ms);
         }
-        self.unflushed.on_append(size, self.end - base_offset, now_ms);
-        if self.unflushed.records >= self.config.flush_messages {
-            self.flush().map_err(|error| match error {
-                LogError::Disk { source, .. } => AppendError::Disk(source),
-                LogError::OldFormat { .. } | LogError::Corrupt { .. } | LogError::Offline => {
-                    AppendError::Offline
-                }
-            })?;
-        }
+        self.appended(size, self.end - base_offset, now_ms)?;
         Ok(Appended {
             base_offset,
             last_offset: self.end - 1,
             log_append_time: self.log_append_time(now_ms).unwrap_or(-1),
             log_start_offset: self.start,
+        })
+    }
+
+    /// So much was appended: it is flushed now if that is asked for.
+    pub(super) fn appended(&mut self, bytes: u64, records: i64, now_ms: i64) -> Result<(), AppendError> {
+        self.unflushed.on_append(bytes, records, now_ms);
+        if self.unflushed.records < self.config.flush_messages {
+            return Ok(());
+        }
+        self.flush().map_err(|error| match error {
+            LogError::Disk { source, .. } => AppendError::Disk(source),
+            LogError::OldFormat { .. } | LogError::Corrupt { .. } | LogError::Offline => AppendError::Offline,
         })
     }
 

@@ -77,16 +77,7 @@ impl Log {
         for batch in run {
             self.accept(*batch.header(), now_ms);
         }
-        self.unflushed.on_append(written, self.end - before, now_ms);
-        if self.unflushed.records >= self.config.flush_messages {
-            self.flush().map_err(|error| match error {
-                LogError::Disk { source, .. } => AppendError::Disk(source),
-                LogError::OldFormat { .. } | LogError::Corrupt { .. } | LogError::Offline => {
-                    AppendError::Offline
-                }
-            })?;
-        }
-        Ok(())
+        self.appended(written, self.end - before, now_ms)
     }
 
     /// Says that a leader of this epoch writes from the end on, before it writes anything: a follower that asks where an earlier epoch
