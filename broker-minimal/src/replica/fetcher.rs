@@ -157,10 +157,15 @@ impl Fetchers {
     }
 
     async fn converse(&self, leader: &Leader, peer: &Peer, wanted: &mut watch::Receiver<Wanted>) -> Ended {
-        let mut states: HashMap<PartitionId, State> = HashMap::new();
+        // What is followed stays the same for as long as this goes on.
+        let followed = Arc::clone(&wanted.borrow_and_update());
+        let by_id: HashMap<PartitionId, &Followed> =
+            followed.iter().map(|followed| (followed.id, followed)).collect();
+        let mut states: HashMap<PartitionId, State> = HashMap::with_capacity(followed.len());
         loop {
-            let followed = Arc::clone(&wanted.borrow_and_update());
-            if let Err(error) = self.learn(&followed, &mut states).await {
+            if states.len() < followed.len()
+                && let Err(error) = self.learn(&followed, &mut states).await
+            {
                 return Ended::Failed(error);
             }
             let now = clock::now();
@@ -171,7 +176,7 @@ impl Fetchers {
             let retry = states.values().map(|state| state.not_before).filter(|at| *at > now).min();
             if asked.is_empty() {
                 tokio::select! {
-                    changed = wanted.changed() => if changed.is_err() { return Ended::Done },
+                    changed = wanted.changed() => return ended(changed.is_ok()),
                     () = sleep_until(retry) => {}
                 }
                 continue;
@@ -187,7 +192,7 @@ impl Fetchers {
             let response = tokio::select! {
                 response = peer.request(&request, VERSION, held) => response,
                 // Its answer may be long in coming, and new partitions cannot wait for it: another connection asks anew.
-                changed = wanted.changed() => return if changed.is_err() { Ended::Done } else { Ended::Changed },
+                changed = wanted.changed() => return ended(changed.is_ok()),
             };
             let response = match response {
                 Ok(response) if response.error_code.is_err() => {
@@ -196,8 +201,6 @@ impl Fetchers {
                 Ok(response) => response,
                 Err(error) => return Ended::Failed(error.to_string()),
             };
-            let by_id: HashMap<PartitionId, &Followed> =
-                asked.iter().map(|followed| (followed.id, *followed)).collect();
             let mut waiting = Vec::new();
             for topic in response.responses {
                 for data in topic.partitions {
@@ -231,28 +234,13 @@ impl Fetchers {
         followed: &[Followed],
         states: &mut HashMap<PartitionId, State>,
     ) -> Result<(), String> {
-        states.retain(|id, state| {
-            followed.iter().any(|other| other.id == *id && other.leader_epoch == state.leader_epoch)
-        });
-        let new: HashMap<PartitionId, i32> = followed
-            .iter()
-            .filter(|followed| !states.contains_key(&followed.id))
-            .map(|followed| (followed.id, followed.leader_epoch))
-            .collect();
-        let ids: Vec<PartitionId> = new.keys().copied().collect();
+        let unknown = followed.iter().map(|followed| followed.id).filter(|id| !states.contains_key(id));
+        let ids: Vec<PartitionId> = unknown.collect();
         let learned = self.storage.shards.follower_states(&ids).await;
         for (id, state) in learned.map_err(|error| error.to_string())? {
             // One that is not there yet, or no follower yet, is asked again.
-            let (Ok(end), Some(&leader_epoch)) = (state, new.get(&id)) else { continue };
-            let mut state = State {
-                leader_epoch,
-                offset: 0,
-                last_epoch: -1,
-                not_before: clock::now(),
-                high_watermark: -1,
-            };
-            state.go_on(end);
-            states.insert(id, state);
+            let Ok(end) = state else { continue };
+            states.insert(id, State::new(end));
         }
         Ok(())
     }
@@ -270,13 +258,6 @@ impl Fetchers {
         match data.error_code {
             ErrorCode::NONE if data.diverging_epoch.end_offset >= 0 => {
                 let EpochEndOffset { epoch, end_offset } = data.diverging_epoch;
-                tracing::info!(
-                    topic,
-                    partition,
-                    epoch,
-                    end_offset,
-                    "the log is cut where the leader's differs"
-                );
                 self.cut(followed, state, Cut::Diverging { epoch, end_offset }).await;
             }
             ErrorCode::NONE => {
@@ -313,12 +294,6 @@ impl Fetchers {
                 return sent.map(|()| Some(answer)).map_err(|error| error.to_string());
             }
             ErrorCode::OFFSET_OUT_OF_RANGE if data.log_start_offset > state.offset => {
-                tracing::info!(
-                    topic,
-                    partition,
-                    start = data.log_start_offset,
-                    "the leader's log begins behind the end of this one"
-                );
                 self.cut(followed, state, Cut::RestartAt(data.log_start_offset)).await;
             }
             ErrorCode::OFFSET_OUT_OF_RANGE if data.high_watermark >= 0 => {
@@ -397,7 +372,6 @@ enum Ended {
 
 /// Where a partition is fetched from.
 struct State {
-    leader_epoch: i32,
     offset: i64,
     last_epoch: i32,
     not_before: Instant,
@@ -406,6 +380,11 @@ struct State {
 }
 
 impl State {
+    fn new(from: FollowerState) -> Self {
+        let FollowerState { log_end, last_epoch, .. } = from;
+        Self { offset: log_end, last_epoch, not_before: clock::now(), high_watermark: -1 }
+    }
+
     fn go_on(&mut self, from: FollowerState) {
         (self.offset, self.last_epoch) = (from.log_end, from.last_epoch);
     }
@@ -427,6 +406,11 @@ fn batches(records: Option<RecordBytes>) -> Result<Vec<Batch>, String> {
             Err(error) => return Err(error.to_string()),
         }
     }
+}
+
+/// Why it ends when what is followed changes, or nothing is any more.
+fn ended(has_changed: bool) -> Ended {
+    if has_changed { Ended::Changed } else { Ended::Done }
 }
 
 async fn closed(wanted: &mut watch::Receiver<Wanted>) {
@@ -452,7 +436,7 @@ mod tests {
         let id = PartitionId { topic: Uuid([1; 16]), index: 2 };
         let followed = Followed { id, topic: "t".to_owned(), leader_epoch: 4 };
         let now = clock::now();
-        let state = State { leader_epoch: 4, offset: 9, last_epoch: 3, not_before: now, high_watermark: 8 };
+        let state = State { offset: 9, last_epoch: 3, not_before: now, high_watermark: 8 };
         let states = HashMap::from([(id, state)]);
         let asked = request(&config, 17, &[&followed], &states, None);
         assert_eq!((asked.replica_state.replica_id, asked.replica_state.replica_epoch), (3, 17));
