@@ -18,6 +18,7 @@ mod banner;
 mod clock;
 mod cluster;
 pub mod config;
+mod context;
 mod convert;
 mod group;
 mod in_process;
@@ -32,9 +33,8 @@ mod server;
 mod sessions;
 mod shard;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -45,12 +45,12 @@ pub use config::Config;
 pub use in_process::Cluster;
 
 use cluster::Membership;
+pub(crate) use context::{Context, Reachable};
 use listen::Bound;
 use log::{DirError, LogDirs};
-use meta::active::ActiveController;
 use meta::image::{Endpoint, Image};
 use meta::log::MetadataLog;
-use meta::raft::{Quorum, QuorumError};
+use meta::raft::QuorumError;
 use shard::Shards;
 use shard::storage::{Opened, Storage, StorageError};
 
@@ -64,77 +64,6 @@ const RETENTION_DELAY: Duration = Duration::from_secs(30);
 const CHECKPOINT: Duration = Duration::from_secs(60);
 /// How long connections may take to end when the broker stops.
 const DRAIN: Duration = Duration::from_secs(5);
-
-/// What every handler may use. One for each listener: they differ in the address that clients are told.
-pub(crate) struct Context {
-    pub(crate) config: Arc<Config>,
-    pub(crate) meta: meta::Handle,
-    pub(crate) shards: Arc<Shards>,
-    pub(crate) storage: Arc<Storage>,
-    pub(crate) conversions: Arc<convert::Conversions>,
-    pub(crate) groups: Arc<group::Coordinators>,
-    pub(crate) sessions: Arc<sessions::Sessions>,
-    pub(crate) node_id: i32,
-    cluster_id: Arc<OnceLock<String>>,
-    /// Becomes true when the broker stops.
-    pub(crate) stop: watch::Receiver<bool>,
-    /// The name of the listener.
-    listener: String,
-    host: String,
-    port: u16,
-    /// `None`: this broker is its own controller.
-    pub(crate) active: Option<ActiveController>,
-    pub(crate) quorum: Option<Quorum>,
-    /// Becomes true when the broker serves its clients.
-    ready: watch::Receiver<bool>,
-}
-
-/// A broker that clients may talk to.
-pub(crate) struct Reachable {
-    pub(crate) id: i32,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) rack: Option<String>,
-}
-
-impl Context {
-    /// The cluster's id; empty while it is not known.
-    pub(crate) fn cluster_id(&self) -> &str {
-        self.cluster_id.get().map_or("", String::as_str)
-    }
-
-    /// Waits until the broker serves its clients, or stops.
-    pub(crate) async fn ready(&self) {
-        if !*self.ready.borrow() {
-            let mut ready = self.ready.clone();
-            let _gone = ready.wait_for(|ready| *ready).await.is_err();
-        }
-    }
-
-    /// Where clients of this listener reach a broker; `None` for one that is fenced, or has no such listener.
-    pub(crate) fn reachable(&self, image: &Image, id: i32) -> Option<Reachable> {
-        if id == self.node_id {
-            let rack = self.config.rack.clone();
-            return Some(Reachable { id, host: self.host.clone(), port: self.port, rack });
-        }
-        let broker = image.broker(id).filter(|broker| !broker.is_fenced)?;
-        let at = broker.endpoints.iter().find(|endpoint| endpoint.name == self.listener)?;
-        Some(Reachable { id, host: at.host.clone(), port: at.port, rack: broker.rack.clone() })
-    }
-
-    /// Every broker that clients of this listener may talk to, by id.
-    pub(crate) fn all_reachable(&self, image: &Image) -> Vec<Reachable> {
-        let mut ids: BTreeSet<i32> = image.brokers.keys().copied().collect();
-        ids.insert(self.node_id);
-        ids.into_iter().filter_map(|id| self.reachable(image, id)).collect()
-    }
-
-    /// What clients are told is the controller: they send it what only the controller can do, and any broker passes that on.
-    pub(crate) fn controller_id(&self, image: &Image) -> i32 {
-        let active = self.active.as_ref().and_then(ActiveController::id);
-        active.filter(|id| self.reachable(image, *id).is_some()).unwrap_or(self.node_id)
-    }
-}
 
 /// Resolves when the broker stops, or is gone.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
@@ -246,7 +175,7 @@ struct Parts {
     meta_thread: std::thread::JoinHandle<()>,
     storage: Storage,
     opened: Opened,
-    cluster_id: Arc<OnceLock<String>>,
+    cluster_id: meta::ClusterId,
     membership: Option<Membership>,
 }
 
@@ -270,7 +199,7 @@ fn open(config: &Arc<Config>, endpoints: Vec<Endpoint>) -> Result<Parts, StartEr
     }?;
     let dir_ids: Vec<_> = dirs.dirs().iter().map(log::LogDir::id).collect();
     let first = dirs.dirs().first().map(|dir| dir.path().to_path_buf()).unwrap_or_default();
-    let cluster_id = Arc::new(dirs.cluster_id().map(str::to_owned).map(OnceLock::from).unwrap_or_default());
+    let cluster_id = meta::ClusterId::new(dirs.cluster_id());
     // A broker alone is every ISR: nothing is ever proposed.
     let (isr, proposals) = tokio::sync::mpsc::unbounded_channel();
     let incarnation = rng::uuid();
@@ -296,7 +225,7 @@ fn open(config: &Arc<Config>, endpoints: Vec<Endpoint>) -> Result<Parts, StartEr
     let on_change = move |old: &Arc<Image>, new: &Arc<Image>| {
         follower.on_change(old, new).map_err(|error| error.to_string())
     };
-    let own = meta::Own { cluster_id: Arc::clone(&cluster_id), dirs: dir_ids, endpoints };
+    let own = meta::Own { cluster_id: cluster_id.clone(), dirs: dir_ids, endpoints };
     let opening = |image: &Image| {
         storage.open_all(image).map_err(|error: StorageError| StartError::Log(error.to_string()))
     };
@@ -331,7 +260,7 @@ fn open(config: &Arc<Config>, endpoints: Vec<Endpoint>) -> Result<Parts, StartEr
 pub struct Handle {
     addrs: Vec<SocketAddr>,
     bootstrap: String,
-    cluster_id: Arc<OnceLock<String>>,
+    cluster_id: meta::ClusterId,
     config: Arc<Config>,
     opened: Opened,
     ready_in: Duration,
@@ -363,7 +292,7 @@ impl Handle {
             groups: Arc::clone(&self.groups),
             sessions: Arc::clone(&self.sessions),
             node_id: self.config.node_id,
-            cluster_id: Arc::clone(&self.cluster_id),
+            cluster_id: self.cluster_id.clone(),
             stop,
             listener: bound.name,
             host,
@@ -383,8 +312,8 @@ impl Handle {
         let (storage, id) = (Arc::clone(&self.storage), cluster_id.clone());
         let joined = tokio::task::spawn_blocking(move || storage.join(&id)).await;
         joined.map_err(|error| StartError::Cluster(error.to_string()))??;
-        let id = self.cluster_id.get_or_init(|| cluster_id);
-        membership.join(&mut self.tasks, &self.storage, (id, &self.config), &self.meta, stop).await;
+        self.cluster_id.set(&cluster_id);
+        membership.join(&mut self.tasks, &self.storage, (&cluster_id, &self.config), &self.meta, stop).await;
         Ok(())
     }
 
@@ -400,7 +329,7 @@ impl Handle {
 
     /// The cluster's id.
     pub fn cluster_id(&self) -> &str {
-        self.cluster_id.get().map_or("", String::as_str)
+        self.cluster_id.get()
     }
 
     /// This broker's id.

@@ -52,8 +52,8 @@ fn described(state: &QuorumState, version: i16) -> PartitionDataResponse {
     };
     PartitionDataResponse {
         partition_index: PARTITION,
-        leader_id: state.leader.unwrap_or(-1),
-        leader_epoch: state.epoch,
+        leader_id: state.leadership.leader.unwrap_or(-1),
+        leader_epoch: state.leadership.epoch,
         high_watermark: state.high_watermark,
         current_voters: state.voters.iter().map(replica).collect(),
         observers: state.observers.iter().map(replica).collect(),

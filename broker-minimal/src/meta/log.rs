@@ -14,7 +14,7 @@ use super::Own;
 use super::controller::Controller;
 use super::image::Image;
 use super::journal::{Journal, MetaError};
-use super::raft::{self, Quorum};
+use super::raft::Quorum;
 use super::record::Record;
 use crate::config::Config;
 use crate::{clock, rng};
@@ -54,26 +54,28 @@ pub(crate) struct Leadership {
     pub(crate) is_self: bool,
 }
 
-/// What the quorum is, for DescribeQuorum.
+/// What the quorum is, as one of its nodes sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QuorumState {
-    pub(crate) epoch: i32,
-    pub(crate) leader: Option<i32>,
+    pub(crate) leadership: Leadership,
+    /// End of what is known to be on a majority; -1 while nothing is.
     pub(crate) high_watermark: i64,
     pub(crate) voters: Vec<QuorumReplica>,
     pub(crate) observers: Vec<QuorumReplica>,
 }
 
-/// One node of the quorum.
+/// One node of the quorum. Offsets and times are the leader's knowledge: -1 where this node does not lead, or does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QuorumReplica {
     pub(crate) node_id: i32,
     pub(crate) directory: Uuid,
-    /// -1 when it is not known.
+    /// Where the other nodes reach it.
+    pub(crate) host: String,
+    pub(crate) port: u16,
     pub(crate) log_end: i64,
-    /// Milliseconds since the epoch, -1 when not known.
+    /// When it last answered, in milliseconds since the epoch.
     pub(crate) last_fetch_ms: i64,
-    /// As above.
+    /// When it last had all that the leader had.
     pub(crate) last_caught_up_ms: i64,
 }
 
@@ -130,7 +132,7 @@ impl MetadataLog {
     pub(crate) fn describe(&self) -> QuorumState {
         match self {
             Self::Solo(solo) => solo.describe(),
-            Self::Quorum(quorum) => of_quorum(&quorum.describe()),
+            Self::Quorum(quorum) => quorum.describe(),
             #[cfg(test)]
             Self::Memory(_) => unreachable!("no test asks"),
         }
@@ -142,8 +144,9 @@ pub(crate) struct Solo {
     journal: Mutex<Journal>,
     image: watch::Sender<Arc<Image>>,
     leadership: watch::Sender<Leadership>,
-    node_id: i32,
     directory: Uuid,
+    /// Where it is reached.
+    at: (String, u16),
 }
 
 impl Solo {
@@ -157,8 +160,13 @@ impl Solo {
         if journal.is_empty() {
             keep(&mut journal, &mut image, &Controller::first_records())?;
         }
-        let controller =
-            Controller { image: &image, config, cluster_id: own.cluster_id(), seed: 0, new_id: rng::uuid };
+        let controller = Controller {
+            image: &image,
+            config,
+            cluster_id: own.cluster_id.get(),
+            seed: 0,
+            new_id: rng::uuid,
+        };
         if let Some(registration) = controller.register_lone(own, rng::uuid()) {
             keep(&mut journal, &mut image, &[registration])?;
         }
@@ -167,8 +175,8 @@ impl Solo {
             journal: Mutex::new(journal),
             image: watch::Sender::new(Arc::new(image)),
             leadership: watch::Sender::new(leadership),
-            node_id: config.node_id,
             directory: own.dirs.first().copied().unwrap_or_default(),
+            at: own.endpoints.first().map(|at| (at.host.clone(), at.port)).unwrap_or_default(),
         })
     }
 
@@ -189,38 +197,19 @@ impl Solo {
 
     fn describe(&self) -> QuorumState {
         let log_end = self.image.borrow().offset;
+        let leadership = *self.leadership.borrow();
         let now = clock::now_ms();
+        let (host, port) = self.at.clone();
         let voter = QuorumReplica {
-            node_id: self.node_id,
+            node_id: leadership.leader.unwrap_or(-1),
             directory: self.directory,
+            host,
+            port,
             log_end,
             last_fetch_ms: now,
             last_caught_up_ms: now,
         };
-        QuorumState {
-            epoch: Self::EPOCH,
-            leader: Some(self.node_id),
-            high_watermark: log_end,
-            voters: vec![voter],
-            observers: Vec::new(),
-        }
-    }
-}
-
-fn of_quorum(state: &raft::QuorumState) -> QuorumState {
-    let replica = |replica: &raft::ReplicaState| QuorumReplica {
-        node_id: replica.node_id,
-        directory: replica.directory,
-        log_end: replica.log_end,
-        last_fetch_ms: replica.last_fetch_ms,
-        last_caught_up_ms: replica.last_caught_up_ms,
-    };
-    QuorumState {
-        epoch: state.leadership.epoch,
-        leader: state.leadership.leader,
-        high_watermark: state.high_watermark,
-        voters: state.voters.iter().map(replica).collect(),
-        observers: state.observers.iter().map(replica).collect(),
+        QuorumState { leadership, high_watermark: log_end, voters: vec![voter], observers: Vec::new() }
     }
 }
 

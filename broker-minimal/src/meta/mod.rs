@@ -32,17 +32,29 @@ use kinglet_protocol::Uuid;
 /// What a broker is to its cluster, besides its configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Own {
-    /// Empty before the cluster has formed.
-    pub(crate) cluster_id: Arc<OnceLock<String>>,
+    pub(crate) cluster_id: ClusterId,
     /// Ids of the log directories, in the order of the configuration.
     pub(crate) dirs: Vec<Uuid>,
     /// Where it is reached.
     pub(crate) endpoints: Vec<Endpoint>,
 }
 
-impl Own {
-    /// The cluster's id; empty while it is not known.
-    pub(crate) fn cluster_id(&self) -> &str {
-        self.cluster_id.get().map_or("", String::as_str)
+/// The cluster's id, shared by all who tell it; it may not be known yet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClusterId(Arc<OnceLock<String>>);
+
+impl ClusterId {
+    pub(crate) fn new(id: Option<&str>) -> Self {
+        Self(Arc::new(id.map(|id| OnceLock::from(id.to_owned())).unwrap_or_default()))
+    }
+
+    /// Empty while it is not known.
+    pub(crate) fn get(&self) -> &str {
+        self.0.get().map_or("", String::as_str)
+    }
+
+    /// It is known now; once, for it never changes.
+    pub(crate) fn set(&self, id: &str) {
+        self.0.get_or_init(|| id.to_owned());
     }
 }

@@ -27,7 +27,7 @@ impl World {
     fn new(topics: &[&str]) -> Self {
         let mut world = Self { image: Image::default(), config: Config::default() };
         let own = Own {
-            cluster_id: std::sync::Arc::new("c".to_owned().into()),
+            cluster_id: crate::meta::ClusterId::new(Some("c")),
             dirs: DIRS.to_vec(),
             endpoints: Vec::new(),
         };

@@ -32,14 +32,13 @@ use openraft::error::{ClientWriteError, RaftError};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 pub(crate) use self::network::{Sending, Transport, TransportError};
-pub(crate) use self::state::{QuorumState, ReplicaState};
 
 use self::contacts::Contacts;
 use self::disk::{Directory, Disk};
 use self::network::{Answer, Caller, Greeting, Refusal, Role};
 use self::types::{Change, Node, Outcome, Raft};
 use super::image::Image;
-use super::log::{Leadership, Proposal, ProposeError};
+use super::log::{Leadership, Proposal, ProposeError, QuorumState};
 
 /// Bytes of records that one proposal may have: it travels in one message.
 const PROPOSAL_BYTES: usize = 3 * 1024 * 1024;
@@ -258,7 +257,7 @@ impl Quorum {
             Some(Running { raft, .. }) => {
                 state::describe(&raft.metrics().borrow(), leadership, &self.shared.contacts)
             }
-            None => QuorumState::none(leadership),
+            None => state::none(leadership),
         }
     }
 

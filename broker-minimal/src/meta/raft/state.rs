@@ -1,41 +1,15 @@
 //! What the quorum looks like, for those who ask (DescribeQuorum).
 
-use kinglet_protocol::Uuid;
 use openraft::{RaftMetrics, ServerState};
 
 use super::contacts::Contacts;
 use super::types::{Members, Node};
 use crate::clock;
-use crate::meta::log::Leadership;
+use crate::meta::log::{Leadership, QuorumReplica, QuorumState};
 
-/// The quorum as one of its nodes sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct QuorumState {
-    pub(crate) leadership: Leadership,
-    /// End of what is known to be on a majority.
-    pub(crate) high_watermark: i64,
-    pub(crate) voters: Vec<ReplicaState>,
-    pub(crate) observers: Vec<ReplicaState>,
-}
-
-/// One member. Offsets and times are the leader's knowledge: -1 where this node does not lead, or does not know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReplicaState {
-    pub(crate) node_id: i32,
-    pub(crate) directory: Uuid,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) log_end: i64,
-    /// When it last answered, in milliseconds since the epoch.
-    pub(crate) last_fetch_ms: i64,
-    /// When it last had all that the leader had.
-    pub(crate) last_caught_up_ms: i64,
-}
-
-impl QuorumState {
-    pub(super) fn none(leadership: Leadership) -> Self {
-        Self { leadership, high_watermark: -1, voters: Vec::new(), observers: Vec::new() }
-    }
+/// What is known before there is a cluster.
+pub(super) fn none(leadership: Leadership) -> QuorumState {
+    QuorumState { leadership, high_watermark: -1, voters: Vec::new(), observers: Vec::new() }
 }
 
 pub(super) fn describe(
@@ -57,7 +31,7 @@ pub(super) fn describe(
             (matched, contact.acked_ms, contact.caught_up_ms)
         };
         let (host, port) = contacts.address(*id, node);
-        ReplicaState {
+        QuorumReplica {
             node_id: node.node_id,
             directory: node.directory(),
             host,

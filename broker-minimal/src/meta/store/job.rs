@@ -31,7 +31,7 @@ impl Desk<'_> {
         let controller = Controller {
             image: &self.image,
             config: self.config,
-            cluster_id: self.own.cluster_id(),
+            cluster_id: self.own.cluster_id.get(),
             seed: self.seed,
             new_id: rng::uuid,
         };

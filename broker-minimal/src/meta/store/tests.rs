@@ -22,7 +22,7 @@ impl Fixture {
             if new.topic("full").is_some() { Err("no space".to_owned()) } else { Ok(()) }
         };
         let own = Own {
-            cluster_id: Arc::new("c".to_owned().into()),
+            cluster_id: crate::meta::ClusterId::new(Some("c")),
             dirs: vec![Uuid([1; 16])],
             endpoints: Vec::new(),
         };
@@ -69,7 +69,7 @@ fn a_lone_broker_is_registered_once_for_each_way_to_reach_it() {
     let opened = |port| {
         let listener = Endpoint { name: "A".to_owned(), host: "h".to_owned(), port, security_protocol: 0 };
         let own = Own {
-            cluster_id: Arc::new("c".to_owned().into()),
+            cluster_id: crate::meta::ClusterId::new(Some("c")),
             dirs: vec![Uuid([1; 16])],
             endpoints: vec![listener],
         };

@@ -1,10 +1,11 @@
 //! Clusters form, agree, lose their leader, and come back from disk.
 
 use super::hub::{Cluster, Member, PATIENCE, create, eventually, form, have, leader, stop, topic};
+use crate::meta::log::QuorumReplica;
 use crate::meta::log::{Leadership, Proposal, ProposeError};
-use crate::meta::raft::{QuorumError, ReplicaState};
+use crate::meta::raft::QuorumError;
 
-fn ids(replicas: &[ReplicaState]) -> Vec<i32> {
+fn ids(replicas: &[QuorumReplica]) -> Vec<i32> {
     let mut ids: Vec<i32> = replicas.iter().map(|replica| replica.node_id).collect();
     ids.sort_unstable();
     ids
@@ -33,7 +34,7 @@ async fn three_nodes_form_one_cluster_and_all_have_what_one_was_told() {
     eventually("everybody's log end", async || {
         let state = leader(&all).await.quorum.describe();
         let is_up =
-            |voter: &ReplicaState| voter.log_end == state.high_watermark && voter.last_caught_up_ms > 0;
+            |voter: &QuorumReplica| voter.log_end == state.high_watermark && voter.last_caught_up_ms > 0;
         state.voters.iter().all(is_up).then_some(())
     })
     .await;
@@ -129,7 +130,7 @@ async fn an_empty_directory_takes_the_place_of_the_one_its_node_had() {
     let all: Vec<&Member> = members.iter().collect();
     eventually("its vote", async || {
         let voters = leader(&all).await.quorum.describe().voters;
-        let is_new = |voter: &ReplicaState| voter.node_id == 3 && voter.directory.0 == [9; 16];
+        let is_new = |voter: &QuorumReplica| voter.node_id == 3 && voter.directory.0 == [9; 16];
         (voters.len() == 3 && voters.iter().any(is_new)).then_some(())
     })
     .await;

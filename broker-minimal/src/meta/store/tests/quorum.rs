@@ -19,7 +19,7 @@ impl Node {
     fn start(properties: &str, log: &Arc<Memory>) -> Self {
         let config = Arc::new(Config::from_properties(properties).unwrap());
         let own = Own {
-            cluster_id: Arc::new("c".to_owned().into()),
+            cluster_id: crate::meta::ClusterId::new(Some("c")),
             dirs: vec![Uuid([1; 16])],
             endpoints: Vec::new(),
         };
@@ -249,8 +249,11 @@ async fn a_broker_registers_with_its_rack() {
     let config = Config::from_properties("broker.rack=r1\nbroker.heartbeat.interval.ms=100").unwrap();
     assert_eq!(config.broker_heartbeat_interval, Duration::from_millis(100));
     let dir = tempfile::tempdir().unwrap();
-    let own =
-        Own { cluster_id: Arc::new("c".to_owned().into()), dirs: vec![Uuid([1; 16])], endpoints: Vec::new() };
+    let own = Own {
+        cluster_id: crate::meta::ClusterId::new(Some("c")),
+        dirs: vec![Uuid([1; 16])],
+        endpoints: Vec::new(),
+    };
     let opened = Handle::open(dir.path(), own, Arc::new(config), Box::new(|_, _| Ok(()))).unwrap();
     let image = opened.0.image();
     assert_eq!(broker(&image, image.brokers.keys().next().copied().unwrap()).rack.as_deref(), Some("r1"));
