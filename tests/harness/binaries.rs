@@ -171,8 +171,12 @@ fn build() -> Result<PathBuf, BuildError> {
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    // The whole workspace: its features are those of `cargo test --workspace`, so nothing is compiled twice.
     command.args(["build", "--quiet", "--workspace", "--bins"]);
+    // With examples the features are those of `cargo test --workspace`, dev-dependencies' included, so nothing is compiled twice.
+    // What is measured goes without them.
+    if profile == "dev" {
+        command.arg("--examples");
+    }
     command.args(["--profile", profile, "--target-dir"]).arg(target);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     run_ok(&mut command, Input::Nothing, BUILD_LIMIT).map_err(|error| BuildError(error.to_string()))?;
