@@ -172,7 +172,7 @@ impl World {
         }
         // So that there is lag, and a partition without a committed offset.
         self.produce("u", 7);
-        self.kgroups(&["--delete-offsets", "--group", "empty", "--topic", "t:1"]).ok();
+        self.kgroups(&["--delete-offsets", "--group", "empty", "--topic", "t:1"]).ok().expect("it succeeds");
     }
 
     fn check_regexes(&mut self) {
@@ -262,7 +262,7 @@ impl World {
             }
         }
         let shift = ["--reset-offsets", "--group", "other", "--topic", "t:0", "--execute", "--shift-by"];
-        self.kgroups(&[&shift[..], &["2"]].concat()).ok();
+        self.kgroups(&[&shift[..], &["2"]].concat()).ok().expect("it succeeds");
         self.same(&["--describe", "--group", "other"]);
 
         for scope in [
@@ -350,7 +350,7 @@ impl World {
     fn make_gone(&self) {
         for group in ["gone-a", "gone-b"] {
             let line = ["--reset-offsets", "--to-earliest", "--execute", "--topic", "t", "--group", group];
-            self.kgroups(&line).ok();
+            self.kgroups(&line).ok().expect("it succeeds");
         }
     }
 

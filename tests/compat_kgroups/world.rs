@@ -5,13 +5,11 @@
     reason = "what another process prints is looked at again after a while"
 )]
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use kinglet_harness::binaries::Binaries;
-use kinglet_harness::dialogue::Dialogue;
-use kinglet_harness::kafka::{Jars, Tool};
+use kinglet_harness::kafka::{Jars, JavaTools, Ran, Tool};
 use kinglet_harness::process::{Daemon, Input, run, run_ok};
 use kinglet_harness::tools::Tools;
 use serde_json::Value;
@@ -24,7 +22,7 @@ const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand
 pub(crate) struct World {
     pub(crate) jars: Jars,
     pub(crate) tools: Tools,
-    pub(crate) theirs: Dialogue,
+    pub(crate) theirs: JavaTools,
     /// Which groups there are.
     pub(crate) groups: &'static [&'static str],
     /// Their members.
@@ -32,20 +30,11 @@ pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
 }
 
-/// How a tool ended.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) status: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
 impl World {
     pub(crate) fn new(jars: Jars, bootstrap: String, groups: &'static [&'static str]) -> Self {
         let binaries = Binaries::build().expect("our programs compile");
         let tools = Tools::new(binaries, bootstrap);
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/java/Tools.java");
-        let theirs = Dialogue::start(&mut jars.source(Path::new(source))).expect("java starts");
+        let theirs = JavaTools::start(&jars).expect("java starts");
         let dir = tempfile::tempdir().expect("a temporary folder");
         Self { jars, tools, theirs, groups, members: Vec::new(), dir }
     }
@@ -84,13 +73,8 @@ impl World {
     }
 
     pub(crate) fn ask(&mut self, class: &str, line: &[&str]) -> Ran {
-        let words = [&[class, "--bootstrap-server", self.tools.bootstrap()], line].concat();
-        let answer = self.theirs.ask(&words.join("\t"), LIMIT).expect("Kafka's tool answers");
-        let mut parts = answer.split(' ');
-        let mut part = || parts.next().unwrap_or_else(|| panic!("no answer: {answer}"));
-        let status = part().parse().expect("a status");
-        let mut text = || text_of(part().strip_prefix('x').expect("a text"));
-        Ran { status, stdout: text(), stderr: text() }
+        let words = [&["--bootstrap-server", self.tools.bootstrap()], line].concat();
+        self.theirs.run(class, &words, LIMIT).expect("Kafka's tool answers")
     }
 
     pub(crate) fn kgroups(&self, line: &[&str]) -> Ran {
@@ -99,7 +83,7 @@ impl World {
 
     pub(crate) fn ours(&self, tool: &str, line: &[&str]) -> Ran {
         let mut command = self.tools.command(tool);
-        Ran::of(run(command.args(line), Input::Nothing, LIMIT).expect("it ends"))
+        run(command.args(line), Input::Nothing, LIMIT).expect("it ends").into()
     }
 
     pub(crate) fn produce(&self, topic: &str, count: usize) {
@@ -144,20 +128,6 @@ impl World {
     }
 }
 
-impl Ran {
-    fn of(output: Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let status = output.status.code().expect("it ended by itself");
-        Self { status, stdout: text(&output.stdout), stderr: text(&output.stderr) }
-    }
-
-    #[track_caller]
-    pub(crate) fn ok(self) -> Self {
-        assert_eq!(self.status, 0, "{}", self.stderr);
-        self
-    }
-}
-
 pub(crate) fn members(group: &Value) -> usize {
     group["members"].as_array().map_or(0, Vec::len)
 }
@@ -166,11 +136,4 @@ pub(crate) fn members(group: &Value) -> usize {
 pub(crate) fn lag(group: &Value) -> Option<i64> {
     let offsets = group["offsets"].as_array()?;
     if offsets.is_empty() { None } else { offsets.iter().map(|row| row["lag"].as_i64()).sum() }
-}
-
-fn text_of(hex: &str) -> String {
-    let digits: Vec<u8> =
-        hex.bytes().filter_map(|byte| char::from(byte).to_digit(16)?.try_into().ok()).collect();
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] * 16 + pair[1]).collect();
-    String::from_utf8(bytes).expect("text")
 }

@@ -5,11 +5,13 @@
 
 mod cluster;
 mod jars;
+mod java_tools;
 mod kraft;
 mod zookeeper;
 
 pub use cluster::KafkaCluster;
 pub use jars::{JarSet, Jars, Jvm, Tool, class_path};
+pub use java_tools::{JavaTools, Ran};
 pub use kraft::KafkaNode;
 
 use std::fmt;
