@@ -49,6 +49,22 @@ fn kafkas_tools_work_with_three_kbrokers() {
 }
 
 #[test]
+fn kafkas_tools_work_with_controllers_that_are_nothing_else() {
+    let Some(jars) = or_skip("Kafka's tools, controllers apart", Jars::fetch()) else { return };
+    let binaries = Binaries::build().expect("our programs compile");
+    let brokers = Brokers::start_apart(&binaries, &ALIKE).expect("three controllers and three brokers");
+    let mut world = World::new(&jars, binaries, brokers.bootstrap(), Some(brokers.controllers()));
+    world.create_assigned();
+    world.check_quorum();
+    world.check_partitions();
+    // A controller is no broker, and both say so instead of trying for ever.
+    let words = ["--bootstrap-server", &brokers.controllers(), "--list"];
+    let (theirs, ours) = (world.theirs(TOPICS, &words), world.ours("ktopics", &words));
+    println!("theirs: {}{}\nours: {}", theirs.stdout, theirs.stderr, ours.stderr);
+    assert_ne!((ours.status, theirs.status), (0, 0));
+}
+
+#[test]
 fn three_kbrokers_are_described_as_three_apache_kafkas_are() {
     let Some(jars) = or_skip("three kbrokers beside three Apache Kafkas", Jars::fetch()) else { return };
     let binaries = Binaries::build().expect("our programs compile");

@@ -8,7 +8,7 @@ mod workload;
 
 use std::error::Error;
 
-use drill::drill;
+use drill::{drill, drill_apart};
 
 type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -162,5 +162,56 @@ fn a_list_of_one_dead_address_says_so() {
         drill.connect(&all)?;
         drill.restart(1)?;
         drill.until("broker 1 is in every ISR", |p| p.isr.len() == 3)
+    });
+}
+
+#[test]
+fn with_controllers_apart_the_survivor_of_three_brokers_serves_reads_and_writes() {
+    drill_apart(
+        "kill -9 of two brokers, controllers apart",
+        [1, 2, 3],
+        &["min.insync.replicas=1"],
+        |drill| {
+            drill.kill(2)?;
+            drill.kill(3)?;
+            drill.until("broker 1 leads alone", |p| p.leader == Some(1) && p.isr == [1])?;
+            drill.goes_on()?;
+            let read = drill.read(&[0, 1, 2])?;
+            assert!(read.values().all(|records| !records.is_empty()), "all of it is read");
+            drill.write_aside()??;
+            drill.say("two dead");
+
+            drill.restart(2)?;
+            drill.restart(3)?;
+            drill.until("all are in every ISR", |p| p.isr.len() == 3)?;
+            drill.goes_on()?;
+            drill.say("both back");
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn a_controller_apart_is_killed_while_another_leads_partitions_on() {
+    drill_apart("kill -9 of the metadata leader, controllers apart", [1, 2, 3], &[], |drill| {
+        let active = drill.metadata_leader()?;
+        assert!(active > 10, "brokers do not vote: {active}");
+        let leaders = drill.leaders()?;
+        drill.kill(active)?;
+        drill.goes_on()?;
+        drill.say("dead");
+        assert_eq!(drill.leaders()?, leaders);
+        assert_ne!(drill.metadata_leader()?, active);
+        // The new one does what the old one did.
+        drill.kill(2)?;
+        drill.until("broker 2 leads nothing", |p| p.leader.is_some_and(|leader| leader != 2))?;
+        drill.restart(active)?;
+        drill.restart(2)?;
+        drill.until("all are in every ISR", |p| p.isr.len() == 3)?;
+        drill.goes_on()?;
+        drill.say("both back");
+        let status = drill.brokers.stop(drill.metadata_leader()?)?;
+        assert!(status.success(), "{status}");
+        drill.goes_on()
     });
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Handle;
+use crate::config::Roles;
 
 /// The port that the tools try when they are told none.
 const TOOLS_PORT: &str = ":9092";
@@ -16,6 +17,7 @@ pub struct Banner {
     node_id: i32,
     ready_in: Duration,
     bootstrap: String,
+    roles: Roles,
     dirs: Vec<PathBuf>,
     bytes: u64,
     topics: usize,
@@ -33,6 +35,7 @@ impl Banner {
             node_id: broker.config.node_id,
             ready_in: broker.ready_in,
             bootstrap: broker.bootstrap.clone(),
+            roles: broker.config.roles,
             bytes: dirs.iter().map(|dir| size(dir)).sum(),
             dirs,
             topics: broker.meta.image().topics.len(),
@@ -48,7 +51,8 @@ impl fmt::Display for Banner {
         let version = env!("CARGO_PKG_VERSION");
         writeln!(f, "kinglet {version}  cluster {}  node {}", self.cluster_id, self.node_id)?;
         let ready = self.ready_in.as_millis();
-        writeln!(f, "  ready in {ready} ms   plaintext  {}   <- clients connect here", self.bootstrap)?;
+        let who = if self.roles.broker { "clients" } else { "brokers and controllers" };
+        writeln!(f, "  ready in {ready} ms   plaintext  {}   <- {who} connect here", self.bootstrap)?;
         let dirs: Vec<String> = self.dirs.iter().map(|dir| dir.display().to_string()).collect();
         let topics = if self.topics == 1 { "1 topic".to_owned() } else { format!("{} topics", self.topics) };
         let kept = if self.is_ephemeral { ", removed at the end" } else { "" };
@@ -56,6 +60,9 @@ impl fmt::Display for Banner {
         if self.scanned_bytes > 0 {
             let (scanned, cut) = (Bytes(self.scanned_bytes), Bytes(self.truncated_bytes));
             writeln!(f, "         recovered after an unclean stop: {scanned} checked, {cut} cut off")?;
+        }
+        if !self.roles.broker {
+            return write!(f, "  stop   Ctrl-C");
         }
         let server = if self.bootstrap == format!("localhost{TOOLS_PORT}") {
             String::new()
@@ -101,6 +108,7 @@ mod tests {
             node_id: 1,
             ready_in: Duration::from_millis(9),
             bootstrap: "localhost:9092".to_owned(),
+            roles: Roles::default(),
             dirs: vec![PathBuf::from("/data")],
             bytes: 1_572_864,
             topics: 1,

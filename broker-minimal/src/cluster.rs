@@ -10,7 +10,7 @@ use kinglet_protocol::Uuid;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::config::{Config, QuorumConfig};
+use crate::config::{Config, Purpose, QuorumConfig};
 use crate::meta::active::ActiveController;
 use crate::meta::image::Endpoint;
 use crate::meta::raft::{Quorum, QuorumError, QuorumSettings};
@@ -82,8 +82,7 @@ impl Membership {
             proposals,
         } = parts;
         // Peers come by the controllers' listener where there is one.
-        let is_controllers =
-            |at: &&Endpoint| config.controllers.iter().any(|listener| listener.name == at.name);
+        let is_controllers = |at: &&Endpoint| config.purpose(&at.name) == Purpose::Controllers;
         let at = endpoints.iter().find(is_controllers).or(endpoints.first());
         let (host, port) = at.map_or((String::new(), 0), |at| (at.host.clone(), at.port));
         let endpoints: Vec<Endpoint> = endpoints.iter().filter(|at| !is_controllers(at)).cloned().collect();
@@ -143,7 +142,8 @@ impl Membership {
         tasks.spawn(until(stop.clone(), self.active.clone().watch()));
         tasks.spawn(until(stop.clone(), dead::look_when_active(meta.clone(), self.quorum.leadership())));
         if !config.roles.broker {
-            self.standing.send_replace(Standing::Serving);
+            // It never leads a partition.
+            self.standing.send_replace(Standing::Released);
             return;
         }
         let registration = Registration {

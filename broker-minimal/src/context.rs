@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, Purpose};
 use crate::meta::active::ActiveController;
 use crate::meta::image::Image;
 use crate::meta::raft::Quorum;
@@ -29,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) stop: watch::Receiver<bool>,
     /// The name of the listener.
     pub(crate) listener: String,
+    pub(crate) purpose: Purpose,
     pub(crate) host: String,
     pub(crate) port: u16,
     /// `None`: this broker is its own controller.

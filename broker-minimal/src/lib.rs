@@ -126,9 +126,7 @@ impl Broker {
         let started = clock::now();
         config.check()?;
         let config = Arc::new(config);
-        // A broker without a quorum has nobody who would come by its controllers' listener.
-        let controllers = config.controllers.iter().filter(|_| config.quorum.is_some());
-        let listeners: Vec<_> = config.listeners.iter().chain(controllers).cloned().collect();
+        let listeners: Vec<_> = config.listeners.iter().chain(&config.controllers).cloned().collect();
         let bound = listen::bind(&listeners).await?;
         let opening = Arc::clone(&config);
         let endpoints = endpoints(&bound, &config);
@@ -294,6 +292,7 @@ impl Handle {
             node_id: self.config.node_id,
             cluster_id: self.cluster_id.clone(),
             stop,
+            purpose: self.config.purpose(&bound.name),
             listener: bound.name,
             host,
             port,

@@ -36,8 +36,31 @@ pub(crate) fn drill(
     leaders: [i32; 3],
     work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
 ) {
-    let binaries = Binaries::build().expect("our programs compile");
-    let mut brokers = Brokers::start(&binaries, &[]).expect("three kbrokers form a cluster");
+    let brokers = Brokers::start(&binaries(), &[]).expect("three kbrokers form a cluster");
+    drill_with(brokers, name, leaders, work);
+}
+
+/// [`drill`] on brokers whose controllers are processes of their own, with further `key=value`s for all.
+pub(crate) fn drill_apart(
+    name: &'static str,
+    leaders: [i32; 3],
+    options: &[&str],
+    work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
+) {
+    let brokers = Brokers::start_apart(&binaries(), options);
+    drill_with(brokers.expect("three controllers and three brokers form a cluster"), name, leaders, work);
+}
+
+fn binaries() -> Binaries {
+    Binaries::build().expect("our programs compile")
+}
+
+fn drill_with(
+    mut brokers: Brokers,
+    name: &'static str,
+    leaders: [i32; 3],
+    work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
+) {
     // The brokers outlive a failure, so that what they said is kept.
     if let Err(error) = run(name, leaders, &mut brokers, work) {
         panic!("{name}: {error}");

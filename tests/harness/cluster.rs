@@ -13,8 +13,10 @@ use crate::binaries::Binaries;
 use crate::ports::free_ports;
 use crate::process::{Daemon, DaemonError};
 
-/// How many brokers a cluster has.
+/// How many brokers a cluster has, and how many controllers.
 const BROKERS: usize = 3;
+/// The id of the first controller, where they are processes of their own.
+const FIRST_CONTROLLER: i32 = 11;
 /// Forming the cluster and recovering the logs included.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// A broker that leaves lets others take over first.
@@ -22,15 +24,14 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Lines of each broker that are printed when a test fails; all of them are in a file.
 const LAST_LINES: usize = 40;
 
-/// Brokers 1 to 3, each broker and controller in one process; killed when dropped. When that happens in a panic, what they
-/// said is kept.
+/// Brokers 1 to 3, each of them a controller too, or beside controllers 11 to 13 which are processes of their own. Killed when
+/// dropped; when that happens in a panic, what they said is kept.
 #[derive(Debug)]
 pub struct Brokers {
     // Before the folder, so that it is dropped first.
     members: Vec<Member>,
     binaries: Binaries,
     dir: TempDir,
-    options: Vec<String>,
 }
 
 /// Why a broker is not what was asked for.
@@ -62,6 +63,8 @@ pub enum BrokersError {
 struct Member {
     id: i32,
     port: u16,
+    /// Its `key=value`s.
+    options: Vec<String>,
     daemon: Option<Daemon>,
     /// What the processes before this one said.
     said: Vec<String>,
@@ -77,20 +80,29 @@ impl Brokers {
     /// When one of them is not ready within a minute.
     pub fn start(binaries: &Binaries, options: &[&str]) -> Result<Self, BrokersError> {
         let ports: [u16; BROKERS] = free_ports()?;
-        let servers: Vec<String> = ports.iter().map(|port| format!("localhost:{port}")).collect();
-        let mut all = vec![
-            format!("controller.quorum.bootstrap.servers={}", servers.join(",")),
-            format!("default.replication.factor={BROKERS}"),
-            format!("offsets.topic.replication.factor={BROKERS}"),
-            "min.insync.replicas=2".to_owned(),
-            "group.initial.rebalance.delay.ms=0".to_owned(),
-        ];
-        all.extend(options.iter().map(|option| (*option).to_owned()));
-        let member = |(id, port)| Member { id, port, daemon: None, said: Vec::new(), lives: 0 };
-        let members: Vec<Member> = (1..).zip(ports).map(member).collect();
+        let options = common(&ports, options);
+        let members = (1..).zip(ports).map(|(id, port)| Member::new(id, port, &options, &[]));
+        Self::start_all(binaries, members.collect())
+    }
+
+    /// [`Brokers::start`], with controllers that are processes of their own.
+    ///
+    /// # Errors
+    /// As [`Brokers::start`].
+    pub fn start_apart(binaries: &Binaries, options: &[&str]) -> Result<Self, BrokersError> {
+        const ROLE: [&str; 1] = ["process.roles=controller"];
+        let (ports, controllers): ([u16; BROKERS], [u16; BROKERS]) = (free_ports()?, free_ports()?);
+        let options = common(&controllers, options);
+        let brokers =
+            (1..).zip(ports).map(|(id, port)| Member::new(id, port, &options, &["process.roles=broker"]));
+        let controllers =
+            (FIRST_CONTROLLER..).zip(controllers).map(|(id, port)| Member::new(id, port, &options, &ROLE));
+        Self::start_all(binaries, brokers.chain(controllers).collect())
+    }
+
+    fn start_all(binaries: &Binaries, members: Vec<Member>) -> Result<Self, BrokersError> {
         let ids: Vec<i32> = members.iter().map(|member| member.id).collect();
-        let mut brokers =
-            Self { members, binaries: binaries.clone(), dir: tempfile::tempdir()?, options: all };
+        let mut brokers = Self { members, binaries: binaries.clone(), dir: tempfile::tempdir()? };
         for id in &ids {
             brokers.spawn(*id)?;
         }
@@ -100,10 +112,19 @@ impl Brokers {
         Ok(brokers)
     }
 
-    /// All addresses, as `bootstrap.servers` has them.
+    /// The addresses of all brokers, as `bootstrap.servers` has them.
     pub fn bootstrap(&self) -> String {
-        let all: Vec<String> = self.members.iter().map(Member::address).collect();
-        all.join(",")
+        self.addresses(|id| id < FIRST_CONTROLLER)
+    }
+
+    /// The addresses of the controllers that are processes of their own, as `bootstrap.controllers` has them.
+    pub fn controllers(&self) -> String {
+        self.addresses(|id| id >= FIRST_CONTROLLER)
+    }
+
+    fn addresses(&self, is_wanted: impl Fn(i32) -> bool) -> String {
+        let members = self.members.iter().filter(|member| is_wanted(member.id));
+        members.map(Member::address).collect::<Vec<_>>().join(",")
     }
 
     /// The address of one broker.
@@ -164,14 +185,13 @@ impl Brokers {
     pub fn spawn(&mut self, id: i32) -> Result<(), BrokersError> {
         let mut command = self.binaries.command("kbroker");
         let dir = self.dir(id)?;
-        let options = self.options.clone();
         let member = self.member(id)?;
         if member.daemon.is_some() {
             return Err(BrokersError::State { id, what: "runs already" });
         }
         command.args(["--port", &member.port.to_string()]).arg("--data-dir").arg(dir);
         command.args(["--override", &format!("node.id={id}")]);
-        for option in &options {
+        for option in &member.options {
             command.args(["--override", option]);
         }
         command.env("RUST_LOG", "info,kinglet_broker=debug").env_remove("KAFKA_LOG");
@@ -236,7 +256,26 @@ impl Brokers {
     }
 }
 
+/// What all members are told. The ports are those of the quorum's voters.
+fn common(voters: &[u16], options: &[&str]) -> Vec<String> {
+    let servers: Vec<String> = voters.iter().map(|port| format!("localhost:{port}")).collect();
+    let mut all = vec![
+        format!("controller.quorum.bootstrap.servers={}", servers.join(",")),
+        format!("default.replication.factor={BROKERS}"),
+        format!("offsets.topic.replication.factor={BROKERS}"),
+        "min.insync.replicas=2".to_owned(),
+        "group.initial.rebalance.delay.ms=0".to_owned(),
+    ];
+    all.extend(options.iter().map(|option| (*option).to_owned()));
+    all
+}
+
 impl Member {
+    fn new(id: i32, port: u16, common: &[String], own: &[&str]) -> Self {
+        let options = common.iter().cloned().chain(own.iter().map(|option| (*option).to_owned())).collect();
+        Self { id, port, options, daemon: None, said: Vec::new(), lives: 0 }
+    }
+
     fn address(&self) -> String {
         format!("localhost:{}", self.port)
     }

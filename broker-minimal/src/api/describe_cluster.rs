@@ -1,4 +1,4 @@
-//! DescribeCluster (KIP-700). From version 1 on it may be meant for a controller (KIP-919), which no listener here is.
+//! DescribeCluster (KIP-700): the brokers, or where it is asked of a controller's listener the controllers (KIP-919).
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use kinglet_protocol::messages::describe_cluster::DescribeClusterBroker;
 use kinglet_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
 
 use crate::Context;
+use crate::config::Purpose;
 use crate::meta::operations;
 
 const BROKERS: i8 = 1;
@@ -17,15 +18,37 @@ pub(crate) async fn handle(
     _: i16,
     request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    if request.endpoint_type != BROKERS {
+    let (endpoint_type, whose) = match ctx.purpose {
+        Purpose::Clients => (BROKERS, "a broker's"),
+        Purpose::Controllers => (CONTROLLERS, "a controller's"),
+    };
+    if request.endpoint_type != endpoint_type {
         let error_code = match request.endpoint_type {
-            CONTROLLERS => ErrorCode::MISMATCHED_ENDPOINT_TYPE,
+            BROKERS | CONTROLLERS => ErrorCode::MISMATCHED_ENDPOINT_TYPE,
             _ => ErrorCode::UNSUPPORTED_ENDPOINT_TYPE,
         };
         let error_message =
-            Some(format!("endpoint type {}: this is a broker's listener", request.endpoint_type));
+            Some(format!("endpoint type {}: this is {whose} listener", request.endpoint_type));
         return DescribeClusterResponse { error_code, error_message, ..Default::default() };
     }
+    let (controller_id, brokers) = match ctx.purpose {
+        Purpose::Clients => brokers(ctx),
+        Purpose::Controllers => controllers(ctx),
+    };
+    let mut response = DescribeClusterResponse {
+        endpoint_type,
+        cluster_id: ctx.cluster_id().to_owned(),
+        controller_id,
+        brokers,
+        ..Default::default()
+    };
+    if request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = operations::CLUSTER;
+    }
+    response
+}
+
+fn brokers(ctx: &Context) -> (i32, Vec<DescribeClusterBroker>) {
     let image = ctx.meta.image();
     let brokers = ctx.all_reachable(&image).into_iter().map(|broker| DescribeClusterBroker {
         broker_id: broker.id,
@@ -34,14 +57,16 @@ pub(crate) async fn handle(
         rack: broker.rack,
         ..Default::default()
     });
-    let mut response = DescribeClusterResponse {
-        cluster_id: ctx.cluster_id().to_owned(),
-        controller_id: ctx.controller_id(&image),
-        brokers: brokers.collect(),
+    (ctx.controller_id(&image), brokers.collect())
+}
+
+fn controllers(ctx: &Context) -> (i32, Vec<DescribeClusterBroker>) {
+    let quorum = ctx.meta.describe_quorum();
+    let voters = quorum.voters.into_iter().map(|voter| DescribeClusterBroker {
+        broker_id: voter.node_id,
+        host: voter.host,
+        port: i32::from(voter.port),
         ..Default::default()
-    };
-    if request.include_cluster_authorized_operations {
-        response.cluster_authorized_operations = operations::CLUSTER;
-    }
-    response
+    });
+    (quorum.leadership.leader.unwrap_or(-1), voters.collect())
 }

@@ -61,19 +61,14 @@ fn described(state: &QuorumState, version: i16) -> PartitionDataResponse {
     }
 }
 
-/// Where the voters are reached.
+/// Where the voters are reached. The name of the listener is this node's for it, as it is the same in all files of a cluster.
 fn nodes(ctx: &Context, state: &QuorumState) -> Vec<Node> {
-    let image = ctx.meta.image();
-    let listeners = |node_id: i32| {
-        let endpoints = image.broker(node_id).map(|broker| broker.endpoints.clone()).unwrap_or_default();
-        let listener = |endpoint: crate::meta::image::Endpoint| Listener {
-            name: endpoint.name,
-            host: endpoint.host,
-            port: endpoint.port,
-        };
-        endpoints.into_iter().map(listener).collect()
+    let named = ctx.config.controllers.first().or(ctx.config.listeners.first());
+    let name = named.map(|listener| listener.name.as_str()).unwrap_or_default();
+    let node = |voter: &QuorumReplica| Node {
+        node_id: voter.node_id,
+        listeners: vec![Listener { name: name.to_owned(), host: voter.host.clone(), port: voter.port }],
     };
-    let node = |voter: &QuorumReplica| Node { node_id: voter.node_id, listeners: listeners(voter.node_id) };
     state.voters.iter().map(node).collect()
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::quorum::Roles;
 use super::value::{InvalidValue, list};
 
 /// An address to listen on, or one that clients are told.
@@ -37,13 +38,16 @@ pub(super) struct ListenerKeys<'a> {
     pub(super) port: Option<u16>,
     pub(super) advertised_host: Option<&'a str>,
     pub(super) advertised_port: Option<u16>,
+    pub(super) roles: Roles,
 }
 
 /// Whom a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(crate) enum Purpose {
+    /// Clients and other brokers.
     Clients,
-    Quorum,
+    /// Controllers, and brokers that need one: whoever only produces or consumes has no business there.
+    Controllers,
 }
 
 pub(super) const DEFAULT_PORT: u16 = 9092;
@@ -52,36 +56,56 @@ const PLAINTEXT: &str = "PLAINTEXT";
 impl ListenerKeys<'_> {
     /// What to listen on for clients and other brokers.
     pub(super) fn listeners(&self) -> Result<Vec<Listener>, InvalidValue> {
-        let Some(text) = self.listeners else {
-            // Kafka before 0.9 had two keys for the one listener; a port alone means every interface there.
-            let host = match (self.host, self.port) {
-                (Some(host), _) => host,
-                (None, Some(_)) => "",
-                (None, None) => "localhost",
-            };
-            let port = self.port.unwrap_or(DEFAULT_PORT);
-            return Ok(vec![Listener { name: PLAINTEXT.to_owned(), host: host.to_owned(), port }]);
-        };
+        let Some(text) = self.listeners else { return Ok(self.lone(Purpose::Clients)) };
         let found = self.chosen(text, Purpose::Clients)?;
-        if found.is_empty() {
-            return Err(InvalidValue::new("listeners", text, "no listener for clients is left"));
+        match (self.roles.broker, found.is_empty()) {
+            (true, true) => Err(InvalidValue::new("listeners", text, "no listener for clients is left")),
+            (false, false) => {
+                let reason = "The listeners config must only contain KRaft controller listeners from \
+                              controller.listener.names when process.roles=controller";
+                Err(InvalidValue::new("listeners", text, reason))
+            }
+            (true, false) | (false, true) => Ok(found),
+        }
+    }
+
+    /// What to listen on for controllers alone.
+    pub(super) fn controllers(&self) -> Result<Vec<Listener>, InvalidValue> {
+        let Some(text) = self.listeners else { return Ok(self.lone(Purpose::Controllers)) };
+        let found = self.chosen(text, Purpose::Controllers)?;
+        if !self.roles.controller && !found.is_empty() {
+            let reason = "controller.listener.names must not contain a value appearing in the 'listeners' \
+                          configuration when running KRaft with just the broker role";
+            return Err(InvalidValue::new("listeners", text, reason));
         }
         Ok(found)
     }
 
-    /// What to listen on for the quorum alone.
-    pub(super) fn controllers(&self) -> Result<Vec<Listener>, InvalidValue> {
-        self.listeners.map_or(Ok(Vec::new()), |text| self.chosen(text, Purpose::Quorum))
+    /// The one listener where `listeners` is not given: everybody's, or that of a process which is a controller alone.
+    fn lone(&self, purpose: Purpose) -> Vec<Listener> {
+        if (purpose == Purpose::Clients) != self.roles.broker {
+            return Vec::new();
+        }
+        // Kafka before 0.9 had two keys for the one listener; a port alone means every interface there.
+        let host = match (self.host, self.port) {
+            (Some(host), _) => host,
+            (None, Some(_)) => "",
+            (None, None) => "localhost",
+        };
+        let port = self.port.unwrap_or(DEFAULT_PORT);
+        vec![Listener { name: PLAINTEXT.to_owned(), host: host.to_owned(), port }]
     }
 
     fn chosen(&self, text: &str, purpose: Purpose) -> Result<Vec<Listener>, InvalidValue> {
         let controllers: Vec<&str> = list(self.controller_names.unwrap_or("")).collect();
+        // Where nothing is named, all that a mere controller listens on is for controllers.
+        let are_all_for_controllers = controllers.is_empty() && !self.roles.broker;
         let map = protocols(self.protocol_map.unwrap_or(""));
         let mut found = Vec::new();
         for entry in list(text) {
             let listener = parse(entry).map_err(|reason| InvalidValue::new("listeners", text, reason))?;
-            let is_for = if controllers.contains(&listener.name.as_str()) {
-                Purpose::Quorum
+            let is_for = if are_all_for_controllers || controllers.contains(&listener.name.as_str()) {
+                Purpose::Controllers
             } else {
                 Purpose::Clients
             };
@@ -91,7 +115,7 @@ impl ListenerKeys<'_> {
             let protocol = map.get(listener.name.as_str()).copied().unwrap_or(match purpose {
                 Purpose::Clients => &listener.name,
                 // As Kafka since 3.9: the controller's listener needs no entry.
-                Purpose::Quorum => PLAINTEXT,
+                Purpose::Controllers => PLAINTEXT,
             });
             if protocol != PLAINTEXT {
                 let reason =
@@ -103,10 +127,12 @@ impl ListenerKeys<'_> {
         Ok(found)
     }
 
-    /// What clients are told, in the order of `listeners`. `hostname` stands in for "every interface".
+    /// What others are told, in the order of `listeners`, with those for controllers behind them. `hostname` stands in for
+    /// "every interface".
     pub(super) fn advertised(
         &self,
         listeners: &[Listener],
+        controllers: &[Listener],
         hostname: impl Fn() -> String,
     ) -> Result<Vec<Listener>, InvalidValue> {
         const KEY: &str = "advertised.listeners";
@@ -115,24 +141,30 @@ impl ListenerKeys<'_> {
         for entry in list(text) {
             given.push(parse(entry).map_err(|reason| InvalidValue::new(KEY, text, reason))?);
         }
-        let named: Vec<&str> = listeners.iter().map(|listener| listener.name.as_str()).collect();
+        let named: Vec<&str> =
+            listeners.iter().chain(controllers).map(|listener| listener.name.as_str()).collect();
         if let Some(stray) = given.iter().find(|other| !named.contains(&other.name.as_str()))
             && !list(self.controller_names.unwrap_or("")).any(|name| name == stray.name)
         {
             return Err(InvalidValue::new(KEY, text, format!("there is no listener {}", stray.name)));
         }
         let mut advertised = Vec::new();
-        for listener in listeners {
+        let purposes = [(Purpose::Clients, listeners), (Purpose::Controllers, controllers)];
+        let all = purposes
+            .into_iter()
+            .flat_map(|(purpose, listeners)| listeners.iter().map(move |at| (purpose, at)));
+        for (purpose, listener) in all {
             let stated = given.iter().find(|other| other.name == listener.name);
             let mut told = stated.unwrap_or(listener).clone();
             if stated.is_none() {
                 told.host = self.advertised_host.map_or(told.host, str::to_owned);
                 told.port = self.advertised_port.unwrap_or(told.port);
             }
-            if told.host.is_empty() {
+            let is_everywhere = matches!(told.host.as_str(), "0.0.0.0" | "::");
+            // A controller's listener need not be advertised in Kafka: nobody was asked for a better address.
+            if told.host.is_empty() || (is_everywhere && purpose == Purpose::Controllers) {
                 told.host = hostname();
-            }
-            if matches!(told.host.as_str(), "0.0.0.0" | "::") {
+            } else if is_everywhere {
                 let reason = "clients cannot connect to it; name an address that they can reach";
                 return Err(InvalidValue::new(KEY, &told.to_string(), reason));
             }
@@ -169,7 +201,8 @@ mod tests {
 
     fn both(keys: &ListenerKeys<'_>) -> Result<(Vec<String>, Vec<String>), InvalidValue> {
         let listeners = keys.listeners()?;
-        let advertised = keys.advertised(&listeners, || "me".to_owned())?;
+        let controllers = keys.controllers()?;
+        let advertised = keys.advertised(&listeners, &controllers, || "me".to_owned())?;
         Ok((texts(&listeners), texts(&advertised)))
     }
 
@@ -201,14 +234,46 @@ mod tests {
     }
 
     #[test]
-    fn a_controller_listener_is_not_opened() {
+    fn a_controllers_listener_is_not_for_clients_and_has_a_name_that_others_reach() {
+        for at in ["", "0.0.0.0", "[::]"] {
+            let listeners = format!("IN://[::1]:9092, CONTROLLER://{at}:9093");
+            let keys = ListenerKeys {
+                listeners: Some(&listeners),
+                protocol_map: Some("IN:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+                controller_names: Some("CONTROLLER"),
+                ..Default::default()
+            };
+            let (listeners, advertised) = both(&keys).unwrap();
+            assert_eq!(listeners, ["IN://[::1]:9092"]);
+            assert_eq!(advertised, ["IN://[::1]:9092", "CONTROLLER://me:9093"]);
+        }
+    }
+
+    #[test]
+    fn a_mere_controller_has_no_listener_for_clients_and_a_mere_broker_none_for_controllers() {
+        let roles = Roles { broker: false, controller: true };
+        for (listeners, names) in [
+            (None, None),
+            (Some("PLAINTEXT://localhost:9092"), None),
+            (Some("CONTROLLER://localhost:9092"), Some("CONTROLLER")),
+        ] {
+            let keys = ListenerKeys { listeners, controller_names: names, roles, ..Default::default() };
+            assert_eq!(keys.listeners().unwrap(), []);
+            let controllers = texts(&keys.controllers().unwrap());
+            assert_eq!(controllers, [listeners.unwrap_or("PLAINTEXT://localhost:9092")]);
+        }
+        let both = Some("PLAINTEXT://:9092,CONTROLLER://:9093");
         let keys = ListenerKeys {
-            listeners: Some("IN://[::1]:9092, CONTROLLER://:9093"),
-            protocol_map: Some("IN:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+            listeners: both,
             controller_names: Some("CONTROLLER"),
+            roles,
             ..Default::default()
         };
-        assert_eq!(both(&keys).unwrap().0, ["IN://[::1]:9092"]);
+        let refused = keys.listeners().unwrap_err().to_string();
+        assert!(refused.contains("must only contain KRaft controller listeners"), "{refused}");
+        let keys = ListenerKeys { roles: Roles { broker: true, controller: false }, ..keys };
+        let refused = keys.controllers().unwrap_err().to_string();
+        assert!(refused.contains("with just the broker role"), "{refused}");
     }
 
     #[test]

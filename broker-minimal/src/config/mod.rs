@@ -25,6 +25,7 @@ pub use broker::{BROKER_KEYS, BrokerKey};
 pub(crate) use entry::{Entry, Source, Synonym};
 pub use error::ConfigError;
 pub use listener::Listener;
+pub(crate) use listener::Purpose;
 pub use quorum::{QuorumConfig, Roles};
 pub(crate) use topic::{
     Overrides, TopicConfigError, check as check_topic_config, default_value as topic_default,
@@ -43,15 +44,16 @@ use listener::ListenerKeys;
 pub struct Config {
     /// `node.id` or `broker.id`.
     pub node_id: i32,
-    /// What to listen on.
+    /// What to listen on for clients and other brokers; nothing for a process that is a controller alone.
     pub listeners: Vec<Listener>,
-    /// What clients are told, one for each of `listeners`; port 0 stands for the port that was bound.
+    /// What others are told, one for each of `listeners` and then of `controllers`; port 0 stands for the port that was bound.
     pub advertised: Vec<Listener>,
     /// `process.roles`.
     pub roles: Roles,
     /// `controller.quorum.voters` or `controller.quorum.bootstrap.servers`; a broker without either is alone.
     pub quorum: Option<QuorumConfig>,
-    /// Those of `listeners` that `controller.listener.names` keeps for the quorum; none without one.
+    /// Those of `listeners` that `controller.listener.names` keeps for controllers; all of a process that is nothing else and
+    /// names none. None without a quorum.
     pub controllers: Vec<Listener>,
     /// `log.dirs`. The first one also holds the metadata log.
     pub log_dirs: Vec<PathBuf>,
@@ -166,6 +168,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Whom a listener is for.
+    pub(crate) fn purpose(&self, listener: &str) -> Purpose {
+        let is_controllers = self.controllers.iter().any(|controllers| controllers.name == listener);
+        if is_controllers { Purpose::Controllers } else { Purpose::Clients }
+    }
+
     /// A broker that keeps nothing, on a free port of this machine: for tests, and for trying things.
     pub fn ephemeral() -> io::Result<Self> {
         let mut config = Self::default();
@@ -195,7 +203,8 @@ impl Config {
     }
 
     fn move_to(&mut self, port: u16) {
-        let (Some(listener), Some(told)) = (self.listeners.first_mut(), self.advertised.first_mut()) else {
+        let listener = self.listeners.iter_mut().chain(&mut self.controllers).next();
+        let (Some(listener), Some(told)) = (listener, self.advertised.first_mut()) else {
             return;
         };
         if told.port == listener.port {
@@ -296,7 +305,9 @@ impl Config {
 
     /// Brings the typed settings up to date with what was given.
     fn resolve(&mut self) -> Result<(), InvalidValue> {
+        self.roles = Roles::parse(self.given(quorum::ROLES))?;
         let listener_keys = ListenerKeys {
+            roles: self.roles,
             listeners: self.given("listeners"),
             advertised: self.given("advertised.listeners"),
             protocol_map: self.given("listener.security.protocol.map"),
@@ -307,11 +318,11 @@ impl Config {
             advertised_port: self.given("advertised.port").and_then(|port| port.parse().ok()),
         };
         let listeners = listener_keys.listeners()?;
-        let advertised = listener_keys.advertised(&listeners, hostname)?;
         let quorum = QuorumConfig::parse(self.given(quorum::BOOTSTRAP), self.given(quorum::VOTERS))?;
+        // A broker without a quorum has nobody who would come by its controllers' listener.
         let controllers = if quorum.is_some() { listener_keys.controllers()? } else { Vec::new() };
+        let advertised = listener_keys.advertised(&listeners, &controllers, hostname)?;
         (self.quorum, self.controllers) = (quorum, controllers);
-        self.roles = Roles::parse(self.given(quorum::ROLES))?;
         (self.listeners, self.advertised) = (listeners, advertised);
         if let Some(port) = self.port {
             self.move_to(port);

@@ -124,7 +124,7 @@ pub(super) fn check(
     let bad =
         |reason: String| Err(InvalidValue::new(ROLES, roles_text.unwrap_or("broker,controller"), reason));
     match quorum {
-        None if roles.controller => Ok(()),
+        None if roles == Roles::default() => Ok(()),
         None => bad(format!(
             "If using {ROLES}, either {BOOTSTRAP} must contain the set of bootstrap controllers or {VOTERS} must contain a \
              parseable set of controllers."
@@ -268,7 +268,9 @@ mod tests {
 
     #[test]
     fn roles_and_voters_have_to_fit() {
-        assert!(refusal("process.roles=broker").contains("must contain the set of bootstrap controllers"));
+        for alone in ["process.roles=broker", "process.roles=controller"] {
+            assert!(refusal(alone).contains("must contain the set of bootstrap controllers"), "{alone}");
+        }
         let voters = "controller.quorum.voters=1@a:1,2@b:1";
         assert!(refusal(&format!("node.id=3\n{voters}")).ends_with(&format!(
             "If process.roles contains the 'controller' role, the node id 3 must be included in the set of voters {voters}"

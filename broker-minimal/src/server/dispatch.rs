@@ -12,6 +12,7 @@ use super::connection::Caller;
 use super::{Response, forward};
 use crate::api::fetch::Fetched;
 use crate::api::produce::Pending;
+use crate::config::Purpose;
 use crate::peer::QUORUM;
 use crate::{Context, api};
 
@@ -32,6 +33,8 @@ pub(crate) enum Refusal {
     Encode(#[from] EncodeError),
     #[error("{key} version {version} is not served")]
     Unsupported { key: ApiKey, version: i16 },
+    #[error("{key} is for brokers, and this is a controller's listener")]
+    Controllers { key: ApiKey },
     #[error("{key} cannot be passed on: {why}")]
     NoController { key: ApiKey, why: String },
 }
@@ -42,17 +45,42 @@ pub(crate) struct Served {
     pub(crate) key: ApiKey,
     /// What the handler answers.
     pub(crate) versions: VersionRange,
-    /// Whether ApiVersions says so.
-    pub(crate) is_advertised: bool,
+    audience: Audience,
+}
+
+/// Whom an API is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    /// Clients of brokers.
+    Clients,
+    /// Clients, whether they ask a broker or a controller (KIP-919).
+    Administrators,
+    /// What brokers ask of the active controller. Clients see none of them; where controllers have no listener of their own, they
+    /// are answered all the same.
+    Brokers,
+}
+
+impl Served {
+    /// Whether ApiVersions says so on such a listener.
+    pub(crate) fn is_advertised(&self, to: Purpose) -> bool {
+        match self.audience {
+            Audience::Clients => to == Purpose::Clients,
+            Audience::Administrators => true,
+            Audience::Brokers => to == Purpose::Controllers,
+        }
+    }
 }
 
 const fn served(key: ApiKey, first: i16, last: i16) -> Served {
-    Served { key, versions: VersionRange::new(first, last), is_advertised: true }
+    Served { key, versions: VersionRange::new(first, last), audience: Audience::Clients }
 }
 
-/// What brokers ask of the active controller. With Kafka such requests have listeners of their own, and clients see none of them.
+const fn administered(key: ApiKey, first: i16, last: i16) -> Served {
+    Served { audience: Audience::Administrators, ..served(key, first, last) }
+}
+
 const fn internal(key: ApiKey, first: i16, last: i16) -> Served {
-    Served { key, versions: VersionRange::new(first, last), is_advertised: false }
+    Served { audience: Audience::Brokers, ..served(key, first, last) }
 }
 
 /// Every API that this broker answers.
@@ -74,25 +102,25 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::SYNC_GROUP, 0, 5),
     served(ApiKey::DESCRIBE_GROUPS, 0, 6),
     served(ApiKey::LIST_GROUPS, 0, 5),
-    served(ApiKey::API_VERSIONS, 0, 4),
-    served(ApiKey::CREATE_TOPICS, 0, 7),
-    served(ApiKey::DELETE_TOPICS, 0, 6),
+    administered(ApiKey::API_VERSIONS, 0, 4),
+    administered(ApiKey::CREATE_TOPICS, 0, 7),
+    administered(ApiKey::DELETE_TOPICS, 0, 6),
     served(ApiKey::DELETE_RECORDS, 0, 2),
     served(ApiKey::INIT_PRODUCER_ID, 0, 4),
     // librdkafka asks for exactly version 2.
     served(ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
-    served(ApiKey::DESCRIBE_CONFIGS, 0, 4),
-    served(ApiKey::CREATE_PARTITIONS, 0, 3),
+    administered(ApiKey::DESCRIBE_CONFIGS, 0, 4),
+    administered(ApiKey::CREATE_PARTITIONS, 0, 3),
     served(ApiKey::DELETE_GROUPS, 0, 2),
-    served(ApiKey::ELECT_LEADERS, 0, 2),
-    served(ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
+    administered(ApiKey::ELECT_LEADERS, 0, 2),
+    administered(ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
     served(ApiKey::OFFSET_DELETE, 0, 0),
-    served(ApiKey::DESCRIBE_QUORUM, 0, 2),
+    administered(ApiKey::DESCRIBE_QUORUM, 0, 2),
     internal(ApiKey::ALTER_PARTITION, 0, 3),
-    served(ApiKey::DESCRIBE_CLUSTER, 0, 1),
+    administered(ApiKey::DESCRIBE_CLUSTER, 0, 1),
     internal(ApiKey::BROKER_REGISTRATION, 0, 4),
     internal(ApiKey::BROKER_HEARTBEAT, 0, 2),
-    served(ApiKey::UNREGISTER_BROKER, 0, 0),
+    administered(ApiKey::UNREGISTER_BROKER, 0, 0),
     internal(ApiKey::ALLOCATE_PRODUCER_IDS, 0, 0),
     served(ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
 ];
@@ -108,6 +136,12 @@ fn is_served(key: ApiKey, version: i16) -> bool {
     is_follower || known.is_some_and(|row| row.versions.contains(version))
 }
 
+/// Whether an API is answered on such a listener, in any version.
+fn is_for(listener: Purpose, key: ApiKey) -> bool {
+    let is_for_clients = || SERVED.iter().any(|row| row.key == key && row.audience == Audience::Clients);
+    listener == Purpose::Clients || !is_for_clients()
+}
+
 /// Handles one frame.
 pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) -> Result<Answer, Refusal> {
     let head = RequestHead::decode(frame)?;
@@ -116,10 +150,13 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) 
     if key == QUORUM {
         return quorum(ctx, head).await;
     }
+    if !is_for(ctx.purpose, key) {
+        return Err(Refusal::Controllers { key });
+    }
     if !is_served(key, version) {
         if key == ApiKey::API_VERSIONS {
             // The client must learn which versions it may ask with (KIP-511): version 0's layout is readable to all.
-            let response = api::api_versions::unsupported();
+            let response = api::api_versions::unsupported(ctx.purpose);
             return ready::<m::ApiVersionsRequest>(&response, 0, correlation_id);
         }
         return Err(Refusal::Unsupported { key, version });
