@@ -15,7 +15,8 @@ pub(crate) async fn handle(
     match ctx.meta.register_broker(request).await {
         Ok(broker_epoch) => BrokerRegistrationResponse { broker_epoch, ..Default::default() },
         Err(refusal) => {
-            tracing::warn!(broker, error = %refusal, "broker not registered");
+            // It asks again at once, and says itself what keeps it, if that lasts.
+            tracing::debug!(broker, error = %refusal, "broker not registered");
             BrokerRegistrationResponse { error_code: refusal.code(), ..Default::default() }
         }
     }

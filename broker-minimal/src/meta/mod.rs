@@ -20,6 +20,7 @@ mod refusal;
 pub(crate) mod registration;
 mod sessions;
 mod store;
+mod trouble;
 
 pub(crate) use refusal::Refusal;
 pub(crate) use store::{Handle, Mode};

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::active::ActiveController;
 use super::image::{Endpoint, Image};
+use super::trouble::Trouble;
 use crate::config::Config;
 use crate::{clock, stopped};
 
@@ -93,20 +94,29 @@ impl Registration {
             ..Default::default()
         };
         let mut said = ErrorCode::NONE;
+        let mut trouble = Trouble::default();
         loop {
-            match self.controller.ask(&request, clock::now() + PATIENCE).await {
+            let why: Option<String> = match self.controller.ask(&request, clock::now() + PATIENCE).await {
                 Ok(BrokerRegistrationResponse { error_code: ErrorCode::NONE, broker_epoch, .. }) => {
-                    tracing::info!(epoch = broker_epoch, "registered");
+                    let after_ms = trouble.is_over(clock::now()).map(|after| after.as_millis());
+                    tracing::info!(epoch = broker_epoch, after_ms, "registered");
                     return broker_epoch;
+                }
+                Ok(BrokerRegistrationResponse { error_code: ErrorCode::NOT_CONTROLLER, .. }) => {
+                    Some(ErrorCode::NOT_CONTROLLER.to_string())
                 }
                 Ok(BrokerRegistrationResponse { error_code, .. }) => {
                     // Said once: another process with this id may take a while to be missed.
-                    if error_code != ErrorCode::NOT_CONTROLLER && error_code != said {
+                    if error_code != said {
                         tracing::warn!(error = %error_code, "the controller does not register this broker yet");
                         said = error_code;
                     }
+                    None
                 }
-                Err(error) => tracing::debug!(%error, "not registered"),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(error) = why.filter(|_| trouble.is_there(clock::now())) {
+                tracing::warn!(error, "no controller registers this broker");
             }
             tokio::time::sleep(EAGER).await;
         }
@@ -116,6 +126,7 @@ impl Registration {
     async fn beat(&mut self, epoch: i64) -> Standing {
         let interval = self.config.broker_heartbeat_interval;
         let mut unheard_since = None;
+        let mut trouble = Trouble::default();
         loop {
             let wants_to_leave = *self.leaving.borrow();
             let request = BrokerHeartbeatRequest {
@@ -130,6 +141,9 @@ impl Registration {
             let answer = self.controller.ask(&request, clock::now() + patience).await;
             if answer.is_ok() {
                 unheard_since = None;
+                if let Some(after) = trouble.is_over(clock::now()) {
+                    tracing::info!(after_ms = after.as_millis(), "a controller answers this broker again");
+                }
             } else if wants_to_leave && *unheard_since.get_or_insert_with(clock::now) + ALONE <= clock::now()
             {
                 tracing::info!("there is no controller any more that could take over what this broker leads");
@@ -157,7 +171,11 @@ impl Registration {
                     }
                     code => tracing::debug!(error = %code, "heartbeat refused"),
                 },
-                Err(error) => tracing::debug!(%error, "heartbeat not answered"),
+                Err(error) => {
+                    if trouble.is_there(clock::now()) {
+                        tracing::warn!(%error, "no controller answers this broker");
+                    }
+                }
             }
             let pause = if is_settled { interval } else { EAGER };
             tokio::select! {
