@@ -4,18 +4,18 @@
 //! finished by the connection's answering side. Up to version 2 a client may send a message set of the formats before v2,
 //! of which one batch is made; from 3 on batches alone are taken. A set whose end is cut off is refused; Kafka keeps the
 //! whole messages of it and says nothing. Version 7 is the first that may carry zstd, 8 says why a batch was
-//! refused, 10 names the leader when it is another (KIP-951).
+//! refused, 10 names the leader when it is another, and where it is (KIP-951).
 //!
 //! With acks=all a batch is answered once the whole ISR has it, or when the request's timeout is over. All partitions of a request
 //! wait at the same time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use kinglet_protocol::messages::produce::{
-    LeaderIdAndEpoch, PartitionProduceData, PartitionProduceResponse, TopicProduceResponse,
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse, TopicProduceResponse,
 };
 use kinglet_protocol::messages::{ProduceRequest, ProduceResponse};
 use kinglet_protocol::records::legacy::MessageFormat;
@@ -26,12 +26,12 @@ use tokio::sync::oneshot;
 use crate::convert::ConvertError;
 use crate::log::{AppendError, Appended};
 use crate::meta::image::Topic;
-use crate::meta::{self, name};
+use crate::meta::name;
 use crate::replica::Acks;
 use crate::server::Response;
 use crate::shard::command::{Append, AppendFailure};
 use crate::shard::{Command, PartitionId};
-use crate::{Context, clock};
+use crate::{Context, Reachable, clock};
 
 /// Records of compacted topics are decoded to see that each has a key; a batch may not unpack to more than this.
 const UNPACK_LIMIT: usize = 64 * 1024 * 1024;
@@ -55,7 +55,7 @@ pub(crate) struct Pending {
     acks: i16,
     timeout: Duration,
     /// Knows who leads.
-    meta: meta::Handle,
+    ctx: Arc<Context>,
     topics: Vec<PendingTopic>,
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: Pr
     let mut pending = Pending {
         acks: request.acks,
         timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
-        meta: ctx.meta.clone(),
+        ctx: Arc::clone(ctx),
         topics: Vec::with_capacity(request.topic_data.len()),
         header,
     };
@@ -227,6 +227,7 @@ impl Pending {
     pub(crate) async fn finish(self) -> Result<Result<Option<Response>, ()>, EncodeError> {
         let RequestHeader { version, correlation_id, .. } = self.header;
         let mut failed = false;
+        let mut leaders = BTreeSet::new();
         let mut responses = Vec::with_capacity(self.topics.len());
         for topic in self.topics {
             let mut partition_responses = Vec::with_capacity(topic.partitions.len());
@@ -236,7 +237,8 @@ impl Pending {
                     response.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
                 }
                 if version >= LEADER_FROM && response.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
-                    response.current_leader = leader(&self.meta, &topic.name, index);
+                    response.current_leader = leader(&self.ctx, &topic.name, index);
+                    leaders.insert(response.current_leader.leader_id);
                 }
                 if response.error_code.is_err() {
                     failed = true;
@@ -255,7 +257,8 @@ impl Pending {
         if self.acks == 0 {
             return Ok(if failed { Err(()) } else { Ok(None) });
         }
-        let response = ProduceResponse { responses, ..Default::default() };
+        let node_endpoints = endpoints(&self.ctx, &leaders);
+        let response = ProduceResponse { responses, node_endpoints, ..Default::default() };
         let frame = encode_response::<ProduceRequest>(&response, version, correlation_id)?;
         Ok(Ok(Some(Response { frame, ..Default::default() })))
     }
@@ -291,14 +294,26 @@ impl Outcome {
     }
 }
 
-/// Who leads, as far as this broker knows. Clients find the leader's address in the metadata, as they do without a hint.
-fn leader(meta: &meta::Handle, topic: &str, index: i32) -> LeaderIdAndEpoch {
-    let image = meta.image();
+/// Who leads, as far as this broker knows.
+fn leader(ctx: &Context, topic: &str, index: i32) -> LeaderIdAndEpoch {
+    let image = ctx.meta.image();
     let partition = image.topic(topic).and_then(|topic| image.partition(topic.id, index));
     partition.map_or_else(LeaderIdAndEpoch::default, |partition| LeaderIdAndEpoch {
         leader_id: partition.leader,
         leader_epoch: partition.leader_epoch,
     })
+}
+
+/// Where leaders are reached, so that nobody has to ask for the metadata first.
+fn endpoints(ctx: &Context, leaders: &BTreeSet<i32>) -> Vec<NodeEndpoint> {
+    let image = ctx.meta.image();
+    let endpoint = |at: Reachable| NodeEndpoint {
+        node_id: at.id,
+        host: at.host,
+        port: i32::from(at.port),
+        rack: at.rack,
+    };
+    leaders.iter().filter_map(|id| ctx.reachable(&image, *id)).map(endpoint).collect()
 }
 
 fn why(failure: &AppendFailure) -> Option<String> {
