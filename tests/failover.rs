@@ -104,6 +104,23 @@ fn others_lead_before_a_broker_stops() {
 }
 
 #[test]
+fn deleted_records_do_not_come_back_with_another_leader() {
+    drill("kill -9 of a leader after a deletion", [2, 3, 2], |drill| {
+        for _ in 0..5 {
+            drill.write_aside()??;
+        }
+        assert_eq!(drill.first_aside()?, 0);
+        assert_eq!(drill.delete_aside(3)?, 3);
+        drill.kill(1)?;
+        drill.until("broker 1 is in no ISR", |p| !p.isr.contains(&1))?;
+        assert_eq!(drill.first_aside()?, 3);
+        drill.goes_on()?;
+        drill.restart(1)?;
+        drill.until("broker 1 is in every ISR", |p| p.isr.len() == 3)
+    });
+}
+
+#[test]
 fn all_of_them_killed_lose_nothing() {
     drill("kill -9 of all three", [1, 2, 3], |drill| {
         for id in [2, 3, 1] {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kinglet::admin::{NewTopic, PartitionDescription};
-use kinglet::{Client, Config, Record};
+use kinglet::{Client, Config, Position, Record, TopicPartition};
 use kinglet_harness::binaries::Binaries;
 use kinglet_harness::cluster::Brokers;
 use tokio::runtime::Runtime;
@@ -40,7 +40,7 @@ pub(crate) fn drill(
     drill_with(brokers, name, leaders, work);
 }
 
-/// [`drill`] on brokers whose controllers are processes of their own, with further `key=value`s for all.
+/// [`drill`], on brokers whose controllers are processes of their own, with further `key=value`s for all.
 pub(crate) fn drill_apart(
     name: &'static str,
     leaders: [i32; 3],
@@ -123,6 +123,20 @@ impl<'a> Drill<'a> {
             let producer = Client::connect(config.set("linger.ms", 0)?).await?.producer()?;
             Ok(producer.send(Record::to(ASIDE).value("x")).await.map(drop))
         })
+    }
+
+    /// Deletes what lies before an offset where nobody counts.
+    pub(crate) fn delete_aside(&self, before: i64) -> Fallible<i64> {
+        let at = TopicPartition::new(ASIDE, 0);
+        let deleted = self.runtime.block_on(self.admin.admin().delete_records([(at, before)]))?;
+        Ok(deleted.into_iter().next().ok_or("no answer")?.1?)
+    }
+
+    /// The first offset that is there, where nobody counts.
+    pub(crate) fn first_aside(&self) -> Fallible<i64> {
+        let at = (TopicPartition::new(ASIDE, 0), Position::Beginning);
+        let found = self.runtime.block_on(self.admin.admin().list_offsets([at]))?;
+        Ok(found.into_iter().next().ok_or("no answer")?.1?.offset)
     }
 
     /// Connects a client.

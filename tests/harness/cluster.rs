@@ -136,6 +136,16 @@ impl Brokers {
         member.map(Member::address).ok_or(BrokersError::State { id, what: "is not there" })
     }
 
+    /// Where the data of a broker lies.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn data_dir(&self, id: i32) -> Result<PathBuf, BrokersError> {
+        let member = self.members.iter().find(|member| member.id == id);
+        let member = member.ok_or(BrokersError::State { id, what: "is not there" })?;
+        Ok(self.dir.path().join(format!("broker-{id}.{}", member.lives)))
+    }
+
     /// `kill -9`.
     ///
     /// # Errors
@@ -184,7 +194,7 @@ impl Brokers {
     /// When it runs already, or the program cannot be started.
     pub fn spawn(&mut self, id: i32) -> Result<(), BrokersError> {
         let mut command = self.binaries.command("kbroker");
-        let dir = self.dir(id)?;
+        let dir = self.data_dir(id)?;
         let member = self.member(id)?;
         if member.daemon.is_some() {
             return Err(BrokersError::State { id, what: "runs already" });
@@ -228,11 +238,6 @@ impl Brokers {
         let member = self.member(id)?;
         let daemon = member.daemon.take().ok_or(BrokersError::State { id, what: "does not run" })?;
         Ok((member, daemon))
-    }
-
-    fn dir(&mut self, id: i32) -> Result<PathBuf, BrokersError> {
-        let lives = self.member(id)?.lives;
-        Ok(self.dir.path().join(format!("broker-{id}.{lives}")))
     }
 
     /// Writes what all have said to files that stay, and the end of it to standard error.

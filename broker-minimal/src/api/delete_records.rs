@@ -1,9 +1,10 @@
 //! DeleteRecords (KIP-107): a partition starts later. -1 is its high watermark.
 //!
 //! The new start is in the checkpoint file before the answer leaves: Kafka writes the file once a minute, and a crash in between
-//! brings the records back. `timeout_ms` is for replicas that lag.
+//! brings the records back. It leaves when every live replica has deleted, or when `timeout_ms` are over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::delete_records::{
@@ -27,22 +28,36 @@ pub(crate) async fn handle(
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
     let image = ctx.meta.image();
-    let mut topics = Vec::with_capacity(request.topics.len());
-    let mut has_changed = false;
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    // All partitions wait at the same time.
+    let mut waiting = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let known = image.topic(&topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
-            let deleted = delete(ctx, &image, known.map(|topic| &**topic), &partition).await;
-            has_changed |= deleted.is_ok();
+            let asked = delete(ctx, &image, known.map(|topic| &**topic), &partition, timeout).await;
+            partitions.push((partition.partition_index, asked));
+        }
+        waiting.push((topic.name, partitions));
+    }
+    let mut topics = Vec::with_capacity(waiting.len());
+    let mut has_changed = false;
+    for (name, asked) in waiting {
+        let mut partitions = Vec::with_capacity(asked.len());
+        for (partition_index, asked) in asked {
+            let deleted = match asked {
+                Ok(answer) => answer.await.unwrap_or(Err(ErrorCode::KAFKA_STORAGE_ERROR)),
+                Err(code) => Err(code),
+            };
+            // Out of time it is deleted here all the same.
+            has_changed |= matches!(deleted, Ok(_) | Err(ErrorCode::REQUEST_TIMED_OUT));
             let (low_watermark, error_code) = match deleted {
-                Ok(start) => (start, ErrorCode::NONE),
+                Ok(low_watermark) => (low_watermark, ErrorCode::NONE),
                 Err(code) => (NO_WATERMARK, code),
             };
-            let partition_index = partition.partition_index;
             partitions.push(DeleteRecordsPartitionResult { partition_index, low_watermark, error_code });
         }
-        topics.push(DeleteRecordsTopicResult { name: topic.name, partitions });
+        topics.push(DeleteRecordsTopicResult { name, partitions });
     }
     if has_changed {
         let storage = Arc::clone(&ctx.storage);
@@ -59,7 +74,8 @@ async fn delete(
     image: &Image,
     topic: Option<&Topic>,
     wanted: &DeleteRecordsPartition,
-) -> Result<i64, ErrorCode> {
+    timeout: Duration,
+) -> Result<oneshot::Receiver<Result<i64, ErrorCode>>, ErrorCode> {
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     if name::is_internal(&topic.name) {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
@@ -67,8 +83,7 @@ async fn delete(
     let id = PartitionId { topic: topic.id, index: wanted.partition_index };
     image.replica(id.topic, id.index, ctx.node_id)?;
     let (reply, answer) = oneshot::channel();
-    let delete = DeleteRecords { id, before: wanted.offset, now_ms: clock::now_ms(), reply };
+    let delete = DeleteRecords { id, before: wanted.offset, timeout, now_ms: clock::now_ms(), reply };
     let sent = ctx.shards.send(id, Command::DeleteRecords(delete)).await;
-    sent.map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
-    answer.await.unwrap_or(Err(ErrorCode::KAFKA_STORAGE_ERROR))
+    sent.map(|()| answer).map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)
 }

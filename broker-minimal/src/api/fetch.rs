@@ -141,6 +141,7 @@ fn lines(request: FetchRequest) -> (Vec<Line>, Vec<Key>) {
             current_leader_epoch: asked.current_leader_epoch,
             fetch_offset: asked.fetch_offset,
             last_fetched_epoch: asked.last_fetched_epoch,
+            log_start: asked.log_start_offset,
             max_bytes: asked.partition_max_bytes,
         }));
     }

@@ -96,7 +96,15 @@ async fn read(
 ) -> Result<Option<FileSlice>, LoadError> {
     let (reply, answer) = oneshot::channel();
     let Led { id, leader_epoch: current_leader_epoch } = led;
-    let at = ReadAt { id, slot: 0, offset, max_bytes: CHUNK, current_leader_epoch, last_fetched_epoch: -1 };
+    let at = ReadAt {
+        id,
+        slot: 0,
+        offset,
+        max_bytes: CHUNK,
+        current_leader_epoch,
+        last_fetched_epoch: -1,
+        log_start: -1,
+    };
     let read = Read { reads: vec![at], waiter: Some(Arc::clone(progress)), replica: None, reply };
     shards.send(id, Command::Read(read)).await?;
     let answer = answer.await.map_err(|_| Stopped)?.pop();

@@ -73,4 +73,6 @@ pub(crate) struct FollowerFetch {
     pub(crate) broker_epoch: i64,
     /// Where its log ends.
     pub(crate) offset: i64,
+    /// Where its log starts; -1 if the request does not say.
+    pub(crate) log_start: i64,
 }

@@ -275,7 +275,9 @@ impl Fetchers {
                         return Ok(None);
                     }
                 };
-                if batches.is_empty() && data.high_watermark == state.high_watermark {
+                let is_news =
+                    data.high_watermark != state.high_watermark || data.log_start_offset > state.log_start;
+                if batches.is_empty() && !is_news {
                     return Ok(None);
                 }
                 state.high_watermark = data.high_watermark;
@@ -340,6 +342,7 @@ fn request(
             current_leader_epoch: followed.leader_epoch,
             fetch_offset: state.offset,
             last_fetched_epoch: state.last_epoch,
+            log_start_offset: state.log_start,
             partition_max_bytes: i32::try_from(max_bytes).unwrap_or(i32::MAX),
             ..Default::default()
         };
@@ -374,6 +377,7 @@ enum Ended {
 struct State {
     offset: i64,
     last_epoch: i32,
+    log_start: i64,
     not_before: Instant,
     /// The newest that the shard was told.
     high_watermark: i64,
@@ -381,12 +385,12 @@ struct State {
 
 impl State {
     fn new(from: FollowerState) -> Self {
-        let FollowerState { log_end, last_epoch, .. } = from;
-        Self { offset: log_end, last_epoch, not_before: clock::now(), high_watermark: -1 }
+        let FollowerState { log_end, last_epoch, log_start, .. } = from;
+        Self { offset: log_end, last_epoch, log_start, not_before: clock::now(), high_watermark: -1 }
     }
 
     fn go_on(&mut self, from: FollowerState) {
-        (self.offset, self.last_epoch) = (from.log_end, from.last_epoch);
+        (self.offset, self.last_epoch, self.log_start) = (from.log_end, from.last_epoch, from.log_start);
     }
 }
 
@@ -436,14 +440,17 @@ mod tests {
         let id = PartitionId { topic: Uuid([1; 16]), index: 2 };
         let followed = Followed { id, topic: "t".to_owned(), leader_epoch: 4 };
         let now = clock::now();
-        let state = State { offset: 9, last_epoch: 3, not_before: now, high_watermark: 8 };
+        let state = State { offset: 9, last_epoch: 3, log_start: 2, not_before: now, high_watermark: 8 };
         let states = HashMap::from([(id, state)]);
         let asked = request(&config, 17, &[&followed], &states, None);
         assert_eq!((asked.replica_state.replica_id, asked.replica_state.replica_epoch), (3, 17));
         assert_eq!((asked.max_wait_ms, asked.min_bytes, asked.max_bytes), (40, 7, 5000));
         let partition = &asked.topics[0].partitions[0];
         assert_eq!((asked.topics[0].topic_id, partition.partition), (id.topic, 2));
-        assert_eq!((partition.fetch_offset, partition.last_fetched_epoch), (9, 3));
+        assert_eq!(
+            (partition.fetch_offset, partition.last_fetched_epoch, partition.log_start_offset),
+            (9, 3, 2)
+        );
         assert_eq!((partition.current_leader_epoch, partition.partition_max_bytes), (4, 1000));
         let soon = request(&config, 17, &[&followed], &states, Some(Duration::from_millis(5)));
         assert_eq!(

@@ -9,8 +9,10 @@ pub(super) struct Follower {
     pub(super) end: i64,
     /// The epoch that it registered with, as its fetches say; -1 if they do not.
     pub(super) broker_epoch: i64,
-    /// The newest high watermark that it was told.
-    told: i64,
+    /// Where its log starts; -1 until it has said so.
+    pub(super) log_start: i64,
+    /// The newest high watermark that it was told, and the newest start of the leader's log.
+    told: (i64, i64),
     /// Its previous fetch, and where the leader's log ended then.
     last_fetch: Option<(Instant, i64)>,
     /// When it last had everything.
@@ -20,7 +22,14 @@ pub(super) struct Follower {
 impl Follower {
     /// At the start of a leader's epoch a member of the ISR has as long to prove itself as one that was just caught up.
     pub(super) fn new(is_in_sync: bool, now: Instant) -> Self {
-        Self { end: -1, broker_epoch: -1, told: -1, last_fetch: None, caught_up: is_in_sync.then_some(now) }
+        Self {
+            end: -1,
+            broker_epoch: -1,
+            log_start: -1,
+            told: (-1, -1),
+            last_fetch: None,
+            caught_up: is_in_sync.then_some(now),
+        }
     }
 
     /// It has everything before `offset`, while the leader's log ends at `leader_end`.
@@ -40,11 +49,11 @@ impl Follower {
         self.broker_epoch = broker_epoch;
     }
 
-    /// It is told the high watermark now; whether that is news.
-    pub(super) fn tell(&mut self, high_watermark: i64) -> bool {
-        let is_news = high_watermark > self.told;
-        self.told = self.told.max(high_watermark);
-        is_news
+    /// It is told the high watermark and the start of the leader's log now; whether that is news.
+    pub(super) fn tell(&mut self, high_watermark: i64, log_start: i64) -> bool {
+        let before = self.told;
+        self.told = (before.0.max(high_watermark), before.1.max(log_start));
+        self.told != before
     }
 
     pub(super) fn is_caught_up(&self, leader_end: i64, now: Instant, lag_time_max: Duration) -> bool {
@@ -97,10 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn a_high_watermark_is_news_once() {
+    fn a_high_watermark_and_a_start_are_news_once() {
         let mut follower = Follower::new(true, clock::now());
-        assert!(follower.tell(5));
-        assert!(!follower.tell(5));
-        assert!(follower.tell(6));
+        assert!(follower.tell(5, 0));
+        assert!(!follower.tell(5, 0));
+        assert!(follower.tell(6, 0));
+        assert!(follower.tell(6, 3));
+        assert!(!follower.tell(6, 3));
     }
 }

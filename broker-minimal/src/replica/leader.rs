@@ -21,6 +21,10 @@ pub(super) struct Leader {
     pub(super) eligible: BTreeMap<i32, i64>,
     pub(super) proposal: Option<Proposal>,
     pub(super) pending: Pending,
+    /// Where its log starts, as the last deletion left it.
+    pub(super) log_start: i64,
+    /// Deletions that some follower has not made yet.
+    pub(super) deletions: Pending,
 }
 
 impl Leader {
@@ -33,6 +37,8 @@ impl Leader {
             eligible: BTreeMap::new(),
             proposal: None,
             pending,
+            log_start: -1,
+            deletions: Pending::default(),
         }
     }
 

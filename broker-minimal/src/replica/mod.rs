@@ -2,6 +2,7 @@
 //! fetched, and the ISRs that are proposed.
 
 mod check;
+mod deletions;
 pub(crate) mod divergence;
 mod effect;
 pub(crate) mod fetcher;

@@ -31,7 +31,7 @@ pub(crate) struct Partition {
 
 #[derive(Debug)]
 pub(super) enum Role {
-    Leader(Leader),
+    Leader(Box<Leader>),
     Follower {
         /// Its log was found to agree with its leader's in this epoch: nothing of it is to go any more.
         agrees: bool,
@@ -81,7 +81,10 @@ impl Partition {
         self.high_watermark = self.high_watermark.min(end);
         if has_moved {
             let mut pending = match std::mem::replace(&mut self.role, Role::Follower { agrees: false }) {
-                Role::Leader(leader) => leader.pending,
+                Role::Leader(mut leader) => {
+                    fail(leader.deletions.take(), ErrorCode::NOT_LEADER_OR_FOLLOWER, out);
+                    leader.pending
+                }
                 Role::Follower { .. } => Pending::default(),
             };
             let leads = image.leader == self.me;
@@ -90,7 +93,7 @@ impl Partition {
                 fail(pending.take(), ErrorCode::NOT_LEADER_OR_FOLLOWER, out);
             }
             if leads {
-                self.role = Role::Leader(Leader::new(end, pending));
+                self.role = Role::Leader(Box::new(Leader::new(end, pending)));
             }
             if before >= 0 {
                 out.push(Effect::Moved);
@@ -102,6 +105,7 @@ impl Partition {
                 leader.proposal = None;
             }
         }
+        self.settle_deletions(out);
         self.advance(now, out);
     }
 
@@ -149,16 +153,18 @@ impl Partition {
         // Our image does not have it among the replicas: it tries again until it does.
         let follower = leader.followers.get_mut(&fetch.broker).ok_or(ErrorCode::UNKNOWN_LEADER_EPOCH)?;
         follower.on_fetch(fetch.offset, fetch.broker_epoch, leader.end, now);
+        follower.log_start = fetch.log_start;
+        self.settle_deletions(out);
         self.advance(now, out);
         self.grow(fetch.broker, out);
         Ok(())
     }
 
-    /// A follower is told the high watermark now; whether that is news to it.
-    pub(crate) fn tell(&mut self, broker: i32) -> bool {
+    /// A follower is told the high watermark and where the log starts now; whether that is news to it.
+    pub(crate) fn tell(&mut self, broker: i32, log_start: i64) -> bool {
         let high_watermark = self.high_watermark;
         let Role::Leader(leader) = &mut self.role else { return false };
-        leader.followers.get_mut(&broker).is_some_and(|follower| follower.tell(high_watermark))
+        leader.followers.get_mut(&broker).is_some_and(|follower| follower.tell(high_watermark, log_start))
     }
 
     /// The controller answered a proposal that was made on `partition_epoch`.
@@ -201,7 +207,7 @@ impl Partition {
             Some(proposal) => proposal.retry_at(),
             None => lags.filter_map(|follower| follower.lags_at(leader.end, lag_time_max)).min(),
         };
-        [lag, leader.pending.deadline()].into_iter().flatten().min()
+        [lag, leader.pending.deadline(), leader.deletions.deadline()].into_iter().flatten().min()
     }
 
     /// Time has passed: appends give up, followers that lag leave the ISR.
@@ -209,7 +215,8 @@ impl Partition {
         let lag_time_max = self.settings.lag_time_max;
         let me = self.me;
         let Role::Leader(leader) = &mut self.role else { return };
-        fail(leader.pending.expired(now), ErrorCode::REQUEST_TIMED_OUT, out);
+        let expired = leader.pending.expired(now).into_iter().chain(leader.deletions.expired(now));
+        fail(expired, ErrorCode::REQUEST_TIMED_OUT, out);
         match &mut leader.proposal {
             Some(proposal) => out.extend(proposal.retry(now).map(Effect::ProposeIsr)),
             None => {
@@ -227,10 +234,11 @@ impl Partition {
         self.advance(now, out);
     }
 
-    /// Drops appends that nobody waits for any more.
+    /// Drops appends and deletions that nobody waits for any more.
     pub(crate) fn forget(&mut self, is_wanted: impl Fn(ReplyId) -> bool) {
         if let Role::Leader(leader) = &mut self.role {
-            leader.pending.retain(is_wanted);
+            leader.pending.retain(&is_wanted);
+            leader.deletions.retain(is_wanted);
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Line {
     pub(crate) current_leader_epoch: i32,
     pub(crate) fetch_offset: i64,
     pub(crate) last_fetched_epoch: i32,
+    /// Of a follower.
+    pub(crate) log_start: i64,
     pub(crate) max_bytes: i32,
 }
 

@@ -13,6 +13,7 @@ fn line(topic: &str, index: i32, offset: i64) -> Line {
         current_leader_epoch: -1,
         fetch_offset: offset,
         last_fetched_epoch: -1,
+        log_start: -1,
         max_bytes: 1000,
     }
 }

@@ -178,6 +178,8 @@ pub(crate) struct ReadAt {
     pub(crate) max_bytes: usize,
     pub(crate) current_leader_epoch: i32,
     pub(crate) last_fetched_epoch: i32,
+    /// Where a follower's log starts; -1 of a consumer.
+    pub(crate) log_start: i64,
 }
 
 /// What one partition of a read gave.
@@ -186,7 +188,7 @@ pub(crate) struct ReadReply {
     pub(crate) slot: usize,
     pub(crate) high_watermark: i64,
     pub(crate) log_start_offset: i64,
-    /// A follower learns of a high watermark that it did not know: it is told at once.
+    /// A follower learns of a high watermark, or of a start of the log, that it did not know: it is told at once.
     pub(crate) is_news: bool,
     pub(crate) records: Result<ReadRecords, ErrorCode>,
 }
@@ -250,8 +252,10 @@ pub(crate) struct DeleteRecords {
     pub(crate) id: PartitionId,
     /// The new start; -1 is the high watermark.
     pub(crate) before: i64,
+    /// How long the replicas may take.
+    pub(crate) timeout: Duration,
     pub(crate) now_ms: i64,
-    /// Where it starts now.
+    /// Before which no live replica has records any more. Answered when that is what was wanted.
     pub(crate) reply: oneshot::Sender<Result<i64, ErrorCode>>,
 }
 

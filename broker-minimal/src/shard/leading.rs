@@ -1,11 +1,10 @@
-//! What a leader's shard does: appends, acks, and the ISR.
+//! What a leader's shard does: appends, deletions, acks, and the ISR.
 
 use std::sync::atomic::Ordering;
 
 use kinglet_protocol::ErrorCode;
 
-use super::command::{Append, AppendFailure, PartitionId};
-use super::replica::Unacked;
+use super::command::{Append, AppendFailure, DeleteRecords, PartitionId};
 use super::worker::Worker;
 use crate::clock;
 use crate::log::AppendError;
@@ -44,7 +43,7 @@ impl Worker {
             Some(until) => {
                 // A wait of more than a year is as good as any.
                 let deadline = now.checked_add(timeout).unwrap_or(now);
-                replica.ack_later(Unacked { result, reply }, until, deadline, effects);
+                replica.ack_later((result, reply), until, deadline, effects);
             }
             None => {
                 let _gone = reply.send(result);
@@ -58,6 +57,35 @@ impl Worker {
 }
 
 impl Worker {
+    /// Deletes here, and answers when the followers have done so too.
+    pub(super) fn delete_records(&mut self, delete: DeleteRecords) {
+        let DeleteRecords { id, before, timeout, now_ms, reply } = delete;
+        let start = match self.start_later(id, before, now_ms) {
+            Ok(start) => start,
+            Err(code) => {
+                let _gone = reply.send(Err(code));
+                return;
+            }
+        };
+        let Some(replica) = self.replicas.get_mut(&id) else { return };
+        let now = clock::now();
+        let deadline = now.checked_add(timeout).unwrap_or(now);
+        replica.answer_deletion_later(reply, start, deadline, &mut self.effects);
+        replica.carry_out(id, &mut self.effects, &self.isr);
+        // Those that wait are told, so that they delete too.
+        replica.wake_followers();
+    }
+
+    fn start_later(&mut self, id: PartitionId, before: i64, now_ms: i64) -> Result<i64, ErrorCode> {
+        let replica = self.replicas.get_mut(&id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        replica.core.check_leads(-1)?;
+        if !replica.log.config().delete {
+            return Err(ErrorCode::POLICY_VIOLATION);
+        }
+        let before = replica.core.delete_before(before)?;
+        replica.log.delete_records_before(before, now_ms).map_err(|error| error.code())
+    }
+
     /// The metadata says who leads and who is in sync.
     pub(super) fn on_image(&mut self, id: PartitionId, state: &PartitionImage, eligible: &[(i32, i64)]) {
         if let Some(missing) = self.missing.get_mut(&id) {

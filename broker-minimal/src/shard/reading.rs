@@ -6,8 +6,8 @@ use kinglet_protocol::ErrorCode;
 use tokio::sync::Notify;
 
 use super::command::{
-    DeleteRecords, Fetcher, FindEpochEnd, FindOffset, FoundOffset, OffsetAt, PartitionId, Read, ReadAt,
-    ReadRecords, ReadReply,
+    Fetcher, FindEpochEnd, FindOffset, FoundOffset, OffsetAt, PartitionId, Read, ReadAt, ReadRecords,
+    ReadReply,
 };
 use super::replica::Replica;
 use super::worker::Worker;
@@ -43,7 +43,8 @@ impl Worker {
         let mut is_news = false;
         if let Some(Fetcher { id: broker, broker_epoch, is_new }) = fetcher {
             if let (Ok(ReadRecords::Slice(_)), true) = (&records, is_new) {
-                let fetch = FollowerFetch { broker, broker_epoch, offset: at.offset };
+                let fetch =
+                    FollowerFetch { broker, broker_epoch, offset: at.offset, log_start: at.log_start };
                 let moved = replica.core.on_follower_fetch(fetch, clock::now(), &mut self.effects);
                 replica.carry_out(at.id, &mut self.effects, &self.isr);
                 match moved {
@@ -55,7 +56,7 @@ impl Worker {
                     Ok(()) => {}
                 }
             }
-            is_news = replica.core.tell(broker);
+            is_news = replica.core.tell(broker, replica.log.start_offset());
         }
         if let (Ok(ReadRecords::Slice(_)), Some(waiter)) = (&records, waiter) {
             replica.wait(waiter, fetcher.is_some());
@@ -110,19 +111,6 @@ impl Worker {
             return Ok((find.epoch, replica.log.end_offset()));
         }
         Ok(replica.log.epoch_end_offset(find.epoch))
-    }
-
-    pub(super) fn delete_records(&mut self, delete: &DeleteRecords) -> Result<i64, ErrorCode> {
-        let replica = self.replicas.get_mut(&delete.id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        replica.core.check_leads(-1)?;
-        if !replica.log.config().delete {
-            return Err(ErrorCode::POLICY_VIOLATION);
-        }
-        let before = replica.core.delete_before(delete.before)?;
-        let start = replica.log.delete_records_before(before, delete.now_ms).map_err(|e| e.code())?;
-        // Followers that wait are told, so that they delete too.
-        replica.wake_followers();
-        Ok(start)
     }
 
     /// The partition, if this broker leads it in the epoch that was asked in.

@@ -21,8 +21,8 @@ pub(super) struct Replica {
     pub(super) log: Log,
     waiters: Vec<Waiter>,
     sweep_at: usize,
-    /// Appends that are not acked.
-    unacked: HashMap<ReplyId, Unacked>,
+    /// Appends that are not acked, and deletions that followers have not made.
+    unanswered: HashMap<ReplyId, Unanswered>,
     next_reply: ReplyId,
 }
 
@@ -33,10 +33,36 @@ struct Waiter {
     is_follower: bool,
 }
 
+type AppendReply = oneshot::Sender<Result<Appended, AppendFailure>>;
+type DeletionReply = oneshot::Sender<Result<i64, ErrorCode>>;
+
 /// What is answered once the core says so.
-pub(super) struct Unacked {
-    pub(super) result: Result<Appended, AppendFailure>,
-    pub(super) reply: oneshot::Sender<Result<Appended, AppendFailure>>,
+enum Unanswered {
+    Append { result: Result<Appended, AppendFailure>, reply: AppendReply },
+    Deletion(DeletionReply),
+}
+
+impl Unanswered {
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Append { reply, .. } => reply.is_closed(),
+            Self::Deletion(reply) => reply.is_closed(),
+        }
+    }
+
+    fn succeed(self, low_watermark: i64) {
+        match self {
+            Self::Append { result, reply } => drop(reply.send(result)),
+            Self::Deletion(reply) => drop(reply.send(Ok(low_watermark))),
+        }
+    }
+
+    fn fail(self, code: ErrorCode) {
+        match self {
+            Self::Append { reply, .. } => drop(reply.send(Err(AppendFailure::Replica(code)))),
+            Self::Deletion(reply) => drop(reply.send(Err(code))),
+        }
+    }
 }
 
 impl Replica {
@@ -47,7 +73,7 @@ impl Replica {
             log,
             waiters: Vec::new(),
             sweep_at: WAITERS_SWEEP,
-            unacked: HashMap::new(),
+            unanswered: HashMap::new(),
             next_reply: 0,
         }
     }
@@ -55,15 +81,32 @@ impl Replica {
     /// Keeps a reply until everything before `until` is committed.
     pub(super) fn ack_later(
         &mut self,
-        unacked: Unacked,
+        (result, reply): (Result<Appended, AppendFailure>, AppendReply),
         until: i64,
         deadline: Instant,
         effects: &mut Vec<Effect>,
     ) {
+        let id = self.keep(Unanswered::Append { result, reply });
+        self.core.on_ack_wanted(id, until, deadline, effects);
+    }
+
+    /// Keeps a reply until no live replica has records before `start` any more.
+    pub(super) fn answer_deletion_later(
+        &mut self,
+        reply: DeletionReply,
+        start: i64,
+        deadline: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = self.keep(Unanswered::Deletion(reply));
+        self.core.on_delete_wanted(id, start, deadline, effects);
+    }
+
+    fn keep(&mut self, unanswered: Unanswered) -> ReplyId {
         let id = self.next_reply;
         self.next_reply += 1;
-        self.unacked.insert(id, unacked);
-        self.core.on_ack_wanted(id, until, deadline, effects);
+        self.unanswered.insert(id, unanswered);
+        id
     }
 
     /// Does what the core wants.
@@ -73,13 +116,13 @@ impl Replica {
             match effect {
                 Effect::Progress | Effect::Moved => is_moving = true,
                 Effect::Ack(reply) => {
-                    if let Some(Unacked { result, reply }) = self.unacked.remove(&reply) {
-                        let _gone = reply.send(result);
+                    if let Some(unanswered) = self.unanswered.remove(&reply) {
+                        unanswered.succeed(self.core.low_watermark());
                     }
                 }
                 Effect::Fail(reply, code) => {
-                    if let Some(Unacked { reply, .. }) = self.unacked.remove(&reply) {
-                        let _gone = reply.send(Err(AppendFailure::Replica(code)));
+                    if let Some(unanswered) = self.unanswered.remove(&reply) {
+                        unanswered.fail(code);
                     }
                 }
                 Effect::ProposeIsr(change) => {
@@ -118,17 +161,17 @@ impl Replica {
         self.waiters.push(Waiter { notify: Arc::clone(notify), is_follower });
     }
 
-    /// Lets go of appends whose clients have left.
+    /// Lets go of requests whose clients have left.
     pub(super) fn forget_gone(&mut self) {
-        self.unacked.retain(|_, unacked| !unacked.reply.is_closed());
-        let unacked = &self.unacked;
-        self.core.forget(|id| unacked.contains_key(&id));
+        self.unanswered.retain(|_, unanswered| !unanswered.is_closed());
+        let unanswered = &self.unanswered;
+        self.core.forget(|id| unanswered.contains_key(&id));
     }
 
     /// The partition goes: whoever waits for it is told.
     pub(super) fn dismiss(&mut self) {
-        for (_, Unacked { reply, .. }) in self.unacked.drain() {
-            let _gone = reply.send(Err(AppendFailure::Replica(ErrorCode::NOT_LEADER_OR_FOLLOWER)));
+        for (_, unanswered) in self.unanswered.drain() {
+            unanswered.fail(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         }
         self.wake_all();
     }

@@ -96,8 +96,15 @@ impl Broker {
         waiter: Option<Arc<Notify>>,
     ) -> ReadReply {
         let (current_leader_epoch, last_fetched_epoch) = epochs;
-        let at =
-            ReadAt { id: ID, slot: 0, offset, max_bytes: 1 << 20, current_leader_epoch, last_fetched_epoch };
+        let at = ReadAt {
+            id: ID,
+            slot: 0,
+            offset,
+            max_bytes: 1 << 20,
+            current_leader_epoch,
+            last_fetched_epoch,
+            log_start: -1,
+        };
         let (reply, answer) = oneshot::channel();
         self.send(Command::Read(Read { reads: vec![at], waiter, replica, reply }));
         answer.blocking_recv().unwrap().remove(0)

@@ -82,10 +82,7 @@ impl Worker {
                 let found = self.find_epoch_end(&find);
                 let _gone = find.reply.send(found);
             }
-            Command::DeleteRecords(delete) => {
-                let start = self.delete_records(&delete);
-                let _gone = delete.reply.send(start);
-            }
+            Command::DeleteRecords(delete) => self.delete_records(delete),
             Command::Open(open) => self.open(*open),
             Command::Configure { id, config, settings } => {
                 if let Some(replica) = self.replicas.get_mut(&id) {

@@ -50,6 +50,7 @@ impl Plan {
                 max_bytes: usize::try_from(line.max_bytes).unwrap_or(0).min(limits.max_bytes),
                 current_leader_epoch: line.current_leader_epoch,
                 last_fetched_epoch: line.last_fetched_epoch,
+                log_start: line.log_start,
             };
             if let Some(shard) = reads.get_mut(ctx.shards.index_of(id)) {
                 shard.push(at);

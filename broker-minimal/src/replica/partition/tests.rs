@@ -51,7 +51,7 @@ fn leader(time: &Time, min_insync_replicas: usize, isr: &[i32]) -> Partition {
 
 fn fetch(partition: &mut Partition, broker: i32, offset: i64, now: Instant) -> Vec<Effect> {
     let mut out = Vec::new();
-    let fetch = FollowerFetch { broker, broker_epoch: -1, offset };
+    let fetch = FollowerFetch { broker, broker_epoch: -1, offset, log_start: 0 };
     partition.on_follower_fetch(fetch, now, &mut out).expect("a follower of this leader");
     out
 }
@@ -244,7 +244,7 @@ fn a_fetch_of_an_earlier_life_is_refused_and_what_it_had_is_forgotten() {
     let time = time();
     let mut partition = leader(&time, 1, &[1]);
     let fetch = |partition: &mut Partition, broker_epoch| {
-        let fetch = FollowerFetch { broker: 2, broker_epoch, offset: 10 };
+        let fetch = FollowerFetch { broker: 2, broker_epoch, offset: 10, log_start: 0 };
         partition.on_follower_fetch(fetch, time.at(1), &mut Vec::new())
     };
     assert_eq!(fetch(&mut partition, 199), Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
@@ -267,7 +267,7 @@ fn a_broker_that_is_fenced_does_not_join() {
 fn only_replicas_of_the_partition_count() {
     let time = time();
     let mut partition = leader(&time, 1, &[1]);
-    let stranger = FollowerFetch { broker: 9, broker_epoch: -1, offset: 10 };
+    let stranger = FollowerFetch { broker: 9, broker_epoch: -1, offset: 10, log_start: 0 };
     let refused = partition.on_follower_fetch(stranger, time.at(1), &mut Vec::new());
     assert_eq!(refused, Err(ErrorCode::UNKNOWN_LEADER_EPOCH));
 }
@@ -317,6 +317,40 @@ fn only_what_is_committed_can_be_deleted() {
     assert_eq!(partition.delete_before(10), Ok(10));
     assert_eq!(partition.delete_before(11), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
     assert_eq!(partition.delete_before(-2), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
+}
+
+#[test]
+fn a_deletion_is_done_when_every_live_replica_has_made_it() {
+    let time = time();
+    let mut partition = leader(&time, 1, &[1, 2, 3]);
+    let starts = |partition: &mut Partition, broker, log_start| {
+        let mut out = Vec::new();
+        let fetch = FollowerFetch { broker, broker_epoch: -1, offset: 10, log_start };
+        partition.on_follower_fetch(fetch, time.at(1), &mut out).expect("a follower of this leader");
+        out.retain(|effect| *effect != Effect::Progress);
+        out
+    };
+    assert_eq!(starts(&mut partition, 2, 0), []);
+    let mut out = Vec::new();
+    partition.on_delete_wanted(1, 6, time.at(500), &mut out);
+    partition.on_delete_wanted(2, 8, time.at(600), &mut out);
+    assert_eq!(out, []);
+    assert_eq!(starts(&mut partition, 2, 8), [], "replica 3 has not said anything");
+    assert_eq!(starts(&mut partition, 3, 7), [Effect::Ack(1)]);
+    assert_eq!(partition.low_watermark(), 7);
+    // Whoever is fenced is not waited for.
+    partition.on_image(&image(ME, 5, 8, &[1, 2]), &[(1, 100), (2, 200)], time.at(2), 10, &mut out);
+    assert_eq!(out, [Effect::Ack(2)]);
+
+    out.clear();
+    partition.on_delete_wanted(3, 9, time.at(700), &mut out);
+    assert_eq!(partition.deadline(), Some(time.at(700)));
+    partition.on_deadline(time.at(700), &mut out);
+    assert_eq!(out, [Effect::Fail(3, ErrorCode::REQUEST_TIMED_OUT)]);
+    partition.on_delete_wanted(4, 9, time.at(900), &mut out);
+    out.clear();
+    partition.on_image(&image(2, 6, 9, &[1, 2]), ELIGIBLE, time.at(3), 10, &mut out);
+    assert_eq!(out, [Effect::Fail(4, ErrorCode::NOT_LEADER_OR_FOLLOWER), Effect::Moved]);
 }
 
 #[test]
