@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, Purpose, QuorumConfig};
 use crate::meta::active::ActiveController;
 use crate::meta::image::Endpoint;
-use crate::meta::raft::{Quorum, QuorumError, QuorumSettings};
+use crate::meta::raft::{self, Quorum, QuorumError, QuorumSettings};
 use crate::meta::registration::{Registration, Standing};
 use crate::meta::{Handle, dead};
 use crate::peer::{Peers, QuorumTransport};
@@ -33,6 +33,11 @@ const ELECTION: Duration = Duration::from_millis(2500);
 const LEAVE: Duration = Duration::from_secs(10);
 /// How often somebody who waits is told for whom.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The id of a log directory whose `meta.properties` is missing, if it holds files of the quorum.
+pub(crate) fn directory_of(dir: &Path, node_id: i32) -> Option<Uuid> {
+    raft::directory_of(&dir.join(FOLDER), node_id)
+}
 
 /// This broker's part.
 pub(crate) struct Membership {

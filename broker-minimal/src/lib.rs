@@ -34,6 +34,7 @@ mod sessions;
 mod shard;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,7 +193,11 @@ fn endpoints(bound: &[Bound], config: &Config) -> Vec<Endpoint> {
 
 fn open(config: &Arc<Config>, endpoints: Vec<Endpoint>) -> Result<Parts, StartError> {
     let dirs = match &config.quorum {
-        Some(_) => LogDirs::lock(&config.log_dirs, config.node_id, None, rng::uuid),
+        Some(_) => {
+            // The quorum's files name their directory, and may be all that a start which was killed has left.
+            let id = |dir: &Path| cluster::directory_of(dir, config.node_id).unwrap_or_else(rng::uuid);
+            LogDirs::lock(&config.log_dirs, config.node_id, None, id)
+        }
         None => LogDirs::open(&config.log_dirs, config.node_id, None, rng::uuid),
     }?;
     let dir_ids: Vec<_> = dirs.dirs().iter().map(log::LogDir::id).collect();

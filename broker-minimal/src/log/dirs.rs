@@ -121,18 +121,19 @@ impl LogDirs {
         cluster_id: Option<&str>,
         mut new_id: impl FnMut() -> Uuid,
     ) -> Result<Self, DirError> {
-        let dirs = Self::lock(paths, node_id, cluster_id, &mut new_id)?;
+        let dirs = Self::lock(paths, node_id, cluster_id, |_| new_id())?;
         let cluster_id = dirs.cluster_id().map_or_else(|| new_id().to_string(), str::to_owned);
         dirs.join(&cluster_id)?;
         Ok(dirs)
     }
 
-    /// As [`LogDirs::open`], but directories that are new stay without a cluster until [`LogDirs::join`].
+    /// As [`LogDirs::open`], but directories that are new stay without a cluster until [`LogDirs::join`]. `new_id` is told which
+    /// directory is to have an id.
     pub fn lock(
         paths: &[PathBuf],
         node_id: i32,
         cluster_id: Option<&str>,
-        mut new_id: impl FnMut() -> Uuid,
+        mut new_id: impl FnMut(&Path) -> Uuid,
     ) -> Result<Self, DirError> {
         let mut locked = Vec::new();
         for path in paths {
@@ -145,7 +146,7 @@ impl LogDirs {
         for (path, lock, meta) in locked {
             let known =
                 meta.map(|meta| check(path, meta, node_id, cluster_id.as_deref())).transpose()?.flatten();
-            let (id, is_new) = known.map_or_else(|| (new_id(), true), |id| (id, false));
+            let (id, is_new) = known.map_or_else(|| (new_id(path), true), |id| (id, false));
             let clean_epoch = take_clean_mark(path)?;
             dirs.push(LogDir { path: path.clone(), id, is_new, clean_epoch, _lock: lock });
         }

@@ -21,7 +21,7 @@ mod wal;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -65,6 +65,15 @@ pub(crate) struct QuorumSettings {
     pub(crate) heartbeat: Duration,
     /// How long a leader may be silent, at least; several times the heartbeat.
     pub(crate) election: Duration,
+}
+
+/// The id of the log directory that the quorum's files in it name, if they belong to this node. A start that was killed may have left
+/// it nowhere else: these files are written first.
+pub(crate) fn directory_of(dir: &Path, node_id: i32) -> Option<Uuid> {
+    // Opening makes the folder, which has no place in the other log directories.
+    let disk = dir.is_dir().then(|| Directory::open(dir).ok())??;
+    let identity = wal::identity(&disk)?;
+    (identity.node_id == node_id).then_some(Uuid(identity.directory))
 }
 
 /// Why there is no quorum.

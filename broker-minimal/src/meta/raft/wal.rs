@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -137,36 +137,16 @@ impl Wal {
     pub(super) fn open(disk: Arc<dyn Disk>) -> Result<(Self, Content), WalError> {
         let path = disk.path(NAME);
         let failed = |source| WalError::Disk { path: path.clone(), source };
-        let mut content = Content::default();
         let Some(bytes) = disk.read(NAME).map_err(failed)? else {
             replace(&*disk, ASIDE, NAME, MAGIC).map_err(failed)?;
             let len = length(MAGIC.len());
-            return Ok((Self { disk, len, synced: len, is_offline: false }, content));
+            return Ok((Self { disk, len, synced: len, is_offline: false }, Content::default()));
         };
-        if !bytes.starts_with(MAGIC) {
-            return Err(WalError::Foreign(path));
-        }
-        let mut position = MAGIC.len();
-        loop {
-            match frame::find(&bytes, position) {
-                Found::Frame(frame) => {
-                    let op = postcard::from_bytes(frame.content);
-                    content.take(op.map_err(|source| WalError::Record {
-                        path: path.clone(),
-                        position,
-                        source,
-                    })?);
-                    position = frame.end;
-                }
-                Found::End => break,
-                Found::Torn => {
-                    let size = bytes.len();
-                    tracing::warn!(path = %path.display(), position, size, "quorum's log cut at a torn record");
-                    disk.cut(NAME, length(position)).map_err(failed)?;
-                    break;
-                }
-                Found::Damage { next } => return Err(WalError::Corrupt { path, position, next }),
-            }
+        let (content, position) = replay(&bytes, &path)?;
+        if position < bytes.len() {
+            let size = bytes.len();
+            tracing::warn!(path = %path.display(), position, size, "quorum's log cut at a torn record");
+            disk.cut(NAME, length(position)).map_err(failed)?;
         }
         // What the last process wrote without a sync is relied upon from now on.
         disk.sync(NAME).map_err(failed)?;
@@ -228,6 +208,33 @@ impl Wal {
 
     fn failed(&self, source: io::Error) -> WalError {
         WalError::Disk { path: self.disk.path(NAME), source }
+    }
+}
+
+/// Whose log it is, as far as that can be told. Nothing is changed; what is wrong with the log is said when it is opened.
+pub(super) fn identity(disk: &dyn Disk) -> Option<Identity> {
+    let bytes = disk.read(NAME).ok()??;
+    replay(&bytes, &disk.path(NAME)).ok()?.0.identity
+}
+
+/// What a file says, and where its last whole record ends.
+fn replay(bytes: &[u8], path: &Path) -> Result<(Content, usize), WalError> {
+    let path = || path.to_path_buf();
+    if !bytes.starts_with(MAGIC) {
+        return Err(WalError::Foreign(path()));
+    }
+    let mut content = Content::default();
+    let mut position = MAGIC.len();
+    loop {
+        match frame::find(bytes, position) {
+            Found::Frame(frame) => {
+                let op = postcard::from_bytes(frame.content);
+                content.take(op.map_err(|source| WalError::Record { path: path(), position, source })?);
+                position = frame.end;
+            }
+            Found::End | Found::Torn => return Ok((content, position)),
+            Found::Damage { next } => return Err(WalError::Corrupt { path: path(), position, next }),
+        }
     }
 }
 
