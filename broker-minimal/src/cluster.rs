@@ -29,6 +29,8 @@ const FOLDER: &str = "__cluster_metadata-0";
 /// another way; these times are for one that is frozen or cut off, and must leave a loaded machine its pauses.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 const ELECTION: Duration = Duration::from_millis(2500);
+/// After so long without an answer an observer of the quorum is none any more, as in Kafka.
+const OBSERVER_SESSION: Duration = Duration::from_secs(300);
 /// How long a broker that leaves waits for others to lead what it led.
 const LEAVE: Duration = Duration::from_secs(10);
 /// How often somebody who waits is told for whom.
@@ -102,6 +104,7 @@ impl Membership {
             proposed_cluster_id: cluster_id.map_or_else(|| rng::uuid().to_string(), str::to_owned),
             heartbeat: HEARTBEAT,
             election: ELECTION,
+            observer_session: OBSERVER_SESSION,
         };
         let peers = Arc::new(Peers::new(config.node_id));
         let quorum = Quorum::new(settings, Arc::new(QuorumTransport(Arc::clone(&peers))));

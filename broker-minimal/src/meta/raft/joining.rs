@@ -7,9 +7,11 @@ use std::time::Duration;
 use openraft::ChangeMembers;
 use openraft::error::{ClientWriteError, RaftError};
 
+use super::contacts::Contacts;
 use super::forming;
 use super::network::{Caller, Greeting, JoinAnswer, Role};
 use super::types::{Members, Node, Raft};
+use crate::clock;
 
 /// How far behind a learner may be that becomes a voter.
 const LAG_MAX: u64 = 16;
@@ -117,6 +119,22 @@ pub(super) async fn settle(raft: &Raft, limit: Duration) {
     let members = raft.metrics().borrow().membership_config.membership().clone();
     if let [_, .., last] = members.get_joint_config().as_slice() {
         change_members(raft, ChangeMembers::ReplaceAllVoters(last.clone()), limit).await;
+    }
+}
+
+/// As the leader, lets go of observers that have not answered for longer than `session`. One that comes back joins again.
+pub(super) async fn forget_silent(raft: &Raft, contacts: &Contacts, session: Duration, limit: Duration) {
+    let members = raft.metrics().borrow().membership_config.membership().clone();
+    let voters: BTreeSet<u64> = members.voter_ids().collect();
+    let session = i64::try_from(session.as_millis()).unwrap_or(i64::MAX);
+    let is_silent = |id: u64| contacts.of(id).acked_ms.is_none_or(|at| clock::now_ms() - at > session);
+    let silent: Vec<_> = members.nodes().filter(|(id, _)| !voters.contains(id) && is_silent(**id)).collect();
+    for (_, node) in &silent {
+        tracing::info!(node = node.node_id, "observer of the metadata quorum is not heard of any more");
+    }
+    if !silent.is_empty() {
+        let ids = silent.into_iter().map(|(id, _)| *id).collect();
+        change_members(raft, ChangeMembers::RemoveNodes(ids), limit).await;
     }
 }
 

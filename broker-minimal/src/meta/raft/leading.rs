@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use openraft::{RaftMetrics, ServerState};
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use super::contacts::Contacts;
 use super::joining;
@@ -68,7 +69,7 @@ impl Watcher {
 
     /// Whether a majority says that this node leads.
     async fn confirm(&self) -> bool {
-        let confirmed = tokio::time::timeout(self.patience, self.raft.ensure_linearizable()).await;
+        let confirmed = timeout(self.patience, self.raft.ensure_linearizable()).await;
         matches!(confirmed, Ok(Ok(_)))
     }
 
@@ -105,6 +106,22 @@ fn leadership(metrics: &Metrics, confirmed: Option<u64>, patience: Duration) -> 
 pub(super) async fn replace_lost(raft: Raft, heartbeat: Duration, mut lost: mpsc::Receiver<i32>) {
     while let Some(node_id) = lost.recv().await {
         elect_instead(&raft, (heartbeat / 2).max(TURN_MIN), node_id).await;
+    }
+}
+
+/// Lets go of observers that are silent for too long: a leader that has just begun has heard of nobody yet, and waits as long.
+pub(super) async fn forget_silent(
+    raft: Raft,
+    contacts: Arc<Contacts>,
+    mut leadership: watch::Receiver<Leadership>,
+    (session, limit): (Duration, Duration),
+) {
+    loop {
+        let Ok(led) = leadership.wait_for(|now| now.is_self).await.map(|now| now.epoch) else { return };
+        let leads = |now: &Leadership| now.is_self && now.epoch == led;
+        while timeout(session, leadership.wait_for(|now| !leads(now))).await.is_err() {
+            joining::forget_silent(&raft, &contacts, session, limit).await;
+        }
     }
 }
 

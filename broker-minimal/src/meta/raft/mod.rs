@@ -65,6 +65,8 @@ pub(crate) struct QuorumSettings {
     pub(crate) heartbeat: Duration,
     /// How long a leader may be silent, at least; several times the heartbeat.
     pub(crate) election: Duration,
+    /// How long an observer may be silent before it is none any more.
+    pub(crate) observer_session: Duration,
 }
 
 /// The id of the log directory that the quorum's files in it name, if they belong to this node. A start that was killed may have left
@@ -264,7 +266,8 @@ impl Quorum {
         let leadership = *self.shared.leadership.borrow();
         match self.shared.running.get() {
             Some(Running { raft, .. }) => {
-                state::describe(&raft.metrics().borrow(), leadership, &self.shared.contacts)
+                let session = self.shared.settings.observer_session;
+                state::describe(&raft.metrics().borrow(), leadership, &self.shared.contacts, session)
             }
             None => state::none(leadership),
         }

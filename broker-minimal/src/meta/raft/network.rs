@@ -251,7 +251,10 @@ impl RaftNetwork<TypeConfig> for Link {
         option: RPCOption,
     ) -> Result<InstallSnapshotResponse<u64>, RpcError<InstallSnapshotError>> {
         match self.send(RPCTypes::InstallSnapshot, Message::Snapshot(rpc), option.hard_ttl()).await? {
-            Answer::Snapshot(answer) => Ok(answer),
+            Answer::Snapshot(answer) => {
+                self.caller.contacts.acked(self.target, 0);
+                Ok(answer)
+            }
             Answer::SnapshotMismatch(mismatch) => {
                 let error = RaftError::APIError(InstallSnapshotError::SnapshotMismatch(mismatch));
                 Err(RPCError::RemoteError(RemoteError::new(self.target, error)))

@@ -148,11 +148,17 @@ impl Opened {
         };
         tasks.spawn(watcher.run());
         tasks.spawn(leading::replace_lost(raft.clone(), heartbeat, lost_queue));
+        tasks.spawn(leading::forget_silent(
+            raft.clone(),
+            Arc::clone(&shared.contacts),
+            shared.leadership.subscribe(),
+            (shared.settings.observer_session, patience),
+        ));
         if is_founder {
             tasks.spawn(stand_for_first_election(raft.clone()));
         }
         let shared = Arc::clone(shared);
-        tasks.spawn(async move { become_member(&shared).await });
+        tasks.spawn(async move { stay_member(&shared).await });
         Ok((cluster, raft, tasks))
     }
 
@@ -259,6 +265,17 @@ async fn stand_for_first_election(raft: Raft) {
         let has_leader = raft.metrics().borrow().current_leader.is_some();
         if has_leader || raft.trigger().elect().await.is_err() {
             return;
+        }
+    }
+}
+
+/// Becomes a member, and again if it may have been silent for so long that it was forgotten.
+async fn stay_member(shared: &Shared) {
+    loop {
+        become_member(shared).await;
+        match shared.role() {
+            Role::Voter => return,
+            Role::Observer => tokio::time::sleep(shared.settings.observer_session / 5).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the quorum looks like, for those who ask (DescribeQuorum).
 
+use std::time::Duration;
+
 use openraft::{RaftMetrics, ServerState};
 
 use super::contacts::Contacts;
@@ -16,6 +18,7 @@ pub(super) fn describe(
     metrics: &RaftMetrics<u64, Node>,
     leadership: Leadership,
     contacts: &Contacts,
+    observer_session: Duration,
 ) -> QuorumState {
     let members: &Members = metrics.membership_config.membership();
     let end = |index: Option<u64>| index.map_or(0, |index| i64::try_from(index).unwrap_or(i64::MAX - 1) + 1);
@@ -42,11 +45,15 @@ pub(super) fn describe(
         }
     };
     let voters: Vec<u64> = members.voter_ids().collect();
+    // A leader that has not heard of an observer tells of none, as in Kafka; the list of members may have it for a while.
+    let session = i64::try_from(observer_session.as_millis()).unwrap_or(i64::MAX);
+    let heard_of = |id: &u64| contacts.of(*id).acked_ms.is_some_and(|at| clock::now_ms() - at <= session);
+    let observes = |id: &u64| !voters.contains(id) && (!leads || heard_of(id));
     let all = || members.nodes();
     QuorumState {
         leadership,
         high_watermark: end(metrics.last_applied.map(|applied| applied.index)),
         voters: all().filter(|(id, _)| voters.contains(id)).map(|(id, node)| replica(id, node)).collect(),
-        observers: all().filter(|(id, _)| !voters.contains(id)).map(|(id, node)| replica(id, node)).collect(),
+        observers: all().filter(|(id, _)| observes(id)).map(|(id, node)| replica(id, node)).collect(),
     }
 }

@@ -1,5 +1,7 @@
 //! Clusters form, agree, lose their leader, and come back from disk.
 
+use std::time::Duration;
+
 use super::hub::{Cluster, Member, PATIENCE, create, eventually, form, have, leader, stop, topic};
 use crate::meta::log::QuorumReplica;
 use crate::meta::log::{Leadership, Proposal, ProposeError};
@@ -171,6 +173,37 @@ async fn an_observer_has_the_metadata_and_no_vote_and_is_found_where_it_moved_to
     .await;
     moved.stop(&cluster).await;
     members[0].stop(&cluster).await;
+}
+
+#[tokio::test]
+async fn an_observer_that_is_silent_is_none_any_more_and_joins_again_when_it_is_back() {
+    let cluster = Cluster::new(1);
+    let member = |number: u8, is_voter| {
+        let mut settings = cluster.settings(number.into(), number, number.into());
+        (settings.is_voter, settings.observer_session) = (is_voter, Duration::from_millis(500));
+        cluster.member(settings)
+    };
+    let (voter, observer) = (member(1, true), member(4, false));
+    for formed in form(std::slice::from_ref(&voter)).await {
+        formed.unwrap();
+    }
+    observer.quorum.form().await.unwrap();
+    let observers = |count| {
+        let quorum = voter.quorum.clone();
+        eventually("the observers", async move || {
+            let raft = quorum.shared.running.get()?.raft.clone();
+            let listed = raft.metrics().borrow().membership_config.nodes().count();
+            (quorum.describe().observers.len() == count && listed == count + 1).then_some(())
+        })
+    };
+    observers(1).await;
+    cluster.isolate(4);
+    observers(0).await;
+    create(&[&voter], "meanwhile").await;
+    cluster.heal();
+    observer.has("meanwhile").await;
+    observers(1).await;
+    stop(&[&voter, &observer], &cluster).await;
 }
 
 #[tokio::test]

@@ -84,6 +84,7 @@ impl Cluster {
             proposed_cluster_id: format!("cluster-of-{node_id}"),
             heartbeat: Duration::from_millis(100),
             election: Duration::from_millis(500),
+            observer_session: Duration::from_secs(300),
         }
     }
 
