@@ -260,8 +260,11 @@ async fn wait(shared: &Shared, pause: &mut Duration) {
 
 /// The founder is the only one who can be elected, and its voters hear of their cluster a moment after it has asked them.
 async fn stand_for_first_election(raft: Raft) {
+    let mut pause = ASK_FIRST;
     for _ in 0..FIRST_ELECTIONS {
-        tokio::time::sleep(ASK_FIRST).await;
+        tokio::time::sleep(pause).await;
+        // Each election makes the answers to the last one worthless: where they take long they must be given the time.
+        pause = (pause * 3 / 2).min(ASK_MAX);
         let has_leader = raft.metrics().borrow().current_leader.is_some();
         if has_leader || raft.trigger().elect().await.is_err() {
             return;
