@@ -17,6 +17,16 @@ use crate::meta::{Own, Refusal};
 
 const DIRS: [Uuid; 2] = [Uuid([1; 16]), Uuid([2; 16])];
 
+fn controller<'a>(image: &'a Image, config: &'a Config, seed: u64) -> Controller<'a> {
+    Controller { image, config, cluster_id: "c", seed, new_id: crate::rng::uuid }
+}
+
+fn keep(image: &mut Image, records: &[Record]) {
+    for record in records {
+        image.replay(record).unwrap();
+    }
+}
+
 /// A cluster of one broker that makes and keeps its records at once.
 struct World {
     image: Image,
@@ -40,19 +50,11 @@ impl World {
     }
 
     fn controller(&self) -> Controller<'_> {
-        Controller {
-            image: &self.image,
-            config: &self.config,
-            cluster_id: "c",
-            seed: 0,
-            new_id: crate::rng::uuid,
-        }
+        controller(&self.image, &self.config, 0)
     }
 
     fn keep(&mut self, records: &[Record]) {
-        for record in records {
-            self.image.replay(record).unwrap();
-        }
+        keep(&mut self.image, records);
     }
 
     fn create(&mut self, topics: &[CreatableTopic]) -> Vec<Result<(), String>> {

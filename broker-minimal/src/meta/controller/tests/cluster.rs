@@ -37,19 +37,11 @@ impl Cluster {
     }
 
     pub(super) fn controller(&self) -> Controller<'_> {
-        Controller {
-            image: &self.image,
-            config: &self.config,
-            cluster_id: "c",
-            seed: self.seed,
-            new_id: crate::rng::uuid,
-        }
+        controller(&self.image, &self.config, self.seed)
     }
 
     pub(super) fn keep(&mut self, records: &[Record]) {
-        for record in records {
-            self.image.replay(record).unwrap();
-        }
+        keep(&mut self.image, records);
     }
 
     /// The `life`th process of a broker registers; all of them use the same directory.
@@ -58,13 +50,7 @@ impl Cluster {
     }
 
     pub(super) fn register_with(&mut self, request: BrokerRegistrationRequest) -> Result<i64, ErrorCode> {
-        let controller = Controller {
-            image: &self.image,
-            config: &self.config,
-            cluster_id: "c",
-            seed: self.seed,
-            new_id: crate::rng::uuid,
-        };
+        let controller = controller(&self.image, &self.config, self.seed);
         let (records, answer) = controller.register_broker(&request, &mut self.sessions, self.now);
         self.keep(&records);
         answer.map_err(|refusal| refusal.code())
@@ -76,13 +62,7 @@ impl Cluster {
     }
 
     pub(super) fn heartbeat(&mut self, request: BrokerHeartbeatRequest) -> Result<Beat, ErrorCode> {
-        let controller = Controller {
-            image: &self.image,
-            config: &self.config,
-            cluster_id: "c",
-            seed: self.seed,
-            new_id: crate::rng::uuid,
-        };
+        let controller = controller(&self.image, &self.config, self.seed);
         let (records, answer) = controller.heartbeat(&request, &mut self.sessions, self.now);
         self.keep(&records);
         answer.map_err(|refusal| refusal.code())
@@ -117,13 +97,7 @@ impl Cluster {
 
     pub(super) fn lose(&mut self, id: i32) {
         let epoch = self.broker(id).epoch;
-        let controller = Controller {
-            image: &self.image,
-            config: &self.config,
-            cluster_id: "c",
-            seed: self.seed,
-            new_id: crate::rng::uuid,
-        };
+        let controller = controller(&self.image, &self.config, self.seed);
         let records = controller.broker_lost(id, epoch, &mut self.sessions);
         self.keep(&records);
     }
