@@ -8,7 +8,8 @@ mod workload;
 
 use std::error::Error;
 
-use drill::{drill, drill_apart};
+use drill::{drill, drill_apart, drill_told};
+use workload::TOPIC;
 
 type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -99,6 +100,30 @@ fn others_lead_before_a_broker_stops() {
         drill.until("broker 1 is in every ISR", |p| p.isr.len() == 3)?;
         drill.goes_on()?;
         drill.say("back");
+        Ok(())
+    });
+}
+
+#[test]
+fn others_lead_what_lay_on_a_disk_that_has_failed() {
+    drill_told("a leader's log directory fails", [2, 3, 2], &["log.roll.ms=200"], |drill| {
+        // Segments of this topic cannot be made there any more.
+        let lost = drill.brokers.data_dir(2)?;
+        for partition in 0..3 {
+            std::fs::remove_dir_all(lost.join(format!("{TOPIC}-{partition}")))?;
+        }
+        drill.until("broker 2 leads nothing", |p| p.leader.is_some_and(|leader| leader != 2))?;
+        drill.until("broker 2 is in no ISR", |p| !p.isr.contains(&2) && p.isr.len() == 2)?;
+        drill.goes_on()?;
+        drill.say("failed");
+        let said = drill.brokers.lines(2)?.join("\n");
+        assert!(said.contains("every log directory has failed"), "{said}");
+
+        drill.kill(2)?;
+        drill.brokers.restart_empty(2)?;
+        drill.until("broker 2 is in every ISR", |p| p.isr.len() == 3)?;
+        drill.goes_on()?;
+        drill.say("replaced");
         Ok(())
     });
 }

@@ -160,6 +160,7 @@ impl Membership {
             cluster_id: cluster_id.to_owned(),
             endpoints: self.own.endpoints.clone(),
             dirs: self.own.dirs.clone(),
+            storage: Arc::clone(storage),
             incarnation: self.own.incarnation,
             previous_epoch: self.own.previous_epoch,
             followed: followed.clone(),
@@ -168,6 +169,7 @@ impl Membership {
             leaving: self.leaving.subscribe(),
         };
         tasks.spawn(registration.run(stop.clone()));
+        tasks.spawn(until(stop.clone(), Arc::clone(storage).fail_dirs()));
         let listener = self.own.endpoints.first().map(|endpoint| endpoint.name.clone()).unwrap_or_default();
         let fetchers = Fetchers {
             config: Arc::clone(config),

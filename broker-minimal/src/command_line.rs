@@ -67,8 +67,8 @@ pub(crate) enum Failure {
     Runtime(io::Error),
     #[error(transparent)]
     Shutdown(#[from] ShutdownError),
-    #[error("the metadata log has failed: {0}")]
-    Quorum(String),
+    #[error("others take over, as {0}")]
+    Disk(String),
     #[error("ended by a second signal; the next start checks the logs")]
     Impatient,
 }

@@ -150,16 +150,22 @@ impl Handle {
         self.config.node_id
     }
 
-    /// Resolves, with the reason, when this node has lost its part in the metadata quorum for good: its disk has failed. It should be
-    /// ended then; a lone broker never says so. Cancel safe.
+    /// Resolves, with the reason, when this node is of no use to its cluster any more: a disk has failed, and with it the node's part in
+    /// the metadata quorum, or its last log directory. It should be ended then, so that others take over; a lone broker never says so.
+    /// Cancel safe.
     pub async fn failed(&self) -> String {
         let Some(membership) = &self.membership else { return std::future::pending().await };
         let mut failure = membership.quorum.failure();
-        let failed = failure.wait_for(Option::is_some).await.map(|failure| failure.clone());
-        match failed {
-            Ok(Some(failure)) => failure,
+        let mut failed_dirs = self.storage.shards.failed_dirs();
+        tokio::select! {
+            Ok(failure) = failure.wait_for(Option::is_some) => {
+                format!("the metadata log has failed: {}", failure.as_deref().unwrap_or_default())
+            }
+            Ok(_) = failed_dirs.wait_for(|failed| self.storage.are_all(failed)) => {
+                "every log directory has failed".to_owned()
+            }
             // It has ended, as it was asked to.
-            Ok(None) | Err(_) => std::future::pending().await,
+            else => std::future::pending().await,
         }
     }
 

@@ -65,7 +65,7 @@ async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
     tokio::select! {
         () = either(&mut interrupt, &mut terminate) => {}
         () = &mut end_of_stdin => {}
-        why = broker.failed() => return Err(Failure::Quorum(why)),
+        why = broker.failed() => return Err(Failure::Disk(why)),
     }
     tracing::info!("stopping, a second signal ends at once");
     tokio::select! {

@@ -36,11 +36,21 @@ pub(crate) fn drill(
     leaders: [i32; 3],
     work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
 ) {
-    let brokers = Brokers::start(&binaries(), &[]).expect("three kbrokers form a cluster");
+    drill_told(name, leaders, &[], work);
+}
+
+/// [`drill`], with further `key=value`s for all.
+pub(crate) fn drill_told(
+    name: &'static str,
+    leaders: [i32; 3],
+    options: &[&str],
+    work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
+) {
+    let brokers = Brokers::start(&binaries(), options).expect("three kbrokers form a cluster");
     drill_with(brokers, name, leaders, work);
 }
 
-/// [`drill`], on brokers whose controllers are processes of their own, with further `key=value`s for all.
+/// [`drill_told`], on brokers whose controllers are processes of their own.
 pub(crate) fn drill_apart(
     name: &'static str,
     leaders: [i32; 3],

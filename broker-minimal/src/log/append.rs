@@ -264,7 +264,13 @@ impl Log {
 
     /// Ends the active segment and starts the next one at the end of the log.
     pub(super) fn roll(&mut self) -> io::Result<()> {
-        let segment = Segment::create(&self.dir, self.end, self.config.index_interval_bytes)?;
+        let made = Segment::create(&self.dir, self.end, self.config.index_interval_bytes);
+        let segment = made.inspect_err(|error| {
+            // As in `take_back`: there may be room again.
+            if !is_full(error) {
+                self.go_offline("roll", error);
+            }
+        })?;
         let active = self.active_mut();
         active.seal();
         // What is not written now stays in memory and is written by the next flush.
@@ -284,6 +290,11 @@ impl Log {
         if let Err(error) = checkpoint::replace(&path, &self.producers.to_snapshot()) {
             tracing::warn!(path = %path.display(), %error, "producer snapshot not written");
         }
+    }
+
+    /// Another log in the same directory could not be written: the whole directory counts as failed then.
+    pub fn fail_with_dir(&mut self) {
+        self.is_offline = true;
     }
 
     pub(super) fn go_offline(&mut self, during: &str, error: &io::Error) {

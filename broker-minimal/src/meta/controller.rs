@@ -52,6 +52,11 @@ impl Controller<'_> {
         self.image.broker(broker).is_some_and(|broker| !broker.is_fenced && !broker.is_shutting_down)
     }
 
+    /// Whether a broker may lead a partition, or be in its ISR: it is active, and has not lost its log.
+    fn may_hold(&self, partition: &PartitionImage, broker: i32) -> bool {
+        self.is_active(broker) && !self.image.has_failed(partition, broker)
+    }
+
     /// Every partition with its topic and number.
     fn partitions(&self) -> impl Iterator<Item = (&Topic, usize, &PartitionImage)> {
         let topics = self.image.topics.values();

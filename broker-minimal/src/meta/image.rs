@@ -38,8 +38,10 @@ pub(crate) struct Broker {
     /// It leads nothing and is in no ISR that grows.
     pub(crate) is_fenced: bool,
     pub(crate) is_shutting_down: bool,
-    /// Ids of its log directories, in the order of its configuration.
+    /// Ids of its log directories that can be used, in the order of its configuration.
     pub(crate) dirs: Vec<Uuid>,
+    /// Those that have failed since it registered (KIP-858).
+    pub(crate) failed_dirs: Vec<Uuid>,
 }
 
 /// Where one listener of a broker is reached.
@@ -129,9 +131,16 @@ impl Image {
         self.brokers.get(&id)
     }
 
-    /// The replicas whose brokers are not there.
+    /// Whether the log directory of a broker's replica has failed.
+    pub(crate) fn has_failed(&self, partition: &PartitionImage, broker: i32) -> bool {
+        let dir = partition.dir_of(broker);
+        self.brokers.get(&broker).is_some_and(|broker| broker.failed_dirs.contains(&dir))
+    }
+
+    /// The replicas whose brokers are not there, or whose log directories have failed.
     pub(crate) fn offline(&self, partition: &PartitionImage) -> Vec<i32> {
-        let is_offline = |id: &&i32| self.brokers.get(id).is_none_or(|broker| broker.is_fenced);
+        let is_gone = |id: &i32| self.brokers.get(id).is_none_or(|broker| broker.is_fenced);
+        let is_offline = |id: &&i32| is_gone(id) || self.has_failed(partition, **id);
         partition.replicas.iter().filter(is_offline).copied().collect()
     }
 

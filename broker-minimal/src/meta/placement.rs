@@ -150,6 +150,7 @@ mod tests {
             is_fenced,
             is_shutting_down: false,
             dirs: vec![Uuid([u8::try_from(id).unwrap(); 16]), Uuid([100 + u8::try_from(id).unwrap(); 16])],
+            failed_dirs: Vec::new(),
         }
     }
 

@@ -14,6 +14,7 @@ use super::active::ActiveController;
 use super::image::{Endpoint, Image};
 use super::trouble::Trouble;
 use crate::config::Config;
+use crate::shard::storage::Storage;
 use crate::{clock, stopped};
 
 /// Between attempts, and between heartbeats of a broker that waits for something.
@@ -43,6 +44,8 @@ pub(crate) struct Registration {
     pub(crate) cluster_id: String,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) dirs: Vec<Uuid>,
+    /// Knows which of them have failed.
+    pub(crate) storage: Arc<Storage>,
     /// Drawn anew by each process.
     pub(crate) incarnation: Uuid,
     /// The epoch of the last life, if that ended cleanly; else -1.
@@ -125,6 +128,7 @@ impl Registration {
     /// Says that it is alive until it is not known any more, or may leave.
     async fn beat(&mut self, epoch: i64) -> Standing {
         let interval = self.config.broker_heartbeat_interval;
+        let mut failed_dirs = self.storage.shards.failed_dirs();
         let mut unheard_since = None;
         let mut trouble = Trouble::default();
         loop {
@@ -134,6 +138,7 @@ impl Registration {
                 broker_epoch: epoch,
                 current_metadata_offset: self.followed.borrow().offset - 1,
                 want_shut_down: wants_to_leave,
+                offline_log_dirs: self.storage.failed_dirs(),
                 ..Default::default()
             };
             let mut is_settled = false;
@@ -182,6 +187,7 @@ impl Registration {
                 () = tokio::time::sleep(pause) => {}
                 changed = self.leaving.changed() => if changed.is_err() { std::future::pending::<()>().await },
                 () = self.controller.changed() => {}
+                changed = failed_dirs.changed() => if changed.is_err() { std::future::pending::<()>().await },
             }
         }
     }

@@ -163,15 +163,13 @@ impl Fetchers {
             followed.iter().map(|followed| (followed.id, followed)).collect();
         let mut states: HashMap<PartitionId, State> = HashMap::with_capacity(followed.len());
         loop {
-            if states.len() < followed.len()
-                && let Err(error) = self.learn(&followed, &mut states).await
-            {
+            if let Err(error) = self.learn(&followed, &mut states).await {
                 return Ended::Failed(error);
             }
             let now = clock::now();
             let asked: Vec<&Followed> = followed
                 .iter()
-                .filter(|followed| states.get(&followed.id).is_some_and(|state| state.not_before <= now))
+                .filter(|followed| states.get(&followed.id).is_some_and(|state| state.may_ask(now)))
                 .collect();
             let retry = states.values().map(|state| state.not_before).filter(|at| *at > now).min();
             if asked.is_empty() {
@@ -220,7 +218,7 @@ impl Fetchers {
                     Ok(Ok(end)) => state.go_on(end),
                     Ok(Err(failure)) => {
                         tracing::debug!(?id, ?failure, "what was fetched is not in the log");
-                        states.remove(&id);
+                        state.forget(clock::now() + RETRY);
                     }
                     Err(_) => return Ended::Failed("the shard has stopped".to_owned()),
                 }
@@ -234,8 +232,12 @@ impl Fetchers {
         followed: &[Followed],
         states: &mut HashMap<PartitionId, State>,
     ) -> Result<(), String> {
-        let unknown = followed.iter().map(|followed| followed.id).filter(|id| !states.contains_key(id));
-        let ids: Vec<PartitionId> = unknown.collect();
+        let now = clock::now();
+        let is_unknown = |id: &PartitionId| states.get(id).is_none_or(|state| state.is_unknown(now));
+        let ids: Vec<PartitionId> = followed.iter().map(|followed| followed.id).filter(is_unknown).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
         let learned = self.storage.shards.follower_states(&ids).await;
         for (id, state) in learned.map_err(|error| error.to_string())? {
             // One that is not there yet, or no follower yet, is asked again.
@@ -381,12 +383,34 @@ struct State {
     not_before: Instant,
     /// The newest that the shard was told.
     high_watermark: i64,
+    /// What was fetched last did not get into the log: where that ends is to be asked again.
+    is_lost: bool,
 }
 
 impl State {
     fn new(from: FollowerState) -> Self {
         let FollowerState { log_end, last_epoch, log_start, .. } = from;
-        Self { offset: log_end, last_epoch, log_start, not_before: clock::now(), high_watermark: -1 }
+        Self {
+            offset: log_end,
+            last_epoch,
+            log_start,
+            not_before: clock::now(),
+            high_watermark: -1,
+            is_lost: false,
+        }
+    }
+
+    fn may_ask(&self, now: Instant) -> bool {
+        !self.is_lost && self.not_before <= now
+    }
+
+    fn is_unknown(&self, now: Instant) -> bool {
+        self.is_lost && self.not_before <= now
+    }
+
+    /// Asks the shard again where the log ends, but not at once: a disk that refuses would be asked without end.
+    fn forget(&mut self, until: Instant) {
+        (self.is_lost, self.not_before) = (true, until);
     }
 
     fn go_on(&mut self, from: FollowerState) {
@@ -440,7 +464,14 @@ mod tests {
         let id = PartitionId { topic: Uuid([1; 16]), index: 2 };
         let followed = Followed { id, topic: "t".to_owned(), leader_epoch: 4 };
         let now = clock::now();
-        let state = State { offset: 9, last_epoch: 3, log_start: 2, not_before: now, high_watermark: 8 };
+        let state = State {
+            offset: 9,
+            last_epoch: 3,
+            log_start: 2,
+            not_before: now,
+            high_watermark: 8,
+            is_lost: false,
+        };
         let states = HashMap::from([(id, state)]);
         let asked = request(&config, 17, &[&followed], &states, None);
         assert_eq!((asked.replica_state.replica_id, asked.replica_state.replica_epoch), (3, 17));

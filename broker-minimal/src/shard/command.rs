@@ -102,6 +102,10 @@ pub(crate) enum Command {
         job: FlushJob,
         result: std::io::Result<()>,
     },
+    /// The disk of a log directory has failed: nothing in it is served any more.
+    FailDir {
+        dir: PathBuf,
+    },
     Checkpoint {
         reply: oneshot::Sender<Vec<Checkpoint>>,
     },

@@ -13,12 +13,14 @@ pub(crate) mod storage;
 pub(crate) mod tests;
 mod worker;
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use kinglet_protocol::ErrorCode;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use command::{Command, IsrSink, PartitionId};
 
@@ -36,6 +38,8 @@ pub(crate) struct Shards {
     senders: Vec<mpsc::Sender<Command>>,
     /// By shard, set by it: something there may run out of time.
     has_deadlines: Vec<Arc<AtomicBool>>,
+    /// Log directories in which a log has failed.
+    failed_dirs: watch::Receiver<BTreeSet<PathBuf>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -45,17 +49,18 @@ impl Shards {
         let mut senders = Vec::with_capacity(count);
         let mut has_deadlines = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
+        let (failing, failed_dirs) = watch::channel(BTreeSet::new());
         for number in 0..count.max(1) {
             let (sender, commands) = mpsc::channel(QUEUE);
             let own = sender.downgrade();
             let name = format!("shard-{number}");
             let flag = Arc::new(AtomicBool::new(false));
-            let worker = worker::Worker::new(own, isr.clone(), Arc::clone(&flag));
+            let worker = worker::Worker::new(own, isr.clone(), failing.clone(), Arc::clone(&flag));
             threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run(commands))?);
             senders.push(sender);
             has_deadlines.push(flag);
         }
-        Ok(Self { senders, has_deadlines, threads: Mutex::new(threads) })
+        Ok(Self { senders, has_deadlines, failed_dirs, threads: Mutex::new(threads) })
     }
 
     /// How many there are.
@@ -138,6 +143,19 @@ impl Shards {
             all.extend(answer.blocking_recv().map_err(|_| Stopped)?);
         }
         Ok(all)
+    }
+
+    /// The log directories in which a log has failed, as it is and becomes.
+    pub(crate) fn failed_dirs(&self) -> watch::Receiver<BTreeSet<PathBuf>> {
+        self.failed_dirs.clone()
+    }
+
+    /// Takes all logs offline that lie in a directory.
+    pub(crate) async fn fail_dir(&self, dir: &Path) {
+        for index in 0..self.senders.len() {
+            // One that has stopped writes nothing any more.
+            let _stopped = self.send_to(index, Command::FailDir { dir: dir.to_path_buf() }).await.is_err();
+        }
     }
 
     /// Ends the threads without closing a log: what they still have to do is not done.

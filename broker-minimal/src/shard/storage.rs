@@ -1,6 +1,6 @@
 //! Makes the shards follow the metadata: opens the logs at start, then creates, changes and deletes them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -77,6 +77,33 @@ impl Storage {
     /// Writes down in new directories which cluster they belong to.
     pub(crate) fn join(&self, cluster_id: &str) -> Result<(), DirError> {
         self.dirs.join(cluster_id)
+    }
+
+    /// Ids of the log directories that have failed.
+    pub(crate) fn failed_dirs(&self) -> Vec<Uuid> {
+        let failed = self.shards.failed_dirs();
+        let failed = failed.borrow();
+        self.dirs.dirs().iter().filter(|dir| failed.contains(dir.path())).map(LogDir::id).collect()
+    }
+
+    /// Whether no log directory is left that could be used.
+    pub(crate) fn are_all(&self, failed: &BTreeSet<PathBuf>) -> bool {
+        self.dirs.dirs().iter().all(|dir| failed.contains(dir.path()))
+    }
+
+    /// Lets go of everything in directories in which a log has failed, until the shards end: others are to lead it. Only where there
+    /// are others: a broker alone serves what it can.
+    pub(crate) async fn fail_dirs(self: Arc<Self>) {
+        let mut failed = self.shards.failed_dirs();
+        let mut gone = BTreeSet::new();
+        while failed.changed().await.is_ok() {
+            let now = failed.borrow_and_update().clone();
+            for dir in now.difference(&gone) {
+                tracing::error!(dir = %dir.display(), "log directory failed");
+                self.shards.fail_dir(dir).await;
+            }
+            gone = now;
+        }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -331,7 +358,9 @@ fn partition(topic: &Topic, index: i32) -> Option<&PartitionImage> {
 /// Replicas that may be in an ISR, with the epochs that their brokers registered with.
 fn eligible(image: &Image, state: &PartitionImage) -> Vec<(i32, i64)> {
     let brokers = state.replicas.iter().filter_map(|id| image.broker(*id));
-    let able = brokers.filter(|broker| !broker.is_fenced && !broker.is_shutting_down);
+    let able = brokers.filter(|broker| {
+        !broker.is_fenced && !broker.is_shutting_down && !image.has_failed(state, broker.id)
+    });
     able.map(|broker| (broker.id, broker.epoch)).collect()
 }
 

@@ -224,3 +224,16 @@ fn a_restart_knows_what_was_committed_also_if_the_metadata_comes_late() {
     assert_eq!((follower.state().high_watermark, follower.state().log_end), (1, 1));
     assert_eq!(leader.bytes(), follower.bytes());
 }
+
+#[test]
+fn what_lies_in_a_failed_directory_is_neither_written_nor_fetched_for() {
+    let (leader, follower, _) = two("");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for broker in [&leader, &follower] {
+        runtime.block_on(broker.storage.shards.fail_dir(broker.dir.path()));
+    }
+    let refused = leader.append("a").blocking_recv().unwrap().unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::KAFKA_STORAGE_ERROR);
+    let states = runtime.block_on(follower.storage.shards.follower_states(&[ID])).unwrap();
+    assert_eq!(states, [(ID, Err(ErrorCode::KAFKA_STORAGE_ERROR))]);
+}

@@ -1,10 +1,11 @@
 //! The shard thread: take a command, ask the core, do the file work, answer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::cleaner::Candidate;
 use super::command::{Checkpoint, Command, IsrSink, NewReplica, PartitionId};
@@ -25,6 +26,8 @@ pub(super) struct Worker {
     pub(super) has_deadlines: Arc<AtomicBool>,
     /// Where the ISRs that leaders want go.
     pub(super) isr: IsrSink,
+    /// Log directories in which a log has failed.
+    failed_dirs: watch::Sender<BTreeSet<PathBuf>>,
     /// Empty between commands; kept for its memory.
     pub(super) effects: Vec<Effect>,
     flusher: Flusher,
@@ -32,13 +35,19 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(own: mpsc::WeakSender<Command>, isr: IsrSink, has_deadlines: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(
+        own: mpsc::WeakSender<Command>,
+        isr: IsrSink,
+        failed_dirs: watch::Sender<BTreeSet<PathBuf>>,
+        has_deadlines: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             replicas: HashMap::new(),
             missing: HashMap::new(),
             watched: HashSet::new(),
             has_deadlines,
             isr,
+            failed_dirs,
             effects: Vec::new(),
             flusher: Flusher::new(),
             own,
@@ -121,6 +130,7 @@ impl Worker {
                     let _logged = replica.log.on_flushed(&job, result);
                 }
             }
+            Command::FailDir { dir } => self.fail_dir(&dir),
             Command::Checkpoint { reply } => {
                 let _gone = reply.send(self.checkpoints());
             }
@@ -148,6 +158,28 @@ impl Worker {
                 let result = job.run();
                 let _logged = replica.log.on_flushed(&job, result);
             }
+        }
+        self.tell_failures();
+    }
+
+    /// Says in which directories logs have failed.
+    fn tell_failures(&self) {
+        let failed = self.replicas.values().filter(|replica| replica.log.is_offline());
+        let dirs: BTreeSet<PathBuf> =
+            failed.filter_map(|replica| replica.log.dir().parent()).map(Into::into).collect();
+        if !dirs.is_empty() {
+            self.failed_dirs.send_if_modified(|known| {
+                let before = known.len();
+                known.extend(dirs);
+                known.len() > before
+            });
+        }
+    }
+
+    fn fail_dir(&mut self, dir: &Path) {
+        for replica in self.replicas.values_mut().filter(|replica| replica.log.dir().parent() == Some(dir)) {
+            replica.log.fail_with_dir();
+            replica.wake_all();
         }
     }
 

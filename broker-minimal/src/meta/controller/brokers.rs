@@ -97,6 +97,7 @@ impl Controller<'_> {
             is_fenced: false,
             is_shutting_down: false,
             dirs: own.dirs.clone(),
+            failed_dirs: Vec::new(),
         };
         let is_same = self.image.broker(wanted.id).is_some_and(|there| {
             **there == Broker { epoch: there.epoch, incarnation: there.incarnation, ..wanted.clone() }
@@ -127,6 +128,11 @@ impl Controller<'_> {
         };
         sessions.hear(broker.id, request.current_metadata_offset, now);
         let is_caught_up = request.current_metadata_offset >= broker.epoch;
+        // One that stops or comes back says so again; its directories first.
+        if let Some(records) = self.dirs_failed(broker, &request.offline_log_dirs) {
+            let (is_fenced, should_shut_down) = (broker.is_fenced, false);
+            return (records, Ok(Beat { is_caught_up, is_fenced, should_shut_down }));
+        }
         let beat = |is_fenced, should_shut_down| Ok(Beat { is_caught_up, is_fenced, should_shut_down });
         if broker.is_fenced {
             if request.want_shut_down {
@@ -157,6 +163,22 @@ impl Controller<'_> {
             return (self.fence(broker), beat(true, true));
         }
         (Vec::new(), beat(false, false))
+    }
+
+    /// What becomes of partitions whose log directories have failed; `None` if none has that is not known yet. The last one takes the
+    /// broker along, which ends by itself.
+    fn dirs_failed(&self, broker: &Broker, offline: &[Uuid]) -> Option<Vec<Record>> {
+        let (failed, left): (Vec<Uuid>, Vec<Uuid>) =
+            broker.dirs.iter().partition(|dir| offline.contains(dir));
+        if failed.is_empty() || left.is_empty() {
+            return None;
+        }
+        let mut records = self.remove_from_dirs(broker.id, &failed);
+        let mut after = broker.clone();
+        after.dirs = left;
+        after.failed_dirs.extend(failed);
+        records.extend(after.to_failure());
+        Some(records)
     }
 
     fn leads_any(&self, broker: i32) -> bool {

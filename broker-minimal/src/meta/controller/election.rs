@@ -170,7 +170,6 @@ impl Controller<'_> {
 
     /// Takes a broker out of every ISR that has another member, and its leaderships away.
     pub(super) fn remove_from_isrs(&self, broker: i32, lost: Lost) -> Vec<Record> {
-        let may_lead = |id: i32| id != broker && self.is_active(id);
         let lost = (lost == Lost::Maybe).then_some(broker);
         let concerned = |partition: &PartitionImage| {
             partition.leader == broker
@@ -181,16 +180,33 @@ impl Controller<'_> {
             let mut change = self.change(topic, index, partition);
             change.isr.retain(|id| *id != broker);
             change.lost = lost;
-            change.decide(&may_lead)
+            change.decide(&|id| id != broker && self.may_hold(partition, id))
+        };
+        self.partitions().filter(|(_, _, partition)| concerned(partition)).filter_map(decide).collect()
+    }
+
+    /// Takes a broker out of the ISRs and the leaderships of the partitions that lie in these log directories of it.
+    pub(super) fn remove_from_dirs(&self, broker: i32, dirs: &[Uuid]) -> Vec<Record> {
+        let concerned = |partition: &PartitionImage| {
+            dirs.contains(&partition.dir_of(broker))
+                && (partition.leader == broker || partition.isr.contains(&broker))
+        };
+        let decide = |(topic, index, partition): (_, _, _)| {
+            let mut change = self.change(topic, index, partition);
+            change.isr.retain(|id| *id != broker);
+            change.decide(&|id| id != broker && self.may_hold(partition, id))
         };
         self.partitions().filter(|(_, _, partition)| concerned(partition)).filter_map(decide).collect()
     }
 
     /// Looks for leaders of partitions without one; `added` counts as active already.
     pub(crate) fn elect_offline(&self, added: Option<i32>) -> Vec<Record> {
-        let may_lead = |id: i32| Some(id) == added || self.is_active(id);
+        let is_added = |at: &PartitionImage, id: i32| Some(id) == added && !self.image.has_failed(at, id);
         let offline = self.partitions().filter(|(_, _, partition)| partition.leader == NO_LEADER);
-        offline.filter_map(|(topic, index, at)| self.change(topic, index, at).decide(&may_lead)).collect()
+        let decide = |(topic, index, at): (_, _, _)| {
+            self.change(topic, index, at).decide(&|id| is_added(at, id) || self.may_hold(at, id))
+        };
+        offline.filter_map(decide).collect()
     }
 
     /// Forgets the eligible replicas of topics whose `min.insync.replicas` differs `after` a change: they were told from the
@@ -210,8 +226,8 @@ impl Controller<'_> {
 
     /// Gives leaderships back to the preferred replicas that are in sync, at most `limit` at a time.
     pub(crate) fn balance(&self, limit: usize) -> Vec<Record> {
-        let may_lead = |id: i32| self.is_active(id);
         let records = self.partitions().filter_map(|(topic, index, before)| {
+            let may_lead = |id: i32| self.may_hold(before, id);
             let preferred = *before.replicas.first()?;
             if preferred == before.leader || !before.isr.contains(&preferred) || !may_lead(preferred) {
                 return None;
@@ -276,7 +292,7 @@ impl Controller<'_> {
             return Err((ErrorCode::ELECTION_NOT_NEEDED, message.to_owned()));
         }
         let change = Change { election, ..self.change(topic, index, before) };
-        change.decide(&|id| self.is_active(id)).ok_or_else(|| match election {
+        change.decide(&|id| self.may_hold(before, id)).ok_or_else(|| match election {
             Election::Preferred => (
                 ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE,
                 "The preferred leader was not available.".to_owned(),

@@ -69,7 +69,7 @@ impl Controller<'_> {
         let isr = self.check(broker, before, wish)?;
         let mut change = self.change(topic, index, before);
         change.isr = isr;
-        let record = change.decide(&|id| self.is_active(id));
+        let record = change.decide(&|id| self.may_hold(before, id));
         Ok(with_recovery(record, topic, index, before, wish))
     }
 
@@ -109,8 +109,7 @@ impl Controller<'_> {
         // One that was alive when the leader asked may be another process now, without what it had (KIP-903).
         let is_eligible = |member: &BrokerState| {
             self.image.broker(member.broker_id).is_some_and(|broker| {
-                !broker.is_fenced
-                    && !broker.is_shutting_down
+                self.may_hold(at, broker.id)
                     && (member.broker_epoch == ANY_EPOCH || member.broker_epoch == broker.epoch)
             })
         };

@@ -146,6 +146,7 @@ impl Image {
             is_fenced: record.fenced,
             is_shutting_down: record.in_controlled_shutdown,
             dirs: record.log_dirs.clone(),
+            failed_dirs: Vec::new(),
         };
         self.brokers.insert(record.broker_id, Arc::new(broker));
     }
@@ -166,6 +167,8 @@ impl Image {
             broker.is_shutting_down = true;
         }
         if !record.log_dirs.is_empty() {
+            broker.failed_dirs.append(&mut broker.dirs);
+            broker.failed_dirs.retain(|dir| !record.log_dirs.contains(dir));
             broker.dirs.clone_from(&record.log_dirs);
         }
         Ok(())

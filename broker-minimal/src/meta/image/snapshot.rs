@@ -19,7 +19,10 @@ impl Image {
             name: METADATA_VERSION.to_owned(),
             feature_level: self.metadata_version,
         })];
-        records.extend(self.brokers.values().map(|broker| Record::RegisterBroker(broker.to_record())));
+        for broker in self.brokers.values() {
+            records.push(Record::RegisterBroker(broker.to_record()));
+            records.extend(broker.to_failure());
+        }
         for topic in self.topics.values() {
             let topic_id = topic.id;
             records.push(Record::Topic(TopicRecord { name: topic.name.clone(), topic_id }));
@@ -51,6 +54,17 @@ impl Image {
 }
 
 impl Broker {
+    /// The record that says which of its directories have failed, if some have.
+    pub(crate) fn to_failure(&self) -> Option<Record> {
+        let change = BrokerRegistrationChangeRecord {
+            broker_id: self.id,
+            broker_epoch: self.epoch,
+            log_dirs: self.dirs.clone(),
+            ..Default::default()
+        };
+        (!self.failed_dirs.is_empty()).then_some(Record::BrokerChange(change))
+    }
+
     pub(crate) fn to_record(&self) -> RegisterBrokerRecord {
         let end_points = self.endpoints.iter().map(|endpoint| BrokerEndpoint {
             name: endpoint.name.clone(),
@@ -66,7 +80,7 @@ impl Broker {
             rack: self.rack.clone(),
             fenced: self.is_fenced,
             in_controlled_shutdown: self.is_shutting_down,
-            log_dirs: self.dirs.clone(),
+            log_dirs: [&self.dirs[..], &self.failed_dirs].concat(),
             ..Default::default()
         }
     }

@@ -195,3 +195,40 @@ fn a_broker_that_is_unregistered_leads_nothing_and_is_no_more() {
     let (records, answer) = cluster.controller().unregister_broker(1, &mut sessions);
     assert_eq!((records, answer), (Vec::new(), Err(Refusal::NotRegistered(1))));
 }
+
+#[test]
+fn what_lies_in_a_failed_directory_is_led_by_others_and_the_rest_goes_on() {
+    let mut cluster = Cluster::of(0);
+    let with_two_dirs = |id: u8, life| {
+        let mut request = registration(id.into(), life, -1);
+        request.log_dirs.push(Uuid([50 + id; 16]));
+        request
+    };
+    for id in [1, 2] {
+        cluster.register_with(with_two_dirs(id, 1)).unwrap();
+        cluster.beat(id.into()).unwrap();
+    }
+    cluster.topic(&[&[1, 2], &[1, 2]], &[]);
+    let failed = cluster.at().dir_of(1);
+    let beat = BrokerHeartbeatRequest { offline_log_dirs: vec![failed], ..heartbeat(&cluster, 1) };
+    assert!(!cluster.heartbeat(beat).unwrap().is_fenced);
+    let [gone, left] = &cluster.image.topic("t").unwrap().partitions[..] else { panic!("two partitions") };
+    assert_ne!(left.dir_of(1), failed);
+    assert_eq!((gone.leader, &gone.isr[..]), (2, &[2][..]));
+    assert_eq!((left.leader, &left.isr[..]), (1, &[1, 2][..]));
+    assert_eq!(cluster.image.offline(&cluster.at().clone()), [1]);
+
+    // It is there, but does not have the partition.
+    assert_eq!(cluster.ask_isr(&[2, 1]), ErrorCode::INELIGIBLE_REPLICA);
+    let offset = cluster.image.offset;
+    let again = BrokerHeartbeatRequest { offline_log_dirs: vec![failed], ..heartbeat(&cluster, 1) };
+    cluster.heartbeat(again).unwrap();
+    assert_eq!(cluster.image.offset, offset, "it is known");
+    let mut from_snapshot = Image::default();
+    keep(&mut from_snapshot, &cluster.image.to_records());
+    assert_eq!(from_snapshot.brokers, cluster.image.brokers);
+
+    cluster.register_with(with_two_dirs(1, 2)).unwrap();
+    cluster.beat(1).unwrap();
+    assert_eq!(cluster.ask_isr(&[2, 1]), ErrorCode::NONE, "the next process has a disk that works");
+}
