@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::binaries::Binaries;
@@ -158,6 +159,22 @@ impl Brokers {
         Ok(())
     }
 
+    /// Halts its process (SIGSTOP), until [`Brokers::thaw`]: it says nothing any more, and its connections stay.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&mut self, id: i32) -> Result<(), BrokersError> {
+        self.signal(id, Signal::STOP)
+    }
+
+    /// Lets a halted process go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw(&mut self, id: i32) -> Result<(), BrokersError> {
+        self.signal(id, Signal::CONT)
+    }
+
     /// Stops it in order (SIGTERM).
     ///
     /// # Errors
@@ -232,6 +249,11 @@ impl Brokers {
     fn member(&mut self, id: i32) -> Result<&mut Member, BrokersError> {
         let member = self.members.iter_mut().find(|member| member.id == id);
         member.ok_or(BrokersError::State { id, what: "is not there" })
+    }
+
+    fn signal(&mut self, id: i32, signal: Signal) -> Result<(), BrokersError> {
+        let daemon = self.member(id)?.daemon.as_ref();
+        Ok(daemon.ok_or(BrokersError::State { id, what: "does not run" })?.signal(signal)?)
     }
 
     fn running(&mut self, id: i32) -> Result<(&mut Member, Daemon), BrokersError> {

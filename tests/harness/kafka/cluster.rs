@@ -1,13 +1,19 @@
 //! Three nodes of today's Kafka that form one cluster, each broker and controller in one process.
 
 use std::io;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use super::jars::Jars;
 use super::kraft::{KafkaNode, Member};
 use super::{READY_LIMIT, StartError};
 use crate::ports::free_ports;
-use crate::process::Daemon;
+use crate::process::{Daemon, DaemonError};
+
+/// A node that leaves lets others take over first.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running cluster; its data goes when it is dropped.
 #[derive(Debug)]
@@ -16,11 +22,12 @@ pub struct KafkaCluster {
     daemons: Vec<Option<Daemon>>,
     nodes: Vec<KafkaNode>,
     controllers: Vec<u16>,
+    command: fn(&KafkaNode) -> Command,
 }
 
 impl KafkaCluster {
     /// Starts nodes 1 to 3 on free loopback ports with Kafka's defaults, each in a rack of its own (`r1` to `r3`) whose
-    /// consumers are sent to the replica in it, and waits until all serve.
+    /// consumers are sent to the replica in it, in small virtual machines, and waits until all serve.
     ///
     /// # Errors
     /// When one of them is not ready within two minutes.
@@ -33,6 +40,23 @@ impl KafkaCluster {
     /// # Errors
     /// As [`KafkaCluster::start`].
     pub fn start_with(jars: &Jars, more: &str) -> Result<Self, StartError> {
+        let small = |node: &KafkaNode| node.command_with(&["-Xmx384m", "-XX:TieredStopAtLevel=1"]);
+        Self::start_all(jars, |id| racks(id) + more, small)
+    }
+
+    /// Starts nodes 1 to 3 as Kafka's own scripts do, without racks, for measurements.
+    ///
+    /// # Errors
+    /// As [`KafkaCluster::start`].
+    pub fn start_full(jars: &Jars) -> Result<Self, StartError> {
+        Self::start_all(jars, |_| String::new(), KafkaNode::command)
+    }
+
+    fn start_all(
+        jars: &Jars,
+        more: impl Fn(usize) -> String,
+        command: fn(&KafkaNode) -> Command,
+    ) -> Result<Self, StartError> {
         // Nodes must know each other's ports in advance.
         let ports: [u16; 6] = free_ports()?;
         let (ports, controllers) = ports.split_at(3);
@@ -42,15 +66,15 @@ impl KafkaCluster {
         let (mut nodes, mut daemons) = (Vec::new(), Vec::new());
         for (id, (port, controller_port)) in (1..).zip(ports.iter().zip(controllers)) {
             let member = Member { id, port: *port, controller_port: *controller_port, voters: &voters };
-            let node = KafkaNode::format_member(jars, &member, None, &(racks(id) + more))?;
-            daemons.push(Daemon::start(&mut node.command_with(&["-Xmx384m", "-XX:TieredStopAtLevel=1"]))?);
+            let node = KafkaNode::format_member(jars, &member, None, &more(id))?;
+            daemons.push(Daemon::start(&mut command(&node))?);
             nodes.push(node);
         }
         for daemon in &mut daemons {
-            daemon.wait_for(|line| line.contains("Kafka Server started").then_some(()), READY_LIMIT)?;
+            wait_started(daemon)?;
         }
         let daemons = daemons.into_iter().map(Some).collect();
-        Ok(Self { daemons, nodes, controllers: controllers.to_vec() })
+        Ok(Self { daemons, nodes, controllers: controllers.to_vec(), command })
     }
 
     /// All brokers that were not killed, as `bootstrap.servers` has them.
@@ -70,14 +94,77 @@ impl KafkaCluster {
     /// # Errors
     /// When there is no such node any more, or the system refuses.
     pub fn kill(&mut self, id: usize) -> io::Result<ExitStatus> {
+        self.take(id)?.kill()
+    }
+
+    /// Stops a node in order (SIGTERM).
+    ///
+    /// # Errors
+    /// When it does not run, or still does after a minute.
+    pub fn stop(&mut self, id: usize) -> Result<ExitStatus, DaemonError> {
+        self.take(id)?.terminate(STOP_LIMIT)
+    }
+
+    /// Halts a node's process (SIGSTOP), until [`KafkaCluster::thaw`].
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&mut self, id: usize) -> io::Result<()> {
+        self.daemon(id)?.signal(Signal::STOP)
+    }
+
+    /// Lets a halted process go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw(&mut self, id: usize) -> io::Result<()> {
+        self.daemon(id)?.signal(Signal::CONT)
+    }
+
+    /// Starts a node again on its data, and does not wait.
+    ///
+    /// # Errors
+    /// When there is no such node, it runs, or the program cannot be started.
+    pub fn spawn(&mut self, id: usize) -> io::Result<()> {
+        let slot = id.checked_sub(1).and_then(|index| self.daemons.get_mut(index).zip(self.nodes.get(index)));
+        match slot {
+            Some((slot @ None, node)) => *slot = Some(Daemon::start(&mut (self.command)(node))?),
+            Some((Some(_), _)) => return Err(io::Error::other(format!("node {id} runs already"))),
+            None => return Err(absent(id)),
+        }
+        Ok(())
+    }
+
+    /// Waits until a node serves.
+    ///
+    /// # Errors
+    /// When it does not run, or is not ready within two minutes.
+    pub fn wait_ready(&mut self, id: usize) -> Result<(), DaemonError> {
+        wait_started(self.daemon(id)?)
+    }
+
+    fn take(&mut self, id: usize) -> io::Result<Daemon> {
         let daemon = id.checked_sub(1).and_then(|index| self.daemons.get_mut(index)).and_then(Option::take);
-        daemon.ok_or_else(|| io::Error::other(format!("node {id} does not run")))?.kill()
+        daemon.ok_or_else(|| absent(id))
+    }
+
+    fn daemon(&mut self, id: usize) -> io::Result<&mut Daemon> {
+        let daemon = id.checked_sub(1).and_then(|index| self.daemons.get_mut(index)).and_then(Option::as_mut);
+        daemon.ok_or_else(|| absent(id))
     }
 
     fn alive(&self) -> impl Iterator<Item = (&KafkaNode, u16)> {
         let all = self.nodes.iter().zip(&self.controllers).zip(&self.daemons);
         all.filter(|(_, daemon)| daemon.is_some()).map(|((node, port), _)| (node, *port))
     }
+}
+
+fn wait_started(daemon: &mut Daemon) -> Result<(), DaemonError> {
+    daemon.wait_for(|line| line.contains("Kafka Server started").then_some(()), READY_LIMIT)
+}
+
+fn absent(id: usize) -> io::Error {
+    io::Error::other(format!("node {id} does not run"))
 }
 
 fn racks(id: usize) -> String {

@@ -123,10 +123,15 @@ impl Programs {
     pub(crate) fn start(&self, client: &Client, args: Vec<String>) -> Fallible<Daemon> {
         let mut command = match (client.program, &self.java) {
             (Program::Binary(program), _) => Command::new(self.dir.join(program)),
-            (Program::Java, Some(java)) => java.command(),
+            (Program::Java, Some(java)) => java.command("Peer"),
             (Program::Java, None) => return Err("there is no Java".into()),
         };
         Ok(Daemon::start(command.args(args))?)
+    }
+
+    /// A command for one of the Java programs, by its class.
+    pub(crate) fn java(&self, class: &str) -> Option<Command> {
+        self.java.as_ref().map(|java| java.command(class))
     }
 
     /// Runs a client to its answer.
@@ -187,7 +192,7 @@ impl Java {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../java");
         let mut javac = Command::new("javac");
         javac.arg("-cp").arg(jars.class_path()).arg("-d").arg(classes.path());
-        javac.args(["Peer.java", "Reading.java"].map(|file| sources.join(file)));
+        javac.args(["Peer.java", "Reading.java", "Steady.java"].map(|file| sources.join(file)));
         run_ok(&mut javac, Input::Nothing, COMPILE_LIMIT)?;
         let mut class_path = classes.path().as_os_str().to_owned();
         class_path.push(":");
@@ -196,13 +201,13 @@ impl Java {
     }
 
     /// With the flags of Kafka's own scripts.
-    fn command(&self) -> Command {
+    fn command(&self, class: &str) -> Command {
         let mut command = Command::new("java");
         command.current_dir(self.classes.path());
         command.args(["-Xmx512m", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
         command.args(["-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]);
         command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
-        command.arg("-cp").arg(&self.class_path).arg("Peer");
+        command.arg("-cp").arg(&self.class_path).arg(class);
         command
     }
 }

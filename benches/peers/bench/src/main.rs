@@ -6,6 +6,7 @@ mod broker;
 mod cell;
 mod client;
 mod consume;
+mod failover;
 mod figures;
 mod latency;
 mod produce;
@@ -26,6 +27,7 @@ use bench::Bench;
 use broker::{Broker, BrokerKind};
 use cell::{Amounts, CELLS, Cell};
 use client::{CLIENTS, Client, Programs};
+use failover::{FailoverOptions, Findings};
 use figures::Figures;
 use reading::{READ_CELLS, ReadAmounts, ReadCell};
 use rebalance::GroupOptions;
@@ -46,6 +48,14 @@ enum Command {
         options: Options,
         #[command(flatten)]
         group: GroupOptions,
+    },
+    /// Three brokers, one of which dies, freezes or leaves while producers work.
+    Failover {
+        #[command(flatten)]
+        options: FailoverOptions,
+        /// How the figures are shown.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
     },
 }
 
@@ -122,6 +132,9 @@ async fn run(command: &Command) -> Fallible<()> {
         Command::Rebalance { options, group } => {
             return rebalance(options, group, &binaries, jars.as_ref()).await;
         }
+        Command::Failover { options, output } => {
+            return failover(options, *output, &binaries, jars.as_ref()).await;
+        }
     };
     let programs = Programs::find(jars.as_ref())?;
     let clients: Vec<&Client> = CLIENTS
@@ -181,6 +194,28 @@ async fn rebalance(
         Output::Json => println!("{}", json!({"load_average": load, "steps": steps})),
     }
     Ok(())
+}
+
+/// What was found is shown also when a cluster could not be put in order any more.
+async fn failover(
+    options: &FailoverOptions,
+    output: Output,
+    binaries: &Binaries,
+    jars: Option<&Jars>,
+) -> Fallible<()> {
+    let (mut findings, load_before) = (Findings::default(), load_average()?);
+    let programs = Programs::find(jars)?;
+    let mut broken = Ok(());
+    for kind in &options.brokers {
+        let measured = failover::measure(*kind, options, (binaries, jars, &programs), &mut findings).await;
+        broken = broken.and(measured);
+    }
+    let load = [load_before, load_average()?];
+    match output {
+        Output::Table => println!("{}load average {} before, {} after", findings.table(), load[0], load[1]),
+        Output::Json => println!("{}", json!({"load_average": load, "findings": findings})),
+    }
+    broken
 }
 
 impl Options {
