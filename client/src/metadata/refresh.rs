@@ -1,7 +1,9 @@
 //! Asks brokers for metadata and keeps the newest snapshot.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::{Broker, Cluster, Leader};
@@ -10,6 +12,10 @@ use crate::protocol::ErrorCode;
 use crate::protocol::messages::metadata::{MetadataRequestTopic, MetadataResponseTopic};
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
 use crate::{Config, Error, ErrorKind, Result};
+
+/// A broker that has not answered for so long may be frozen or cut off: the next one is asked. Once all were, each is given
+/// twice the time.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The snapshot and the addresses to ask.
 #[derive(Debug)]
@@ -75,6 +81,17 @@ impl Metadata {
 
     /// A connection to some broker: the last that answered, else any known one, else one to begin with.
     pub(crate) async fn any(&self, pool: &Pool) -> Result<Arc<Connection>> {
+        let mut failures = Vec::new();
+        for address in self.candidates() {
+            if let Some(connection) = self.reach(pool, address, &mut failures).await {
+                return Ok(connection);
+            }
+        }
+        Err(unreachable(failures))
+    }
+
+    /// Who may be asked, in this order.
+    fn candidates(&self) -> Vec<Address> {
         let (cluster, answered) = self.with(|state| (state.cluster.clone(), state.answered.clone()));
         let known = cluster.brokers.iter().map(|broker| broker.address.clone());
         let mut candidates: Vec<Address> = Vec::new();
@@ -83,25 +100,31 @@ impl Metadata {
                 candidates.push(address);
             }
         }
-        let mut failures = Vec::new();
-        for address in candidates {
-            match pool.connection(&address, Lane::General).await {
-                Ok(connection) => {
-                    self.with(|state| {
-                        state.answered = Some(address);
-                        state.last_failure.take_if(|(sought, _)| *sought == Sought::Anybody);
-                    });
-                    return Ok(connection);
-                }
-                Err(e) => {
-                    failures.push((address, e));
-                    // At once: whoever set a time limit may not wait for the next address.
-                    let error = unreachable(failures.clone());
-                    self.with(|state| state.last_failure = Some((Sought::Anybody, error)));
-                }
+        candidates
+    }
+
+    async fn reach(
+        &self,
+        pool: &Pool,
+        address: Address,
+        failures: &mut Vec<(Address, Error)>,
+    ) -> Option<Arc<Connection>> {
+        match pool.connection(&address, Lane::General).await {
+            Ok(connection) => {
+                self.with(|state| {
+                    state.answered = Some(address);
+                    state.last_failure.take_if(|(sought, _)| *sought == Sought::Anybody);
+                });
+                Some(connection)
+            }
+            Err(e) => {
+                failures.push((address, e));
+                // At once: whoever set a time limit may not wait for the next address.
+                let error = unreachable(failures.clone());
+                self.with(|state| state.last_failure = Some((Sought::Anybody, error)));
+                None
             }
         }
-        Err(unreachable(failures))
     }
 
     /// A connection to a broker by its id; its address is whatever the cluster advertises.
@@ -123,10 +146,28 @@ impl Metadata {
 
     /// Asks for topics and keeps what is answered.
     pub(crate) async fn refresh(&self, pool: &Pool, wanted: Wanted<'_>) -> Result<MetadataResponse> {
-        let connection = self.any(pool).await?;
+        let mut patience = PATIENCE;
+        loop {
+            let (mut failures, mut is_silent) = (Vec::new(), false);
+            for address in self.candidates() {
+                let Some(connection) = self.reach(pool, address, &mut failures).await else { continue };
+                match timeout(patience, self.ask(&connection, wanted)).await {
+                    Ok(answer) => return answer,
+                    Err(_) => is_silent = true,
+                }
+            }
+            if !is_silent {
+                return Err(unreachable(failures));
+            }
+            // This ends: a connection gives up by itself what is not answered within `request.timeout.ms`.
+            patience *= 2;
+        }
+    }
+
+    async fn ask(&self, connection: &Connection, wanted: Wanted<'_>) -> Result<MetadataResponse> {
         let version = connection.version::<MetadataRequest>(i16::MAX)?;
         let request = self.request(wanted, version);
-        let mut response = connection.call_version(&request, version, std::time::Duration::ZERO).await?;
+        let mut response = connection.call_version(&request, version, Duration::ZERO).await?;
         if let Some(names) = self.quietly(wanted, version) {
             only(&mut response, names);
         }

@@ -190,8 +190,8 @@ impl Connection {
         }
     }
 
-    /// Ends the connection because the peer took too long.
-    fn give_up(&self, message: String) -> Error {
+    /// Ends the connection because the peer took too long. Who waits for an answer gets this error.
+    pub(crate) fn give_up(&self, message: String) -> Error {
         let error =
             Error::new(ErrorKind::Timeout, message).around(|c| c.broker = Some(self.address().to_owned()));
         self.link.end(error.clone());

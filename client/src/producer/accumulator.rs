@@ -445,6 +445,11 @@ impl Accumulator {
         })
     }
 
+    /// Whether batches carry numbers, by which brokers know them again.
+    pub(crate) fn is_numbered(&self) -> bool {
+        !matches!(self.identity, Identity::Off)
+    }
+
     /// Without an identity order is kept by sending one batch of a partition at a time.
     pub(crate) fn without_identity(&mut self, partition_in_flight: usize) {
         self.limits.partition_in_flight = partition_in_flight;

@@ -1,6 +1,7 @@
 //! The producer's task: does what the accumulator plans, and brings back what became of it.
 
 mod report;
+mod silence;
 mod tasks;
 
 use std::collections::{HashMap, HashSet};
@@ -200,7 +201,8 @@ impl Sender {
         }
         let max_age = self.shared.core.config.duration("metadata.max.age.ms");
         let aged = now >= self.refreshed + max_age && self.shared.in_use();
-        if (plan.refresh || aged) && self.refresh.may_start(now, plan) {
+        let doubted = self.doubts_somebody(plan, now);
+        if (plan.refresh || aged || doubted) && self.refresh.may_start(now, plan) {
             let shared = self.shared.clone();
             self.events.spawn(async move { Event::Refreshed(refresh(&shared).await) });
         }
@@ -247,6 +249,7 @@ impl Sender {
                         self.refresh.failures = 0;
                         let cluster = self.shared.core.metadata.cluster();
                         self.with(|acc| acc.on_cluster(&cluster, now));
+                        self.leave_silent(&cluster, now);
                     }
                     Err(error) => warn!(%error, "cannot refresh metadata"),
                 }

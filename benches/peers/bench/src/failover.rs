@@ -11,6 +11,7 @@ mod load;
 mod trio;
 mod watch;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -61,6 +62,9 @@ pub(crate) struct FailoverOptions {
     /// Milliseconds between two records of each producer to each partition.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100))]
     pause_ms: u64,
+    /// A folder for what every `kbroker` says, to see why a gap is long.
+    #[arg(long)]
+    logs: Option<PathBuf>,
 }
 
 /// A cluster and who works with it.
@@ -95,18 +99,11 @@ pub(crate) async fn measure(
         loads.push(Load::start(whose, &trio.bootstrap(), pause, programs).await?);
     }
     let mut scene = Scene { name: kind.name(), trio, loads };
-    for round in 0..options.rounds() {
-        eprintln!(
-            "{}, round {} of {}, load {}",
-            kind.name(),
-            round + 1,
-            options.rounds(),
-            crate::load_average()?
-        );
-        for kind in &options.kinds {
-            scene.round(*kind, findings).await?;
-        }
+    let done = scene.rounds(options, findings).await;
+    if let Some(folder) = &options.logs {
+        scene.trio.keep_lines(folder)?;
     }
+    done?;
     scene.judge().await
 }
 
@@ -122,6 +119,21 @@ async fn create_topics(bootstrap: &str, whose: &[Whose]) -> Fallible<()> {
 }
 
 impl Scene {
+    async fn rounds(&mut self, options: &FailoverOptions, findings: &mut Findings) -> Fallible<()> {
+        for round in 1..=options.rounds() {
+            eprintln!(
+                "{}, round {round} of {}, load {}",
+                self.name,
+                options.rounds(),
+                crate::load_average()?
+            );
+            for kind in &options.kinds {
+                self.round(*kind, findings).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Puts everything in order and lets it happen. A round that goes wrong is noted; what cannot be put in order is an error.
     async fn round(&mut self, kind: Kind, findings: &mut Findings) -> Fallible<()> {
         let topics = self.loads.iter().map(|load| load.topic).collect();
@@ -161,12 +173,13 @@ impl Scene {
         let over = now();
         let noticed = self.loads.iter().map(|load| Noticed {
             producer: load.whose,
-            gap_ms: ms(load.acks.longest_gap(struck, mended)),
-            gap_at_return_ms: ms(load.acks.longest_gap(mended, over)),
+            gaps_ms: load.acks.longest_gaps(struck, mended).into_iter().map(ms).collect(),
+            gaps_at_return_ms: load.acks.longest_gaps(mended, over).into_iter().map(ms).collect(),
         });
         Ok(Event {
             broker: self.name,
             kind,
+            victim,
             noticed: noticed.collect(),
             in_sync_ms: ms(in_sync.saturating_sub(mended)),
         })

@@ -80,10 +80,9 @@ impl Acks {
         self.lock().acked.iter().all(|acks| acks.last().is_some_and(|last| last.at >= since))
     }
 
-    /// The longest time without an ack of a partition that ended between two moments, or had not at the later one.
-    pub(super) fn longest_gap(&self, from: Moment, to: Moment) -> Duration {
-        let all = self.lock();
-        all.acked.iter().map(|acks| longest_gap(acks, from, to)).max().unwrap_or_default()
+    /// By partition the longest time without an ack that ended between two moments, or had not at the later one.
+    pub(super) fn longest_gaps(&self, from: Moment, to: Moment) -> Vec<Duration> {
+        self.lock().acked.iter().map(|acks| longest_gap(acks, from, to)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, All> {

@@ -25,10 +25,20 @@ const HEAD: [&str; 9] = [
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Noticed {
     pub(super) producer: Whose,
-    /// The longest time without an ack of a partition, from the event to just before the broker came back.
-    pub(super) gap_ms: f64,
+    /// By partition the longest time without an ack, from the event to just before the broker came back.
+    pub(super) gaps_ms: Vec<f64>,
     /// The same from then on, until it was in sync for a while.
-    pub(super) gap_at_return_ms: f64,
+    pub(super) gaps_at_return_ms: Vec<f64>,
+}
+
+impl Noticed {
+    fn gap_ms(&self) -> f64 {
+        self.gaps_ms.iter().copied().fold(0.0, f64::max)
+    }
+
+    fn gap_at_return_ms(&self) -> f64 {
+        self.gaps_at_return_ms.iter().copied().fold(0.0, f64::max)
+    }
 }
 
 /// One event.
@@ -36,6 +46,8 @@ pub(super) struct Noticed {
 pub(super) struct Event {
     pub(super) broker: &'static str,
     pub(super) kind: Kind,
+    /// The broker that it happened to. It led the partition before its number: broker 1 led partition 0.
+    pub(super) victim: i32,
     pub(super) noticed: Vec<Noticed>,
     /// From the start of the process, or its going on, until all replicas were in sync again.
     pub(super) in_sync_ms: f64,
@@ -59,8 +71,9 @@ pub(crate) struct Findings {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}:", self.broker, self.kind.name())?;
-        for Noticed { producer, gap_ms, gap_at_return_ms } in &self.noticed {
-            write!(f, " {} {gap_ms:.0} ms, at the return {gap_at_return_ms:.0} ms;", producer.name())?;
+        for noticed in &self.noticed {
+            let (gap, at_return) = (noticed.gap_ms(), noticed.gap_at_return_ms());
+            write!(f, " {} {gap:.0} ms, at the return {at_return:.0} ms;", noticed.producer.name())?;
         }
         write!(f, " in sync again after {:.0} ms", self.in_sync_ms)
     }
@@ -97,10 +110,10 @@ impl Findings {
         vec![
             broker.to_owned(),
             kind.name().to_owned(),
-            noticed(Whose::Kinglet, |noticed| noticed.gap_ms),
-            noticed(Whose::Java, |noticed| noticed.gap_ms),
-            noticed(Whose::Kinglet, |noticed| noticed.gap_at_return_ms),
-            noticed(Whose::Java, |noticed| noticed.gap_at_return_ms),
+            noticed(Whose::Kinglet, Noticed::gap_ms),
+            noticed(Whose::Java, Noticed::gap_ms),
+            noticed(Whose::Kinglet, Noticed::gap_at_return_ms),
+            noticed(Whose::Java, Noticed::gap_at_return_ms),
             median_and_max(events().map(|event| event.in_sync_ms).collect()),
             events().count().to_string(),
             note.unwrap_or_default(),

@@ -1,5 +1,8 @@
 //! Three brokers of one cluster, and what is done to them.
 
+use std::fs;
+use std::path::Path;
+
 use clap::ValueEnum;
 use kinglet_harness::binaries::Binaries;
 use kinglet_harness::cluster::Brokers;
@@ -59,6 +62,16 @@ impl Trio {
             Self::Kbroker(brokers) => brokers.bootstrap(),
             Self::Kafka(kafka) => kafka.bootstrap(),
         }
+    }
+
+    /// Writes what each `kbroker` has said in all its lives to a file of this folder.
+    pub(crate) fn keep_lines(&self, folder: &Path) -> Fallible<()> {
+        let Self::Kbroker(brokers) = self else { return Ok(()) };
+        fs::create_dir_all(folder)?;
+        for id in 1..=3 {
+            fs::write(folder.join(format!("broker-{id}.log")), brokers.lines(id)?.join("\n"))?;
+        }
+        Ok(())
     }
 
     /// Makes it happen; returns when the process is gone, or halted.
