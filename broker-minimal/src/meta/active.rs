@@ -86,7 +86,8 @@ impl ActiveController {
     pub(crate) async fn watch(mut self) {
         let mut lost = None;
         loop {
-            let id = self.id();
+            // Seen here: a change that its clone below had not seen would be one for ever, and nothing would be waited for.
+            let id = self.leadership.borrow_and_update().leader;
             let address = id.and_then(|id| self.address_of(id));
             let (Some(id), Some((host, port))) = (id, address) else {
                 self.changed().await;
@@ -144,5 +145,60 @@ impl ActiveController {
         leadership.mark_unchanged();
         // A watch that has ended belongs to a broker that stops.
         let _changed = tokio::time::timeout(RETRY, leadership.changed()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+
+    use kinglet_protocol::Uuid;
+
+    use super::*;
+    use crate::meta::raft::{QuorumSettings, Sending, Transport, TransportError};
+
+    /// The way to peers of a node that has none.
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn send(&self, _: &str, _: u16, _: Bytes, _: Duration) -> Sending {
+            Box::pin(async { Err(TransportError::Refused) })
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_watches_the_controller_sleeps_while_nothing_happens() {
+        // Takes connections and says nothing.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dir = tempfile::tempdir().unwrap();
+        let quorum = Quorum::new(
+            QuorumSettings {
+                dir: dir.path().join("quorum"),
+                node_id: 1,
+                directory: Uuid([1; 16]),
+                host: "127.0.0.1".to_owned(),
+                port,
+                peers: vec![("127.0.0.1".to_owned(), port)],
+                is_voter: true,
+                proposed_cluster_id: "c".to_owned(),
+                heartbeat: Duration::from_millis(100),
+                election: Duration::from_millis(500),
+            },
+            Arc::new(Nowhere),
+        );
+        // It has not seen who was elected when it begins to watch.
+        let controller = ActiveController::new(Arc::new(Peers::new(1)), quorum.clone());
+        quorum.form().await.unwrap();
+        quorum.leadership().wait_for(|now| now.is_self).await.unwrap();
+        let (mut watching, mut looks) = (pin!(controller.watch()), 0);
+        let watched = poll_fn(|context| {
+            looks += 1;
+            watching.as_mut().poll(context)
+        });
+        let ended = tokio::time::timeout(Duration::from_millis(300), watched).await;
+        assert!(ended.is_err() && looks < 50, "it looked {looks} times");
+        quorum.close().await;
     }
 }

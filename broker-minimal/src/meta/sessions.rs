@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::image::{Broker, Image};
 
-/// How often the controller's task must look at the clock, as a part of the session's timeout.
-const LOOKS: u32 = 4;
+/// How often the controller's task must look at the clock, as a part of the session's timeout: so much later a broker that is frozen may
+/// be fenced, and until then no partition of it is written.
+const LOOKS: u32 = 40;
 
 /// When each broker was heard last, and how far it was.
 #[derive(Debug)]
