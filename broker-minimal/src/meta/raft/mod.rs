@@ -3,8 +3,10 @@
 //! Agreement itself is openraft's. Ours are the file, the image that it moves, the messages, and how a cluster forms. All
 //! of it runs on a thread of its own, so that no load elsewhere starves a heartbeat. What a change means is not known here.
 
+mod answering;
 mod contacts;
 mod disk;
+mod elections;
 mod forming;
 mod frame;
 mod joining;
@@ -35,6 +37,7 @@ pub(crate) use self::network::{Sending, Transport, TransportError};
 
 use self::contacts::Contacts;
 use self::disk::{Directory, Disk};
+use self::elections::Heard;
 use self::network::{Answer, Caller, Greeting, Refusal, Role};
 use self::types::{Change, Node, Outcome, Raft};
 use super::image::Image;
@@ -110,6 +113,7 @@ struct Shared {
     settings: QuorumSettings,
     transport: Arc<dyn Transport>,
     contacts: Arc<Contacts>,
+    heard: Heard,
     image: watch::Sender<Arc<Image>>,
     leadership: watch::Sender<Leadership>,
     failure: watch::Sender<Option<String>>,
@@ -151,6 +155,7 @@ impl Quorum {
             settings,
             transport,
             contacts: Arc::default(),
+            heard: Heard::default(),
             image: watch::Sender::default(),
             leadership: watch::Sender::new(none),
             failure: watch::Sender::default(),
@@ -254,7 +259,7 @@ impl Quorum {
     /// Answers a peer's message.
     pub(crate) async fn answer(&self, message: Bytes) -> Bytes {
         let answer = match network::decode(&message) {
-            Ok(envelope) => node::answer(&self.shared, envelope).await,
+            Ok(envelope) => answering::answer(&self.shared, envelope).await,
             Err(error) => Answer::Refused(Refusal::Malformed(error)),
         };
         // What cannot be encoded cannot be told either: an empty answer is one that cannot be read.

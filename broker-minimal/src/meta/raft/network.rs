@@ -61,6 +61,8 @@ pub(super) enum Message {
     Vote(VoteRequest<u64>),
     Append(AppendEntriesRequest<TypeConfig>),
     Snapshot(InstallSnapshotRequest<TypeConfig>),
+    /// Do you hear a leader?
+    Leader,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,6 +75,9 @@ pub(super) enum Answer {
     /// The pieces of a snapshot do not fit: begin anew.
     SnapshotMismatch(SnapshotMismatch),
     Refused(Refusal),
+    Leader {
+        is_heard: bool,
+    },
 }
 
 /// Who a process is, and what it knows of its cluster.

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use openraft::error::{InstallSnapshotError, RaftError};
 use openraft::{Config, SnapshotPolicy};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::disk::Disk;
+use super::elections;
 use super::forming::{self, Decision};
 use super::joining;
 use super::leading::{self, Watcher};
 use super::machine::Machine;
-use super::network::{Answer, Envelope, JoinAnswer, Message, Network, Refusal, Role};
+use super::network::{Answer, JoinAnswer, Message, Network, Role};
 use super::snapshot::{self, State};
 use super::store::LogStore;
 use super::types::{Node, Raft};
@@ -122,6 +122,7 @@ impl Opened {
         let heartbeat = shared.settings.heartbeat;
         let patience = Duration::from_millis(self.config.election_timeout_max);
         let caller = shared.caller(Some(cluster.clone()));
+        let timeout = Duration::from_millis(self.config.election_timeout_min);
         let network = Network { caller: caller.clone(), pause: heartbeat * 2 };
         let machine = Machine::new(self.disk, self.snapshot, shared.image.clone());
         let id = shared.me().raft_id();
@@ -157,6 +158,7 @@ impl Opened {
         if is_founder {
             tasks.spawn(stand_for_first_election(raft.clone()));
         }
+        tasks.spawn(elections::stand(Arc::clone(shared), timeout, heartbeat));
         let shared = Arc::clone(shared);
         tasks.spawn(async move { stay_member(&shared).await });
         Ok((cluster, raft, tasks))
@@ -235,6 +237,8 @@ fn config(settings: &QuorumSettings) -> Result<Config, QuorumError> {
     let config = Config {
         cluster_name: "kinglet".to_owned(),
         heartbeat_interval: heartbeat,
+        // `elections` decides when this node stands.
+        enable_elect: false,
         election_timeout_min: election,
         election_timeout_max: election.saturating_add(tick.max(1)),
         install_snapshot_timeout: ms(SNAPSHOT_LIMIT),
@@ -344,7 +348,7 @@ async fn ask_to_join(shared: &Shared, running: &Running) -> Option<JoinAnswer> {
 }
 
 /// Takes one step to make a node a member, if this one leads.
-async fn join(shared: &Shared, running: &Running, node: &Node, role: Role) -> JoinAnswer {
+pub(super) async fn join(shared: &Shared, running: &Running, node: &Node, role: Role) -> JoinAnswer {
     if !shared.leadership.borrow().is_self {
         let metrics = running.raft.metrics();
         let metrics = metrics.borrow();
@@ -358,50 +362,4 @@ async fn join(shared: &Shared, running: &Running, node: &Node, role: Role) -> Jo
     let Ok(_one_at_a_time) = shared.joining.try_lock() else { return JoinAnswer::Pending };
     let Some(me) = shared.greeting() else { return JoinAnswer::Pending };
     joining::advance(&running.raft, &running.caller, &me, (node, role), running.patience * 2).await
-}
-
-/// Answers a message. What is meant for another member or another cluster is not looked at.
-pub(super) async fn answer(shared: &Shared, envelope: Envelope) -> Answer {
-    let Envelope { cluster, from, to, message } = envelope;
-    let Some(me) = shared.greeting() else { return Answer::Refused(Refusal::NotRunning) };
-    if let Message::Hello(theirs) = message {
-        if me.cluster.is_none() && theirs.cluster.is_some() {
-            shared.poke.notify_one();
-        }
-        if me.cluster == theirs.cluster || theirs.cluster.is_none() {
-            shared.contacts.heard(&from);
-        }
-        return Answer::Hello(me);
-    }
-    let Some(ours) = me.cluster else {
-        shared.poke.notify_one();
-        return Answer::Refused(Refusal::NotFormed);
-    };
-    if cluster.as_ref() != Some(&ours) {
-        return Answer::Refused(Refusal::Cluster(ours));
-    }
-    let id = me.node.raft_id();
-    if to.is_some_and(|to| to != id) {
-        return Answer::Refused(Refusal::WrongPeer(id));
-    }
-    let Some(running) = shared.running.get() else { return Answer::Refused(Refusal::NotRunning) };
-    shared.contacts.heard(&from);
-    let raft = &running.raft;
-    let failed = |error: &dyn std::error::Error| Answer::Refused(Refusal::Failed(error.to_string()));
-    match message {
-        // Answered above.
-        Message::Hello(_) => Answer::Refused(Refusal::NotRunning),
-        Message::Join(role) => Answer::Join(join(shared, running, &from, role).await),
-        Message::Vote(request) => raft.vote(request).await.map_or_else(|error| failed(&error), Answer::Vote),
-        Message::Append(request) => {
-            raft.append_entries(request).await.map_or_else(|error| failed(&error), Answer::Append)
-        }
-        Message::Snapshot(request) => match raft.install_snapshot(request).await {
-            Ok(answer) => Answer::Snapshot(answer),
-            Err(RaftError::APIError(InstallSnapshotError::SnapshotMismatch(mismatch))) => {
-                Answer::SnapshotMismatch(mismatch)
-            }
-            Err(RaftError::Fatal(error)) => failed(&error),
-        },
-    }
 }

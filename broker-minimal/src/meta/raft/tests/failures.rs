@@ -1,6 +1,7 @@
 //! Nodes are cut off, stopped and started; whatever was acked stays.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -31,6 +32,34 @@ async fn a_leader_that_is_cut_off_knows_and_what_it_could_not_keep_is_gone() {
     have(&all, "after").await;
     for member in &all {
         assert_eq!(member.image().topics.keys().collect::<Vec<_>>(), ["after", "before", "kept"]);
+    }
+    stop(&all, &cluster).await;
+}
+
+#[tokio::test]
+async fn a_member_that_was_cut_off_deposes_nobody_when_it_is_back() {
+    let cluster = Cluster::new(3);
+    let members = cluster.start(&[1, 2, 3]).await;
+    let all: Vec<&Member> = members.iter().collect();
+    create(&all, "before").await;
+    have(&all, "before").await;
+    // A busy machine may make the others miss their leader, too.
+    for attempt in 0.. {
+        let led = leader(&all).await;
+        let epoch = led.leadership().epoch;
+        let away = all.iter().copied().find(|member| member.node_id != led.node_id).unwrap();
+        cluster.isolate(away.port);
+        // Longer than any of them waits for a leader.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        create(&all, &format!("meanwhile-{attempt}")).await;
+        cluster.heal();
+        away.has(&format!("meanwhile-{attempt}")).await;
+        create(&all, &format!("after-{attempt}")).await;
+        away.has(&format!("after-{attempt}")).await;
+        if led.leadership().is_self && led.leadership().epoch == epoch {
+            break;
+        }
+        assert!(attempt < 9, "the leader was deposed each time");
     }
     stop(&all, &cluster).await;
 }
