@@ -18,11 +18,11 @@ pub(super) async fn all_is_there(bootstrap: &str, topic: &str, acked: &[Vec<Ack>
     let mut count = 0;
     for (partition, acked) in (0..).zip(acked) {
         let at = TopicPartition::new(topic, partition);
-        let mut by_offset = read(&client, &at).await?;
+        let by_offset = read(&client, &at).await?;
         if !by_offset.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if a < b)) {
             return Err(format!("{at}: not in order, or something is there twice").into());
         }
-        let there: HashMap<i64, u64> = by_offset.drain(..).collect();
+        let there: HashMap<i64, u64> = by_offset.into_iter().collect();
         // A producer that was told of a duplicate does not know the offset.
         for Ack { number, offset, .. } in acked.iter().filter(|ack| ack.offset >= 0) {
             if there.get(offset) != Some(number) {

@@ -85,7 +85,7 @@ impl Load {
         Ok(Self { whose, topic, acks, stop, task })
     }
 
-    /// Why it does not work any more, if so.
+    /// Whether it has ended by itself, which it should not.
     pub(super) fn is_over(&self) -> bool {
         self.task.is_finished()
     }

@@ -47,7 +47,7 @@ impl Watch {
         quorum.leader.ok_or_else(|| "nobody leads the metadata".into())
     }
 
-    /// Waits until all replicas are in sync and each broker leads what it should, and says who leads what.
+    /// Waits until all replicas are in sync and each broker leads what it should, which the controller is asked for.
     pub(super) async fn in_order(&self) -> Fallible<()> {
         let mut elected: Option<Instant> = None;
         let order = async {
