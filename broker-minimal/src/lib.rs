@@ -27,6 +27,8 @@ pub mod limits;
 mod listen;
 pub mod log;
 mod meta;
+#[cfg(test)]
+mod model;
 mod opening;
 mod peer;
 mod replica;

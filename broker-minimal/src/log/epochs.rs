@@ -6,13 +6,13 @@ use kinglet_protocol::records::files::EpochEntry;
 
 /// The epochs of one partition; both numbers rise from entry to entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Epochs {
+pub(crate) struct Epochs {
     entries: Vec<EpochEntry>,
 }
 
 impl Epochs {
     /// Takes entries as a checkpoint holds them; `None` when they do not rise.
-    pub(super) fn from_entries(entries: Vec<EpochEntry>) -> Option<Self> {
+    pub(crate) fn from_entries(entries: Vec<EpochEntry>) -> Option<Self> {
         let rising = entries.windows(2).all(|pair| match pair {
             [a, b] => a.epoch < b.epoch && a.start_offset <= b.start_offset,
             _ => true,
@@ -22,23 +22,23 @@ impl Epochs {
     }
 
     /// The entries, oldest first.
-    pub(super) fn entries(&self) -> &[EpochEntry] {
+    pub(crate) fn entries(&self) -> &[EpochEntry] {
         &self.entries
     }
 
     /// The newest epoch.
-    pub(super) fn latest(&self) -> Option<i32> {
+    pub(crate) fn latest(&self) -> Option<i32> {
         self.entries.last().map(|entry| entry.epoch)
     }
 
     /// Whether an append with this epoch starts a new entry.
-    pub(super) fn is_new(&self, epoch: i32) -> bool {
+    pub(crate) fn is_new(&self, epoch: i32) -> bool {
         epoch >= 0 && self.latest() != Some(epoch)
     }
 
     /// Says that `epoch` writes from `start` on. Entries that contradict it are dropped: they are of leaders whose
     /// records were replaced. Returns whether something changed.
-    pub(super) fn assign(&mut self, epoch: i32, start: i64) -> bool {
+    pub(crate) fn assign(&mut self, epoch: i32, start: i64) -> bool {
         if !self.is_new(epoch) {
             return false;
         }
@@ -48,7 +48,7 @@ impl Epochs {
     }
 
     /// The records from `end` on are gone. Returns whether something changed.
-    pub(super) fn truncate_end(&mut self, end: i64) -> bool {
+    pub(crate) fn truncate_end(&mut self, end: i64) -> bool {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.start_offset < end);
         self.entries.len() != before
@@ -56,7 +56,7 @@ impl Epochs {
 
     /// The records before `start` are gone: the epoch that wrote `start` begins there now. Returns whether something
     /// changed.
-    pub(super) fn truncate_start(&mut self, start: i64) -> bool {
+    pub(crate) fn truncate_start(&mut self, start: i64) -> bool {
         let gone = self.entries.iter().take_while(|entry| entry.start_offset <= start).count();
         let Some(current) = gone.checked_sub(1) else { return false };
         let unchanged = current == 0 && self.entries.first().is_some_and(|entry| entry.start_offset == start);
@@ -70,7 +70,7 @@ impl Epochs {
     /// The largest epoch not above `epoch`, and where it ends: the first offset of the next one, or `log_end`.
     ///
     /// `(-1, -1)` when that cannot be said, as for an epoch newer than all known (KIP-279).
-    pub(super) fn end_offset(&self, epoch: i32, log_end: i64) -> (i32, i64) {
+    pub(crate) fn end_offset(&self, epoch: i32, log_end: i64) -> (i32, i64) {
         const UNDEFINED: (i32, i64) = (-1, -1);
         if epoch < 0 {
             return UNDEFINED;
@@ -87,7 +87,7 @@ impl Epochs {
     }
 
     /// The epoch that wrote `offset`, -1 when it is before the first entry.
-    pub(super) fn epoch_of(&self, offset: i64) -> i32 {
+    pub(crate) fn epoch_of(&self, offset: i64) -> i32 {
         let after = self.entries.partition_point(|entry| entry.start_offset <= offset);
         after.checked_sub(1).and_then(|index| self.entries.get(index)).map_or(-1, |entry| entry.epoch)
     }

@@ -109,7 +109,7 @@ pub enum ProducerError {
 
 /// Why a producer snapshot cannot be used; the state is then rebuilt from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SnapshotError {
+pub(crate) enum SnapshotError {
     /// Fewer or more bytes than the count says.
     #[error("{len} bytes do not hold the producers that are counted")]
     Length {
@@ -126,7 +126,7 @@ pub(super) enum SnapshotError {
 
 /// The producers of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Producers {
+pub(crate) struct Producers {
     by_id: HashMap<i64, Producer>,
 }
 
@@ -134,7 +134,7 @@ impl Producers {
     /// Whether a client's batch may be appended now. Batches without a producer id always may.
     ///
     /// A producer that is not known, as after its records were deleted, may continue at any sequence.
-    pub(super) fn check(&self, batch: &BatchHeader) -> Result<(), ProducerError> {
+    pub(crate) fn check(&self, batch: &BatchHeader) -> Result<(), ProducerError> {
         if !batch.has_producer_id() {
             return Ok(());
         }
@@ -172,7 +172,7 @@ impl Producers {
     }
 
     /// Remembers an appended batch, whose header has its final offsets. Also replays the log, so it refuses nothing.
-    pub(super) fn record(&mut self, batch: &BatchHeader) {
+    pub(crate) fn record(&mut self, batch: &BatchHeader) {
         if !batch.has_producer_id() {
             return;
         }
@@ -195,7 +195,7 @@ impl Producers {
 
     /// Takes over older batches of the same producers, which a snapshot leaves out, from a replay of what is in front of
     /// the snapshot. A retry of any of them is then still recognised.
-    pub(super) fn complete_from(&mut self, replayed: &Self) {
+    pub(crate) fn complete_from(&mut self, replayed: &Self) {
         for (id, producer) in &mut self.by_id {
             let same =
                 |other: &&Producer| other.epoch == producer.epoch && other.newest() == producer.newest();
@@ -206,25 +206,25 @@ impl Producers {
     }
 
     /// The last offset of each producer: its batch has the sequence that the next one follows.
-    pub(super) fn last_offsets(&self) -> HashMap<i64, i64> {
+    pub(crate) fn last_offsets(&self) -> HashMap<i64, i64> {
         let last = |(id, producer): (&i64, &Producer)| Some((*id, producer.newest()?.last_offset));
         self.by_id.iter().filter_map(last).collect()
     }
 
     /// No producer is remembered.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
     /// Forgets producers whose last record is `expiration_ms` old.
-    pub(super) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
+    pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.by_id.retain(|_, producer| {
             producer.newest().is_none_or(|mark| now_ms.saturating_sub(mark.timestamp) < expiration_ms)
         });
     }
 
     /// The state in Kafka's format, which keeps only the newest batch of each producer.
-    pub(super) fn to_snapshot(&self) -> Vec<u8> {
+    pub(crate) fn to_snapshot(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(SNAPSHOT_HEADER_LEN + self.by_id.len() * ENTRY_LEN);
         out.extend_from_slice(&SNAPSHOT_VERSION.to_be_bytes());
         out.extend_from_slice(&[0; 4]);
@@ -248,7 +248,7 @@ impl Producers {
     }
 
     /// Reads what [`Producers::to_snapshot`] or Kafka wrote.
-    pub(super) fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
+    pub(crate) fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let length = SnapshotError::Length { len: bytes.len() };
         let mut fields = Fields(bytes);
         let version = i16::from_be_bytes(fields.take().ok_or(length)?);

@@ -18,7 +18,7 @@ pub(crate) mod raft;
 pub(crate) mod record;
 mod refusal;
 pub(crate) mod registration;
-mod sessions;
+pub(crate) mod sessions;
 mod store;
 mod trouble;
 

@@ -75,7 +75,7 @@ impl Sessions {
     }
 
     /// The brokers whose session is over and who do not know it.
-    pub(super) fn expired<'i>(&self, image: &'i Image, now: Instant) -> Vec<&'i Broker> {
+    pub(crate) fn expired<'i>(&self, image: &'i Image, now: Instant) -> Vec<&'i Broker> {
         let brokers = image.brokers.values().map(|broker| &**broker);
         brokers.filter(|broker| !broker.is_fenced && !self.is_alive(broker, now)).collect()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kinglet_protocol::ErrorCode;
 
 use super::pending::ReplyId;
-use crate::meta::image::PartitionImage;
+use crate::meta::image::{Image, PartitionImage};
 
 /// Nobody, where a broker is named.
 pub(super) const NOBODY: i32 = -1;
@@ -38,6 +38,15 @@ pub(crate) fn as_known(state: &PartitionImage, me: i32, is_registered: bool) -> 
         known.leader = NOBODY;
     }
     known
+}
+
+/// Replicas that may be in an ISR, with the epochs that their brokers registered with.
+pub(crate) fn eligible(image: &Image, state: &PartitionImage) -> Vec<(i32, i64)> {
+    let brokers = state.replicas.iter().filter_map(|id| image.broker(*id));
+    let able = brokers.filter(|broker| {
+        !broker.is_fenced && !broker.is_shutting_down && !image.has_failed(state, broker.id)
+    });
+    able.map(|broker| (broker.id, broker.epoch)).collect()
 }
 
 /// What the owner has to do.

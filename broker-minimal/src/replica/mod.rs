@@ -9,12 +9,10 @@ pub(crate) mod fetcher;
 mod follower;
 mod isr;
 mod leader;
-#[cfg(test)]
-mod model;
 mod partition;
 mod pending;
 pub(crate) mod proposals;
 
-pub(crate) use effect::{Acks, Effect, FollowerFetch, IsrChange, Settings, as_known};
+pub(crate) use effect::{Acks, Effect, FollowerFetch, IsrChange, Settings, as_known, eligible};
 pub(crate) use partition::Partition;
 pub(crate) use pending::ReplyId;

@@ -26,7 +26,7 @@ pub(crate) struct Partition {
     pub(super) high_watermark: i64,
     pub(super) role: Role,
     #[cfg(test)]
-    pub(super) mutant: Option<super::model::Mutant>,
+    pub(crate) mutant: Option<crate::model::Mutant>,
 }
 
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Partition {
         out: &mut Vec<Effect>,
     ) {
         #[cfg(test)]
-        if self.mutant == Some(super::model::Mutant::AckEarly) {
+        if self.mutant == Some(crate::model::Mutant::AckEarly) {
             return out.push(Effect::Ack(id));
         }
         let is_committed = self.high_watermark >= until;
@@ -266,7 +266,7 @@ impl Partition {
             let counts = || leader.is_member(*id) || self.is_joining(leader, *id, follower, now);
             #[cfg(test)]
             let counts = || match self.mutant {
-                Some(super::model::Mutant::ForgetProposed) => leader.isr.contains(id),
+                Some(crate::model::Mutant::ForgetProposed) => leader.isr.contains(id),
                 _ => counts(),
             };
             if follower.end < high_watermark && counts() {
@@ -306,7 +306,7 @@ impl Partition {
         let Some(follower) = leader.followers.get(&id) else { return };
         let has_all = follower.end >= self.high_watermark.max(leader.start);
         #[cfg(test)]
-        let has_all = has_all || (self.mutant == Some(super::model::Mutant::JoinEarly) && follower.end >= 0);
+        let has_all = has_all || (self.mutant == Some(crate::model::Mutant::JoinEarly) && follower.end >= 0);
         if leader.proposal.is_none() && !leader.isr.contains(&id) && has_all && leader.may_join(id, follower)
         {
             let mut isr = leader.isr.clone();

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::{Config, topic_log_config, topic_min_insync_replicas};
 use crate::log::{self, Checkpoints, DirError, FoundPartition, LogDir, LogDirs, LogError, RecoveryReport};
 use crate::meta::image::{Image, PartitionImage, Topic};
-use crate::replica::{Settings, as_known};
+use crate::replica::{Settings, as_known, eligible};
 
 /// The metadata log's directory: it looks like a partition's, but no shard owns it.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -353,15 +353,6 @@ impl Storage {
 
 fn partition(topic: &Topic, index: i32) -> Option<&PartitionImage> {
     topic.partitions.get(usize::try_from(index).ok()?)
-}
-
-/// Replicas that may be in an ISR, with the epochs that their brokers registered with.
-fn eligible(image: &Image, state: &PartitionImage) -> Vec<(i32, i64)> {
-    let brokers = state.replicas.iter().filter_map(|id| image.broker(*id));
-    let able = brokers.filter(|broker| {
-        !broker.is_fenced && !broker.is_shutting_down && !image.has_failed(state, broker.id)
-    });
-    able.map(|broker| (broker.id, broker.epoch)).collect()
 }
 
 /// Brokers that came, went, or are not what they were.

@@ -49,24 +49,30 @@ impl Machine {
     }
 
     fn apply_change(&mut self, term: u64, change: Change) -> Outcome {
-        // Kept by another leader, or decided without what was committed meanwhile.
-        if change.epoch != epoch(term) || change.base != self.state.image.offset {
-            return Outcome::Stale;
-        }
-        let mut image = Image::clone(&self.state.image);
-        for record in change.records {
-            let record = match Record::decode(Bytes::from(record)) {
-                Ok(record) => record,
-                Err(error) => return Outcome::Unfit(error.to_string()),
-            };
-            if let Err(error) = image.replay(&record) {
-                return Outcome::Unfit(error.to_string());
+        match changed(&self.state.image, term, change) {
+            Ok(image) => {
+                let offset = image.offset;
+                self.state.image = Arc::new(image);
+                Outcome::Applied(offset)
             }
+            Err(outcome) => outcome,
         }
-        let offset = image.offset;
-        self.state.image = Arc::new(image);
-        Outcome::Applied(offset)
     }
+}
+
+/// The image that a change of this term makes of another, or what becomes of it instead.
+pub(super) fn changed(image: &Image, term: u64, change: Change) -> Result<Image, Outcome> {
+    // Kept by another leader, or decided without what was committed meanwhile.
+    if change.epoch != epoch(term) || change.base != image.offset {
+        return Err(Outcome::Stale);
+    }
+    let mut image = image.clone();
+    for record in change.records {
+        let record =
+            Record::decode(Bytes::from(record)).map_err(|error| Outcome::Unfit(error.to_string()))?;
+        image.replay(&record).map_err(|error| Outcome::Unfit(error.to_string()))?;
+    }
+    Ok(image)
 }
 
 impl RaftStateMachine<TypeConfig> for Machine {

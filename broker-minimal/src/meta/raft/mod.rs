@@ -21,6 +21,8 @@ mod types;
 mod wal;
 
 #[cfg(test)]
+pub(crate) mod model;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};

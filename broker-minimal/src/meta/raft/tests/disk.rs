@@ -12,7 +12,7 @@ use crate::meta::raft::disk::Disk;
 
 /// Files, and what of them is on disk for sure.
 #[derive(Default)]
-pub(super) struct MemoryDisk {
+pub(in crate::meta::raft) struct MemoryDisk {
     inner: Mutex<Inner>,
 }
 
@@ -72,7 +72,7 @@ impl MemoryDisk {
     }
 
     /// What a start after a crash finds. Of what was not synced each piece may be there, or not, or half.
-    pub(super) fn after_crash(&self, seed: u64) -> Self {
+    pub(in crate::meta::raft) fn after_crash(&self, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let before = self.inner.lock().unwrap().clone();
         let mut pasts = before.past_names;
@@ -163,8 +163,8 @@ impl Disk for MemoryDisk {
         self.step(|inner, fate| {
             if fate == Fate::Works {
                 let file = inner.file(name);
-                file.synced = file.bytes();
-                file.changes.clear();
+                let File { synced, changes } = file;
+                changes.drain(..).for_each(|change| change.apply(synced));
             }
         })
     }

@@ -1,7 +1,7 @@
 //! The quorum's files through crashes, and whole quorums in one process.
 
 mod cluster;
-mod disk;
+pub(super) mod disk;
 mod failures;
 mod hub;
 mod store;

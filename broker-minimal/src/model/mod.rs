@@ -1,0 +1,109 @@
+//! A cluster of three nodes, each a voter, a controller and a broker with a replica of one partition, as a model: every decision is made by
+//! the code that makes it in a broker, and what lies between is played with faults. Time and chance are the model's.
+//!
+//! Real are the replica (`Partition`, its ISR proposals, `divergence`), the histories of epochs and of idempotent producers, the controller
+//! with its elections, sessions and images, the rule by which proposals become images, and the quorum's log on a disk that forgets what
+//! was not synced. Played are the files of the partition, the shells, openraft, and the clients.
+//!
+//! Messages are lost, repeated, late and out of order. Processes are killed, which keeps what they wrote; lose power, which keeps what was
+//! flushed, or come back with an empty disk, where the metadata promises that others have everything; stop in order; pause; are cut off
+//! from each other. Clocks jump forward and back. Producers send again over new connections, to whom they take for the leader.
+//!
+//! What must hold, after every step: what was acked is in the log of every later leader, at its offset; what one replica calls committed
+//! every other does too, for ever, and whoever may be elected has it; each record of a producer is committed once, in its order; an epoch has
+//! one leader; the end that a consumer is told never goes back. At the end, with nothing failing, all replicas are in sync and have the
+//! same log, everything sent was acked, and consumers have read it.
+
+mod bites;
+mod broker;
+mod checks;
+mod clients;
+mod controller;
+mod faults;
+mod log;
+mod network;
+mod node;
+mod world;
+
+use bites::Bites;
+use world::World;
+
+/// Runs in the ordinary test.
+const SEEDS: u64 = 100;
+/// Runs in which each mistake has to be found.
+const MUTANT_SEEDS: u64 = 300;
+
+/// A mistake that the model must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    /// Answers before the ISR has it.
+    AckEarly,
+    /// A follower cuts to its high watermark instead of asking its leader where they part (KIP-101).
+    TruncateToHighWatermark,
+    /// Takes messages of other epochs for its own.
+    SkipEpochCheck,
+    /// Appends a batch again that a producer sends again.
+    ForgetDuplicates,
+    /// A follower remembers no producers, for the time when it leads.
+    ForgetCopied,
+    /// Who was proposed counts only once the image says so.
+    ForgetProposed,
+    /// A follower joins that has not all that its leader began with.
+    JoinEarly,
+    /// A process leads that has read only of its earlier life's leadership.
+    LeadUnregistered,
+    /// Tells consumers an end before it knows what its predecessors committed (KIP-207).
+    TellUnsettled,
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+#[test]
+fn whatever_fails_what_was_acked_is_read_once_and_in_order() {
+    let seeds = match number("KINGLET_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let first = crate::rng::seeds()[0] % 1_000_000_000;
+            first..first + number("KINGLET_SEEDS").unwrap_or(SEEDS)
+        }
+    };
+    println!("seeds {seeds:?}; KINGLET_SEED=<seed> repeats one");
+    let mut bites = Bites::default();
+    for seed in seeds.clone() {
+        match std::panic::catch_unwind(|| World::new(seed, None).run()) {
+            Ok(Ok(more)) => bites.add(&more),
+            Ok(Err(broken)) => panic!("KINGLET_SEED={seed} fails: {broken}"),
+            Err(panic) => {
+                println!("KINGLET_SEED={seed} fails");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    println!("{bites:?}");
+    if seeds.end - seeds.start >= SEEDS {
+        assert!(bites.missing().is_empty(), "{:?} never came up: {bites:?}", bites.missing());
+    }
+}
+
+#[test]
+fn the_model_finds_every_mistake_that_it_is_there_for() {
+    let mutants = [
+        Mutant::AckEarly,
+        Mutant::TruncateToHighWatermark,
+        Mutant::SkipEpochCheck,
+        Mutant::ForgetDuplicates,
+        Mutant::ForgetCopied,
+        Mutant::ForgetProposed,
+        Mutant::JoinEarly,
+        Mutant::LeadUnregistered,
+        Mutant::TellUnsettled,
+    ];
+    for mutant in mutants {
+        let found =
+            (0..MUTANT_SEEDS).find_map(|seed| Some((seed, World::new(seed, Some(mutant)).run().err()?)));
+        let (seed, broken) = found.unwrap_or_else(|| panic!("{mutant:?} is not found"));
+        println!("{mutant:?}: seed {seed}: {broken}");
+    }
+}
