@@ -12,21 +12,25 @@ const WALL_MS: i64 = 10 * 3_600_000;
 
 impl World {
     pub(super) fn on_fault(&mut self, fault: Fault) {
+        let next = match fault {
+            Fault::Ends => self.between(200, 2000),
+            Fault::Jumps => self.between(200, 3000),
+            Fault::Pauses | Fault::Isolates => self.between(300, 5000),
+        };
+        self.at(next, Event::Fault(fault));
         if !self.is_stormy() {
             return;
         }
-        let next = self.between(200, 2500);
-        self.at(next, Event::Fault(fault));
         let id = self.one();
         match fault {
             Fault::Ends => self.end(id),
             Fault::Pauses => {
                 self.bites.count("paused");
-                self.node_mut(id).paused_until = self.ms + self.between(50, 3000);
+                self.node_mut(id).paused_until = self.ms + self.between(50, 2500);
             }
             Fault::Isolates => {
                 self.bites.count("isolated");
-                self.node_mut(id).isolated_until = self.ms + self.between(50, 3000);
+                self.node_mut(id).isolated_until = self.ms + self.between(50, 2500);
             }
             Fault::Jumps => self.jump(id),
         }
@@ -38,10 +42,10 @@ impl World {
         if is_torn || self.node(id).live.is_none() {
             return;
         }
-        match self.rng.random_range(0..6) {
+        match self.rng.random_range(0..8) {
             0 => self.node_mut(id).live.as_mut().unwrap().wants_to_stop = true,
-            1 if self.may_lose_power() => self.lose_power(id),
-            2 => self.node_mut(id).live.as_mut().unwrap().task.add(Ask::Preferred),
+            1..=3 if self.may_lose_power() => self.lose_power(id),
+            4 => self.node_mut(id).live.as_mut().unwrap().task.add(Ask::Preferred),
             _ => {
                 self.bites.count("killed");
                 self.kill(id);

@@ -136,16 +136,13 @@ impl Log {
         self.flushed
     }
 
-    /// A process opens the log.
+    /// The producers by a snapshot, which has one batch of each, the batches in front of it, and those behind it.
     pub(super) fn replay(&mut self) {
         let snapshot = (self.end() - 1).max(0) / SEGMENT * SEGMENT;
-        let all = |from: i64, upto: i64| {
-            let mut producers = Producers::default();
-            (from..upto).for_each(|at| producers.record(&self.at(at).header(at)));
-            producers
-        };
-        let mut producers = Producers::from_snapshot(&all(0, snapshot).to_snapshot()).unwrap();
-        producers.complete_from(&all((snapshot - SEGMENT).max(0), snapshot));
+        let mut before = Producers::default();
+        (0..snapshot).for_each(|at| before.record(&self.at(at).header(at)));
+        let mut producers = Producers::from_snapshot(&before.to_snapshot()).unwrap();
+        producers.complete_from(&before);
         (snapshot..self.end()).for_each(|at| producers.record(&self.at(at).header(at)));
         self.producers = producers;
     }

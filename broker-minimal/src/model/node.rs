@@ -86,11 +86,15 @@ impl World {
         let node = self.node_mut(id);
         node.life += 1;
         let life = node.life;
+        if life > 1 {
+            self.bites.count("started");
+        }
+        let node = self.node_mut(id);
         node.log.replay();
         let previous = node.clean.take().unwrap_or(-1);
         let mut core = Partition::new(id, settings, node.saved_high_watermark.min(node.log.end()));
         core.mutant = mutant;
-        let voter = Voter::start(id, &node.disk, now_ms);
+        let voter = Voter::start(id, &node.disk, now_ms, mutant == Some(Mutant::KeepStale));
         let mut incarnation = [u8::try_from(id).unwrap(); 16];
         incarnation[..8].copy_from_slice(&life.to_be_bytes());
         node.live = Some(Live {
@@ -200,10 +204,14 @@ impl World {
 
     /// The process ends, now.
     pub(super) fn kill(&mut self, id: i32) {
+        let passes_for_clean = self.mutant == Some(Mutant::PassForClean);
         let node = self.node_mut(id);
-        node.live = None;
+        let ended = node.live.take().expect("it runs");
+        if passes_for_clean {
+            node.clean = Some(ended.epoch);
+        }
         let life = node.life;
-        let (noticed, back) = (self.between(5, 1500), self.between(20, 3000));
+        let (noticed, back) = (self.between(5, 1000), self.between(20, 2000));
         self.at(noticed, Event::Noticed(id, life));
         self.at(back, Event::Starts(id));
     }

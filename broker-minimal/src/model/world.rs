@@ -125,7 +125,7 @@ impl World {
         };
         VOTERS.iter().for_each(|id| world.start(*id));
         for fault in [Fault::Ends, Fault::Pauses, Fault::Isolates, Fault::Jumps] {
-            world.at(3_000, Event::Fault(fault));
+            world.at(0, Event::Fault(fault));
         }
         world.at(5, Event::Writes);
         (0..world.producers.len()).for_each(|index| world.at(5, Event::Produces(index)));
@@ -150,8 +150,9 @@ impl World {
         Ok(self.bites)
     }
 
+    /// Whether there are faults: from when there is a topic.
     pub(super) fn is_stormy(&self) -> bool {
-        self.ms < STORMY_MS
+        self.ms < STORMY_MS && self.partition().is_some()
     }
 
     pub(super) fn is_writing(&self) -> bool {

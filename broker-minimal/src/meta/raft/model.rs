@@ -76,6 +76,8 @@ pub(crate) struct Voter {
     committed: u64,
     applied: u64,
     pub(crate) image: Arc<Image>,
+    /// A mistake: what a proposal was decided on does not matter.
+    keeps_stale: bool,
     /// What became of entries: whether they changed the image.
     pub(crate) outcomes: Vec<(Place, bool)>,
 }
@@ -105,7 +107,7 @@ struct Peer {
 
 impl Voter {
     /// A process starts on what its disk has.
-    pub(crate) fn start(id: i32, disk: &Disk, now_ms: u64) -> Self {
+    pub(crate) fn start(id: i32, disk: &Disk, now_ms: u64, keeps_stale: bool) -> Self {
         let disk: Arc<MemoryDisk> = Arc::clone(&disk.0);
         let (wal, content) = Wal::open(disk).expect("a crash is no damage");
         let committed = content.committed.map_or(0, |last| last.index + 1);
@@ -118,6 +120,7 @@ impl Voter {
             committed: 0,
             applied: 0,
             image: Arc::default(),
+            keeps_stale,
             outcomes: Vec::new(),
             content: Mutex::new(content),
         };
@@ -280,7 +283,10 @@ impl Voter {
         self.applied = upto;
         for entry in new {
             let term = entry.log_id.leader_id.term;
-            let EntryPayload::Normal(change) = entry.payload else { continue };
+            let EntryPayload::Normal(mut change) = entry.payload else { continue };
+            if self.keeps_stale {
+                (change.epoch, change.base) = (epoch(term), self.image.offset);
+            }
             let made = match changed(&self.image, term, change) {
                 Ok(image) => {
                     self.image = Arc::new(image);
