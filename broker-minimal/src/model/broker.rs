@@ -13,7 +13,7 @@ use crate::meta::controller::Beat;
 use crate::replica::IsrChange;
 
 /// How long a broker waits for the controller's answer.
-const PATIENCE_MS: u64 = 200;
+const PATIENCE_MS: u64 = 100;
 
 #[derive(Debug, Clone)]
 pub(super) enum Timer {

@@ -116,12 +116,9 @@ impl World {
         let (ms, may_add) = (self.ms, self.is_writing() && self.partition().is_some());
         let value = self.next_value;
         let producer = &mut self.producers[index];
-        // One that nobody knows is taken at any sequence: its first batch goes alone, as what follows could overtake it.
-        let room = if producer.next > 0 && producer.unacked.front().is_none_or(|first| first.0 > 0) {
-            IN_FLIGHT
-        } else {
-            1
-        };
+        // A producer that nobody knows is taken at any sequence: its first batch goes alone, or what follows may overtake it.
+        let is_known = producer.next > 0 && producer.unacked.front().is_none_or(|first| first.0 > 0);
+        let room = if is_known { IN_FLIGHT } else { 1 };
         if may_add && producer.unacked.len() < room {
             producer.unacked.push_back((producer.next, value));
             producer.next += 1;

@@ -23,7 +23,7 @@ pub(super) const CLUSTER: &str = "c";
 /// `broker.session.timeout.ms`.
 const SESSION: std::time::Duration = std::time::Duration::from_millis(1_500);
 /// How long a proposal may be under way.
-const PROPOSE_MS: u64 = 400;
+const PROPOSE_MS: u64 = 150;
 /// How often lost leaderships and preferred replicas are looked after.
 const BALANCE_MS: u64 = 1_500;
 

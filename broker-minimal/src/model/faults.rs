@@ -21,7 +21,7 @@ impl World {
         if !self.is_stormy() {
             return;
         }
-        let id = self.one();
+        let id = self.whom();
         match fault {
             Fault::Ends => self.end(id),
             Fault::Pauses => {
@@ -34,6 +34,17 @@ impl World {
             }
             Fault::Jumps => self.jump(id),
         }
+    }
+
+    /// A node, rather one that leads something.
+    fn whom(&mut self) -> i32 {
+        let controller = self.nodes.iter().find_map(|node| node.live.as_ref()?.voter.leader());
+        let wanted = match self.rng.random_range(0..3) {
+            0 => self.partition().map(|state| state.leader).filter(|leader| *leader > 0),
+            1 => controller,
+            _ => None,
+        };
+        wanted.unwrap_or_else(|| self.one())
     }
 
     fn end(&mut self, id: i32) {

@@ -66,6 +66,12 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
+/// Runs one seed, and says what was broken.
+fn play(seed: u64, mutant: Option<Mutant>) -> Result<Bites, String> {
+    let played = std::panic::catch_unwind(|| World::new(seed, mutant).run());
+    played.unwrap_or_else(|_| Err("a panic, see above".to_owned()))
+}
+
 #[test]
 fn whatever_fails_what_was_acked_is_read_once_and_in_order() {
     let seeds = match number("KINGLET_SEED") {
@@ -78,13 +84,9 @@ fn whatever_fails_what_was_acked_is_read_once_and_in_order() {
     println!("seeds {seeds:?}; KINGLET_SEED=<seed> repeats one");
     let mut bites = Bites::default();
     for seed in seeds.clone() {
-        match std::panic::catch_unwind(|| World::new(seed, None).run()) {
-            Ok(Ok(more)) => bites.add(&more),
-            Ok(Err(broken)) => panic!("KINGLET_SEED={seed} fails: {broken}"),
-            Err(panic) => {
-                println!("KINGLET_SEED={seed} fails");
-                std::panic::resume_unwind(panic);
-            }
+        match play(seed, None) {
+            Ok(more) => bites.add(&more),
+            Err(broken) => panic!("KINGLET_SEED={seed} fails: {broken}"),
         }
     }
     println!("{bites:?}");
@@ -111,8 +113,7 @@ fn the_model_finds_every_mistake_that_it_is_there_for() {
     ];
     let mut missed = Vec::new();
     for mutant in mutants {
-        let found =
-            (0..MUTANT_SEEDS).find_map(|seed| Some((seed, World::new(seed, Some(mutant)).run().err()?)));
+        let found = (0..MUTANT_SEEDS).find_map(|seed| Some((seed, play(seed, Some(mutant)).err()?)));
         match found {
             Some((seed, broken)) => println!("{mutant:?}: seed {seed}: {broken}"),
             None => missed.push(mutant),

@@ -83,13 +83,12 @@ impl World {
             lag_time_max: Duration::from_millis(LAG_MS),
         };
         let (now_ms, now, mutant) = (self.steady_ms(id), self.now(id), self.mutant);
-        let node = self.node_mut(id);
-        node.life += 1;
-        let life = node.life;
-        if life > 1 {
+        if self.node(id).life > 0 {
             self.bites.count("started");
         }
         let node = self.node_mut(id);
+        node.life += 1;
+        let life = node.life;
         node.log.replay();
         let previous = node.clean.take().unwrap_or(-1);
         let mut core = Partition::new(id, settings, node.saved_high_watermark.min(node.log.end()));

@@ -105,7 +105,7 @@ impl World {
             mutant,
             config: Config::default(),
             // Clocks go back too.
-            start: crate::clock::now() + Duration::from_hours(1),
+            start: crate::clock::now() + Duration::from_secs(3600),
             ms: 0,
             min_insync_replicas,
             events: BTreeMap::new(),
