@@ -5,7 +5,6 @@ use kinglet_protocol::messages::{AlterPartitionRequest, BrokerHeartbeatRequest, 
 use kinglet_protocol::{ErrorCode, Uuid};
 use rand::RngExt;
 
-use super::Mutant;
 use super::controller::{Ask, Asked, CLUSTER};
 use super::world::{Event, Letter, TOPIC, World};
 use crate::log::LogConfig;
@@ -125,11 +124,7 @@ impl World {
     pub(super) fn propose(&mut self, id: i32, change: IsrChange) {
         let live = self.node(id).live.as_ref().unwrap();
         let Some(topic) = live.followed.topic(TOPIC) else { return };
-        let any = self.mutant == Some(Mutant::AnyBrokerEpoch);
-        let member = |&(broker_id, broker_epoch): &(i32, i64)| BrokerState {
-            broker_id,
-            broker_epoch: if any { -1 } else { broker_epoch },
-        };
+        let member = |&(broker_id, broker_epoch): &(i32, i64)| BrokerState { broker_id, broker_epoch };
         let wish = PartitionData {
             partition_index: 0,
             leader_epoch: change.leader_epoch,

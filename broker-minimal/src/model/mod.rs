@@ -54,8 +54,6 @@ pub(crate) enum Mutant {
     LeadUnregistered,
     /// A process whose disk has lost records says that the last one ended in order.
     PassForClean,
-    /// Nobody says which life of a broker is meant (KIP-903).
-    AnyBrokerEpoch,
     /// A proposal is kept whatever it was decided on.
     KeepStale,
     /// Tells consumers an end before it knows what its predecessors committed (KIP-207).
@@ -107,7 +105,6 @@ fn the_model_finds_every_mistake_that_it_is_there_for() {
         Mutant::JoinEarly,
         Mutant::LeadUnregistered,
         Mutant::PassForClean,
-        Mutant::AnyBrokerEpoch,
         Mutant::KeepStale,
         Mutant::TellUnsettled,
     ];

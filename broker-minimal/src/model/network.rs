@@ -96,7 +96,7 @@ impl World {
         }
         let fetch = Fetch {
             leader_epoch: live.core.leader_epoch(),
-            broker_epoch: if self.mutant == Some(Mutant::AnyBrokerEpoch) { -1 } else { live.epoch },
+            broker_epoch: live.epoch,
             offset: node.log.end(),
             last_epoch: node.log.last_epoch(),
         };
