@@ -87,6 +87,11 @@ impl Task {
 }
 
 impl World {
+    /// The task of a process that runs.
+    pub(super) fn task(&mut self, id: i32) -> &mut Task {
+        &mut self.node_mut(id).live.as_mut().unwrap().task
+    }
+
     /// Lets a voter work, sends what it says, and works on what has come of it.
     pub(super) fn with_voter(&mut self, id: i32, work: impl FnOnce(&mut Voter, &mut Out)) {
         let Some(live) = self.node_mut(id).live.as_mut() else { return };
@@ -115,7 +120,7 @@ impl World {
             return;
         }
         let job = Job { ask, from: Some((from, life, number)) };
-        self.node_mut(to).live.as_mut().unwrap().task.queue.push_back(job);
+        self.task(to).queue.push_back(job);
         self.control(to);
     }
 
@@ -141,7 +146,7 @@ impl World {
     /// Whoever begins to lead looks at every process: one that died with the last controller has nobody to miss it.
     fn begin(&mut self, id: i32) {
         self.bites.count("controller");
-        self.node_mut(id).live.as_mut().unwrap().task.add(Ask::First);
+        self.task(id).add(Ask::First);
         for broker in VOTERS {
             let life = self.node(broker).life;
             self.at(1, Event::Noticed(broker, life));
@@ -170,7 +175,7 @@ impl World {
         let serve = image.brokers.values().filter(|broker| !broker.is_fenced).count();
         if is_new && serve == VOTERS.len() {
             let ask = self.creation();
-            self.node_mut(id).live.as_mut().unwrap().task.add(ask);
+            self.task(id).add(ask);
         }
     }
 
@@ -241,7 +246,7 @@ impl World {
     }
 
     fn on_outcome(&mut self, id: i32, place: Place, made: bool) {
-        let task = &mut self.node_mut(id).live.as_mut().unwrap().task;
+        let task = self.task(id);
         let Some(UnderWay { job, told, .. }) = task.under_way.take_if(|under_way| under_way.place == place)
         else {
             return;
@@ -253,7 +258,7 @@ impl World {
             self.tell(id, job, told);
         } else {
             self.bites.count("stale");
-            task_of(self, id).queue.push_front(job);
+            self.task(id).queue.push_front(job);
         }
         self.work(id);
     }
@@ -281,10 +286,6 @@ impl World {
             }
         }
     }
-}
-
-fn task_of(world: &mut World, id: i32) -> &mut Task {
-    &mut world.node_mut(id).live.as_mut().unwrap().task
 }
 
 fn decide(

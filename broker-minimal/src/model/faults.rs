@@ -56,7 +56,7 @@ impl World {
         match self.rng.random_range(0..8) {
             0 => self.node_mut(id).live.as_mut().unwrap().wants_to_stop = true,
             1..=3 if self.may_lose_power() => self.lose_power(id),
-            4 => self.node_mut(id).live.as_mut().unwrap().task.add(Ask::Preferred),
+            4 => self.task(id).add(Ask::Preferred),
             _ => {
                 self.bites.count("killed");
                 self.kill(id);
