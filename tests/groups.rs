@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fixture::{LIMIT, Site, read, read_until, soon};
+use fixture::{LIMIT, Site, numbers, read, read_until, soon};
 use kinglet::{
     Assignment, Consumer, OffsetAndMetadata, Position, RebalanceListener, Subscription, TopicPartition,
 };
@@ -227,6 +227,52 @@ async fn cooperative_members_give_up_only_what_moves_and_eager_ones_everything()
             || first.assignment().len() == 1 && others.iter().all(|other| other.assignment().len() == 1);
         soon("each has one", shared).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cooperative_members_that_come_and_go_handle_every_record_once() {
+    let site = Site::start();
+    site.create("t", 6).await;
+    // Nothing is committed but what is given up: whoever keeps a partition must go on where it was, by itself.
+    let settings =
+        [("partition.assignment.strategy", "cooperative-sticky"), ("auto.commit.interval.ms", "3600000")];
+    let join = async || site.member("g", &settings).await.consumer(["t"]).await.expect("it joins");
+    let got = Mutex::new(Vec::new());
+    // Until it is closed.
+    let reading = async |consumer: &Consumer| {
+        while let Some(batch) = consumer.recv().await.expect("no trouble") {
+            got.lock().expect("no test panics while it writes").extend(numbers(&batch));
+        }
+        std::future::pending::<()>().await;
+    };
+    let count = || got.lock().expect("no test panics while it writes").len();
+    let first = join().await;
+    soon("the first has all", || first.assignment().len() == 6).await;
+    let (second, third) = (join().await, join().await);
+    let each_has = |share: usize| [&first, &second, &third].iter().all(|c| c.assignment().len() == share);
+    let sending = async {
+        let mut sent = 0;
+        while !each_has(2) {
+            site.send("t", sent..sent + 10).await;
+            sent += 10;
+        }
+        second.close().await;
+        while first.assignment().len() + third.assignment().len() < 6 {
+            site.send("t", sent..sent + 10).await;
+            sent += 10;
+        }
+        soon("all have come", || count() >= usize::try_from(sent).expect("a small number")).await;
+        sent
+    };
+    let sent = tokio::select! {
+        () = reading(&first) => unreachable!("it reads on"),
+        () = reading(&second) => unreachable!("it reads on, or waits"),
+        () = reading(&third) => unreachable!("it reads on"),
+        sent = sending => sent,
+    };
+    let mut got = got.into_inner().expect("no test panics while it writes");
+    got.sort_unstable();
+    assert_eq!(got, (0..sent).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,7 +23,7 @@ use kinglet_harness::kafka::{Jars, Kafka};
 use kinglet_harness::kcat::Kcat;
 use tokio::time::timeout;
 
-use member::{Kind, Member, Programs, last_lines};
+use member::{Fate, Kind, Member, Programs, last_lines};
 use watch::Watch;
 
 /// Nobody may be left without: there are eleven members at most.
@@ -110,6 +110,9 @@ fn time_of_day() -> String {
     format!("{hour:02}:{minute:02}:{second:02}.{millis:03} ({seconds})")
 }
 
+/// Whose member handled a record, and whether it was killed later.
+type Handler = (Kind, Fate);
+
 /// How often what happened.
 #[derive(Debug, Default)]
 struct Tally {
@@ -120,8 +123,8 @@ struct Tally {
     assigned: BTreeMap<Kind, usize>,
     rebalances: usize,
     records: u32,
-    /// Handled more than once: at least once is what was promised.
-    again: usize,
+    /// Handled more than once, by how many of whom: at least once is what was promised.
+    again: BTreeMap<Vec<Handler>, usize>,
     longest_after_kill: Duration,
     /// What took longest until each member had handled something.
     slowest: (Duration, String),
@@ -326,11 +329,28 @@ impl<'a> Run<'a> {
             let seen: HashSet<u32> = all.iter().copied().collect();
             let missing: Vec<u32> = (0..self.tally.records).filter(|number| !seen.contains(number)).collect();
             if missing.is_empty() {
-                self.tally.again = all.len() - seen.len();
-                return;
+                return self.count_again();
             }
             assert!(began.elapsed() < TAIL_MAX, "{}: never handled: {missing:?}", self.strategy);
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    /// Who handled what again. A member of ours that was not killed has committed what it handled before another had the
+    /// partition, so that no other of ours comes across it, nor itself.
+    fn count_again(&mut self) {
+        let mut handlers: BTreeMap<u32, Vec<Handler>> = BTreeMap::new();
+        for member in self.members.iter().chain(&self.gone) {
+            for number in member.handled() {
+                handlers.entry(number).or_default().push((member.kind, member.fate));
+            }
+        }
+        for (number, mut handlers) in handlers {
+            handlers.sort_unstable();
+            let of_ours = handlers.iter().filter(|handler| **handler == (Kind::Ours, Fate::InOrder)).count();
+            assert!(of_ours < 2, "{}: {number} was handled by {handlers:?}", self.strategy);
+            if handlers.len() > 1 {
+                *self.tally.again.entry(handlers).or_default() += 1;
+            }
         }
     }
 }

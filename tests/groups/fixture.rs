@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kinglet::admin::{NewPartitions, NewTopic};
-use kinglet::{Client, Config, Consumer, Record};
+use kinglet::{Batch, Client, Config, Consumer, Record};
 use kinglet_harness::binaries::{Binaries, Kbroker};
 use tempfile::TempDir;
 
@@ -26,17 +26,22 @@ impl Site {
     pub(crate) fn start() -> Self {
         let binaries = Binaries::build().expect("our programs compile");
         let data = tempfile::tempdir().expect("a temporary folder");
-        let broker = start(&binaries, 0, data.path().into());
+        let broker = start(&binaries, 0, data.path().into(), &[]);
         let bootstrap = broker.bootstrap();
         Self { binaries, data, broker: Some(broker), bootstrap }
     }
 
     /// Kills the broker with -9 and starts it again.
     pub(crate) fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// As [`restart`](Self::restart), with these settings besides.
+    pub(crate) fn restart_with(&mut self, settings: &[&str]) {
         let broker = self.broker.take().expect("it runs");
         let port = broker.port();
         broker.kill().expect("it is killed");
-        self.broker = Some(start(&self.binaries, port, self.data.path().into()));
+        self.broker = Some(start(&self.binaries, port, self.data.path().into(), settings));
     }
 
     pub(crate) fn config(&self, group: &str, settings: &[(&str, &str)]) -> Config {
@@ -91,10 +96,12 @@ impl Site {
     }
 }
 
-fn start(binaries: &Binaries, port: u16, data: PathBuf) -> Kbroker {
+fn start(binaries: &Binaries, port: u16, data: PathBuf, settings: &[&str]) -> Kbroker {
     let mut command = binaries.command("kbroker");
     command.args(["--port", &port.to_string()]).arg("--data-dir").arg(data);
-    command.args(["--override", "group.initial.rebalance.delay.ms=0"]);
+    for setting in settings.iter().chain(&["group.initial.rebalance.delay.ms=0"]) {
+        command.args(["--override", setting]);
+    }
     Kbroker::run(&mut command).expect("kbroker starts")
 }
 
@@ -103,10 +110,15 @@ pub(crate) async fn read(consumer: &Consumer, count: usize) -> Vec<u32> {
     let mut got = Vec::new();
     while got.len() < count {
         let batch = consumer.recv().await.expect("no trouble").expect("it is open");
-        let number = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).parse::<u32>();
-        got.extend(batch.iter().map(|record| number(record.value).expect("a number")));
+        got.extend(numbers(&batch));
     }
     got
+}
+
+/// What was sent in these records.
+pub(crate) fn numbers(batch: &Batch) -> impl Iterator<Item = u32> {
+    let number = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).parse::<u32>();
+    batch.iter().map(move |record| number(record.value).expect("a number"))
 }
 
 /// Exactly so many records.

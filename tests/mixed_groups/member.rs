@@ -35,6 +35,13 @@ impl Kind {
     }
 }
 
+/// How a member ended, if it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fate {
+    InOrder,
+    Killed,
+}
+
 /// Where the clients come from.
 pub(crate) struct Programs {
     pub(crate) binaries: Binaries,
@@ -68,6 +75,7 @@ impl Programs {
 
 pub(crate) struct Member {
     pub(crate) kind: Kind,
+    pub(crate) fate: Fate,
     number: usize,
     child: Child,
     folder: TempDir,
@@ -90,6 +98,9 @@ impl Member {
                 format!("partition.assignment.strategy={strategy}"),
                 format!("session.timeout.ms={}", super::SESSION),
                 format!("heartbeat.interval.ms={}", super::HEARTBEAT),
+                // kcat commits every 5 s all the same: its `-X` reaches librdkafka's older property of that name, of topics.
+                // Eager rebalances commit everything, so that it shows in cooperative ones alone: a kcat that is killed
+                // leaves up to 5 s of records to be handled again.
                 "auto.commit.interval.ms=500".to_owned(),
                 "auto.offset.reset=earliest".to_owned(),
             ]
@@ -140,7 +151,7 @@ impl Member {
         let file = |name: &str| Stdio::from(File::create(folder.path().join(name)).expect("a file"));
         command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         let child = command.spawn().expect("the client starts");
-        Self { kind, number, child, folder, mark: 0 }
+        Self { kind, fate: Fate::InOrder, number, child, folder, mark: 0 }
     }
 
     /// Bytes written so far.
@@ -189,6 +200,7 @@ impl Member {
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it is ours");
+        self.fate = Fate::Killed;
     }
 
     /// SIGTERM, and its end.
