@@ -4,6 +4,8 @@
 mod fixture;
 #[path = "groups/parallel.rs"]
 mod parallel;
+#[path = "groups/racks.rs"]
+mod racks;
 #[path = "groups/streams.rs"]
 mod streams;
 

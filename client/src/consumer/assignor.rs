@@ -75,6 +75,14 @@ impl TopicPartitions {
         self.topics.keys()
     }
 
+    /// Whether they are the same but for the racks.
+    pub(crate) fn has_counts_of(&self, other: &Self) -> bool {
+        let counts = |all: &Self| {
+            all.topics.iter().map(|(name, partitions)| (name.clone(), partitions.count)).collect::<Vec<_>>()
+        };
+        counts(self) == counts(other)
+    }
+
     /// A topic whose replicas lie on racks that are not known.
     pub(crate) fn insert(&mut self, topic: Arc<str>, count: i32) {
         self.topics.insert(topic, Partitions { count, racks: Vec::new() });

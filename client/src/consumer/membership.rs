@@ -110,7 +110,7 @@ pub(super) struct Membership {
     revoking: BTreeSet<u64>,
     /// What the last assignment was, and in which generation: sticky assignors tell it, also after it was given up.
     last: (Vec<TopicPartition>, i32),
-    /// The members this leader shares out to.
+    /// The members this leader shares out to. Others do not hear of them.
     members: Vec<Member>,
     is_leader: bool,
     /// Why the group is to be joined again.
@@ -168,6 +168,11 @@ impl Membership {
     /// Whether it shares out: then it is the one to notice new partitions.
     pub(super) fn is_leader(&self) -> bool {
         self.is_leader && self.state == State::Stable
+    }
+
+    /// Whether there are members that say in which rack they are, as far as the leader knows.
+    pub(super) fn has_racks(&self) -> bool {
+        self.members.iter().any(|member| member.rack.as_deref().is_some_and(|rack| !rack.is_empty()))
     }
 
     pub(super) fn owns(&self, at: &TopicPartition) -> bool {

@@ -20,6 +20,7 @@ pub(crate) struct Cluster {
 pub(crate) struct Broker {
     pub(crate) id: i32,
     pub(crate) address: Address,
+    pub(crate) rack: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     /// Indexed by partition.
     pub(crate) partitions: Vec<Leader>,
+    /// The brokers of the replicas, indexed by partition.
+    pub(crate) replicas: Vec<Arc<[i32]>>,
 }
 
 /// Who leads a partition; the epoch is -1 when unknown.
@@ -76,10 +79,11 @@ impl Cluster {
         Some(Self { topics, ..self.clone() })
     }
 
-    /// The snapshot with brokers that an answer names, at the addresses it says.
+    /// The snapshot with brokers that an answer names, at the addresses it says. Of their racks it says nothing.
     pub(crate) fn with_brokers(&self, named: impl Iterator<Item = Broker>) -> Self {
         let mut brokers = self.brokers.clone();
-        for broker in named {
+        for mut broker in named {
+            broker.rack = self.broker(broker.id).and_then(|known| known.rack.clone());
             brokers.retain(|known| known.id != broker.id);
             brokers.push(broker);
         }
@@ -101,21 +105,26 @@ impl Topic {
         // Partitions are numbered without gaps; a number beyond their count is nonsense and not worth memory.
         let count = usize::try_from(count).unwrap_or(0).min(topic.partitions.len());
         let mut partitions = vec![Leader { broker: None, epoch: -1 }; count];
+        let mut replicas: Vec<Arc<[i32]>> = vec![Arc::default(); count];
+        let known = known.filter(|known| known.id == topic.topic_id);
         for partition in &topic.partitions {
             let Ok(index) = usize::try_from(partition.partition_index) else { continue };
-            let Some(place) = partitions.get_mut(index) else { continue };
+            let Some((place, nodes)) = partitions.get_mut(index).zip(replicas.get_mut(index)) else {
+                continue;
+            };
             let broker = (partition.leader_id >= 0).then_some(partition.leader_id);
             *place = Leader { broker, epoch: partition.leader_epoch };
-            // A broker that lags behind must not take us back to an older leader (KIP-320).
-            if let Some(known) =
-                known.filter(|k| k.id == topic.topic_id).and_then(|k| k.partitions.get(index))
-                && known.epoch > place.epoch
+            *nodes = partition.replica_nodes.as_slice().into();
+            // A broker that lags behind must not take us back to an older leader (KIP-320), nor to older replicas.
+            if let Some((leader, replicas)) =
+                known.and_then(|known| known.partitions.get(index).zip(known.replicas.get(index)))
+                && leader.epoch > place.epoch
                 && place.epoch >= 0
             {
-                *place = *known;
+                (*place, *nodes) = (*leader, replicas.clone());
             }
         }
-        Self { id: topic.topic_id, partitions }
+        Self { id: topic.topic_id, partitions, replicas }
     }
 
     pub(crate) fn leader(&self, partition: i32) -> Option<Leader> {
@@ -125,13 +134,14 @@ impl Topic {
 
 impl Broker {
     fn new(broker: &MetadataResponseBroker) -> Option<Self> {
-        Self::at(broker.node_id, &broker.host, broker.port)
+        let rack = broker.rack.as_deref().map(Arc::from);
+        Some(Self { rack, ..Self::at(broker.node_id, &broker.host, broker.port)? })
     }
 
-    /// `None` for a port that is none.
+    /// In no rack that is known. `None` for a port that is none.
     pub(crate) fn at(id: i32, host: &str, port: i32) -> Option<Self> {
         let port = u16::try_from(port).ok()?;
-        Some(Self { id, address: Address { host: Arc::from(host), port } })
+        Some(Self { id, address: Address { host: Arc::from(host), port }, rack: None })
     }
 }
 
@@ -165,6 +175,16 @@ mod tests {
         let moved = |epoch| cluster.moved("t", 0, leader(epoch)).and_then(|cluster| cluster.leader("t", 0));
         assert_eq!((moved(4), moved(5), moved(6)), (None, None, Some(leader(6))));
         assert!(cluster.moved("t", 1, leader(6)).is_none() && cluster.moved("u", 0, leader(6)).is_none());
+    }
+
+    #[test]
+    fn an_answer_that_moves_a_broker_leaves_it_in_its_rack() {
+        let broker = MetadataResponseBroker { node_id: 1, rack: Some("r".into()), ..Default::default() };
+        let cluster = Cluster::default()
+            .updated(&MetadataResponse { brokers: vec![broker], ..Default::default() })
+            .with_brokers(Broker::at(1, "elsewhere", 9092).into_iter());
+        let broker = cluster.broker(1).expect("it is known");
+        assert_eq!((&*broker.address.host, broker.rack.as_deref()), ("elsewhere", Some("r")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which topics a subscription means, and which partitions they have.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use regex_lite::Regex;
@@ -8,8 +8,7 @@ use regex_lite::Regex;
 use super::Group;
 use crate::consumer::Subscription;
 use crate::consumer::assignor::TopicPartitions;
-use crate::metadata::Wanted;
-use crate::protocol::messages::MetadataResponse;
+use crate::metadata::{Cluster, Wanted};
 use crate::{Error, ErrorKind, Result};
 
 /// Topics as the user named them.
@@ -70,41 +69,33 @@ impl Group {
         let core = &self.core;
         let names: Vec<&str> = topics.iter().map(|name| &**name).collect();
         let asked = core.metadata.refresh(&core.pool, Wanted::Existing(&names));
-        let response = core.within_api_timeout("asking for partitions", asked).await?;
-        if response.brokers.iter().all(|broker| broker.rack.is_none()) {
-            return Ok(self.known_partitions(topics));
-        }
-        Ok(with_racks(&response))
+        core.within_api_timeout("asking for partitions", asked).await?;
+        Ok(self.known_partitions(topics))
     }
 
     /// As [`partitions`](Self::partitions), as far as it is known without asking.
     pub(super) fn known_partitions(&self, topics: &[Arc<str>]) -> TopicPartitions {
-        let cluster = self.core.metadata.cluster();
-        let mut all = TopicPartitions::default();
-        for name in topics {
-            if let Some(topic) = cluster.topics.get(name) {
-                all.insert(name.clone(), i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX));
-            }
-        }
-        all
+        partitions_in(&self.core.metadata.cluster(), topics)
     }
 }
 
 /// What there is to share out, and on which racks. Whether the leader is in a rack itself plays no part: others may be.
-fn with_racks(response: &MetadataResponse) -> TopicPartitions {
-    let brokers = response.brokers.iter();
+fn partitions_in(cluster: &Cluster, topics: &[Arc<str>]) -> TopicPartitions {
+    let brokers = cluster.brokers.iter();
     let racks: HashMap<i32, &str> =
-        brokers.filter_map(|broker| Some((broker.node_id, broker.rack.as_deref()?))).collect();
-    let rack_of = |node: &i32| racks.get(node).map(|rack| (*rack).to_owned());
+        brokers.filter_map(|broker| Some((broker.id, broker.rack.as_deref()?))).collect();
+    let racks_of = |nodes: &Arc<[i32]>| {
+        let racks: BTreeSet<&str> = nodes.iter().filter_map(|node| racks.get(node).copied()).collect();
+        racks.into_iter().map(str::to_owned).collect()
+    };
     let mut all = TopicPartitions::default();
-    for topic in &response.topics {
-        let Some(name) = topic.name.as_deref().filter(|_| topic.error_code.ok().is_ok()) else {
-            continue;
-        };
-        let mut partitions: Vec<_> = topic.partitions.iter().collect();
-        partitions.sort_by_key(|partition| partition.partition_index);
-        let racks = partitions.iter().map(|p| p.replica_nodes.iter().filter_map(rack_of).collect());
-        all.insert_with_racks(Arc::from(name), racks.collect());
+    for name in topics {
+        let Some(topic) = cluster.topics.get(name) else { continue };
+        if racks.is_empty() {
+            all.insert(name.clone(), i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX));
+        } else {
+            all.insert_with_racks(name.clone(), topic.replicas.iter().map(racks_of).collect());
+        }
     }
     all
 }
@@ -113,6 +104,7 @@ fn with_racks(response: &MetadataResponse) -> TopicPartitions {
 mod tests {
     use super::*;
     use crate::consumer::assignor::{Member, by_name};
+    use crate::protocol::messages::MetadataResponse;
     use crate::protocol::messages::metadata::{
         MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
     };
@@ -138,7 +130,7 @@ mod tests {
         };
         let brokers = vec![broker(1, Some("r1")), broker(2, Some("r2")), broker(3, None)];
         let response = MetadataResponse { brokers, topics: vec![topic], ..Default::default() };
-        let found = with_racks(&response);
+        let found = partitions_in(&Cluster::default().updated(&response), &["t".into()]);
         let member = |id: &str, rack: Option<&str>| Member {
             id: id.to_owned(),
             instance_id: None,
@@ -154,5 +146,30 @@ mod tests {
             let share = |id: &str| shares[id].iter().map(|at| at.partition).collect::<Vec<_>>();
             assert_eq!([share("a"), share("b"), share("c")], [[1], [0], [2]], "{name}");
         }
+    }
+    #[test]
+    fn a_replica_that_moves_to_another_rack_is_news_and_one_that_moves_within_its_rack_is_none() {
+        let known = |replicas: &[i32], rack: &str| {
+            let racks = [(1, "r1"), (2, "r1"), (3, rack)];
+            let broker = |(node_id, rack): (i32, &str)| MetadataResponseBroker {
+                node_id,
+                rack: Some(rack.to_owned()),
+                ..Default::default()
+            };
+            let partition =
+                MetadataResponsePartition { replica_nodes: replicas.to_vec(), ..Default::default() };
+            let topic = MetadataResponseTopic {
+                name: Some("t".to_owned()),
+                partitions: vec![partition],
+                ..Default::default()
+            };
+            let brokers = racks.map(broker).to_vec();
+            let response = MetadataResponse { brokers, topics: vec![topic], ..Default::default() };
+            partitions_in(&Cluster::default().updated(&response), &["t".into()])
+        };
+        let before = known(&[1, 3], "r3");
+        assert_eq!(before, known(&[3, 2], "r3"));
+        assert!(before.has_counts_of(&known(&[1, 2], "r3")) && before != known(&[1, 2], "r3"));
+        assert_ne!(before, known(&[1, 3], "r4"));
     }
 }

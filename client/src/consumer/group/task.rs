@@ -41,8 +41,8 @@ pub(in crate::consumer) struct Task {
     misses: bool,
     /// What all members read, as far as this one has shared out: the leader notices new partitions for everybody.
     group_topics: Vec<Arc<str>>,
-    /// What there was to share out when this leader last did.
-    shared_out: TopicPartitions,
+    /// What there was to share out when this leader did, in the present generation.
+    shared_out: Option<TopicPartitions>,
     committing: bool,
     commit_due: Option<Instant>,
     /// What the user was seen to do last, and when.
@@ -76,7 +76,7 @@ impl Task {
             refresh_due: now,
             misses: false,
             group_topics: Vec::new(),
-            shared_out: TopicPartitions::default(),
+            shared_out: None,
             committing: false,
             activity: (0, now),
             warned: false,
@@ -192,6 +192,7 @@ impl Task {
                 let settings = self.with(|membership| membership.settings().rebalance_timeout);
                 let limit = settings.unwrap_or_default() + JOIN_SLACK;
                 debug!(group = group.id, member = request.member_id, "joining");
+                self.shared_out = None;
                 self.events.spawn(async move { Event::Joined(era, group.call(&request, lane, limit).await) });
             }
             Action::Look(era, topics) => {
@@ -240,7 +241,9 @@ impl Task {
         let generation = self.group.identity().generation;
         info!(group = self.group.id, generation, ?partitions, "joined");
         let own = self.with(|membership| membership.topics().to_vec()).unwrap_or_default();
-        self.shared_out = self.group.known_partitions(&self.watched(own));
+        let watched = self.watched(own);
+        // A static leader that comes back shares nothing out.
+        self.shared_out.get_or_insert_with(|| self.group.known_partitions(&watched));
         if partitions.is_empty() {
             return;
         }
@@ -264,6 +267,9 @@ impl Task {
             }
             Event::Done => {}
             event => {
+                if let Event::Looked(_, Ok(found)) = &event {
+                    self.shared_out = Some(found.clone());
+                }
                 self.with(|m| match event {
                     Event::Found(result) => m.on_found(result, now, unit),
                     Event::Joined(era, result) => m.on_joined(era, result, now, unit),
@@ -306,13 +312,17 @@ impl Task {
                     warn!(group = self.group.id, topics = ?absent, "no such topics yet: waiting for them");
                 }
                 self.misses &= !absent.is_empty();
-                let grown = partitions != self.shared_out;
+                let before = self.shared_out.take();
                 self.with(|membership| {
                     membership.subscribe(topics);
-                    if grown && membership.is_leader() {
+                    let Some(before) = before.as_ref().filter(|_| membership.is_leader()) else { return };
+                    if !partitions.has_counts_of(before) {
                         membership.rejoin("the topics' partitions changed");
+                    } else if partitions != *before && membership.has_racks() {
+                        membership.rejoin("replicas moved to other racks");
                     }
                 });
+                self.shared_out = before;
             }
             Err(error) => {
                 warn!(group = self.group.id, %error, "the subscription's topics are not known");

@@ -83,11 +83,11 @@ impl Membership {
         }
         self.assignor = assignor;
         self.is_leader = answer.leader == self.identity.member_id;
+        self.members = answer.members.into_iter().map(member).collect();
         if !self.is_leader || answer.skip_assignment {
             let sync = self.sync(Vec::new());
             return self.actions.push_back(sync);
         }
-        self.members = answer.members.into_iter().map(member).collect();
         let mut topics: Vec<Arc<str>> = self.members.iter().flat_map(|m| m.topics.iter().cloned()).collect();
         topics.sort();
         topics.dedup();

@@ -157,7 +157,7 @@ impl<'a> World<'a> {
         };
         let identity = if numbered { Identity::Wanted } else { Identity::Off };
         let mut acc = Accumulator::new(limits, identity);
-        acc.add_topic("t", &Topic { id: Uuid::ZERO, partitions: vec![] }, 0);
+        acc.add_topic("t", &Topic { id: Uuid::ZERO, partitions: vec![], replicas: vec![] }, 0);
         let compression = if rng.random_bool(0.2) { Compression::Lz4 } else { Compression::None };
         let settings = Settings { acks: -1, timeout_ms: 0, compression, level: None };
         let mut world = Self {
@@ -266,7 +266,8 @@ impl<'a> World<'a> {
 
     fn tell_leaders(&mut self) {
         let leader = |broker: &i32| Leader { broker: Some(*broker), epoch: 0 };
-        let topic = Topic { id: Uuid::ZERO, partitions: self.leaders.iter().map(leader).collect() };
+        let topic =
+            Topic { id: Uuid::ZERO, partitions: self.leaders.iter().map(leader).collect(), replicas: vec![] };
         let topics = HashMap::from([(Arc::from("t"), Arc::new(topic))]);
         let cluster = Cluster { topics, ..Cluster::default() };
         self.acc.on_cluster(&cluster, self.hand.now());

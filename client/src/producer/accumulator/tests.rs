@@ -63,7 +63,11 @@ fn limits() -> Limits {
 }
 
 fn topic(partitions: usize) -> Topic {
-    Topic { id: Uuid::ZERO, partitions: vec![Leader { broker: Some(1), epoch: 0 }; partitions] }
+    Topic {
+        id: Uuid::ZERO,
+        partitions: vec![Leader { broker: Some(1), epoch: 0 }; partitions],
+        replicas: vec![],
+    }
 }
 
 fn fresh(limits: Limits, identity: Identity, partitions: usize) -> Accumulator {
