@@ -1,6 +1,7 @@
 //! Connections to brokers: dialling, pipelining, and which ones are open. What is said over them is not known here.
 
 mod backoff;
+mod buffers;
 mod connection;
 mod dial;
 mod greeting;

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tracing::debug;
 
+use super::buffers::Buffers;
 use crate::protocol::correlation_id;
 use crate::protocol::frame::{PREFIX_LEN, frame_len};
 use crate::protocol::wire::{Chunk, Frame};
@@ -39,6 +40,7 @@ pub(super) struct Link {
     waiting: Mutex<Waiting>,
     /// An answer has come.
     answered: AtomicBool,
+    buffers: Arc<Buffers>,
 }
 
 /// Bytes the socket did not take at once.
@@ -72,6 +74,7 @@ impl Link {
             written_more: Notify::new(),
             waiting: Mutex::new(Waiting::Open(VecDeque::new())),
             answered: AtomicBool::new(false),
+            buffers: Arc::default(),
         }
     }
 
@@ -259,6 +262,7 @@ async fn read(link: &Link, response_max: usize) -> Error {
                 scratch.advance(PREFIX_LEN);
                 let frame = Bytes::copy_from_slice(scratch.get(..len).unwrap_or_default());
                 scratch.advance(len);
+                link.buffers.shrink();
                 frame
             } else if PREFIX_LEN + len <= SCRATCH {
                 break;
@@ -282,7 +286,7 @@ async fn read(link: &Link, response_max: usize) -> Error {
 
 /// Reads a frame of `len` bytes, which begins with what is in `scratch`, into a buffer of its own.
 async fn read_large(link: &Link, scratch: &mut BytesMut, len: usize) -> Result<Bytes> {
-    let mut frame = Vec::with_capacity(len.min(FIRST_RESERVE));
+    let mut frame = link.buffers.take(len, len.min(FIRST_RESERVE));
     frame.extend_from_slice(scratch);
     scratch.clear();
     while frame.len() < len {
@@ -293,7 +297,7 @@ async fn read_large(link: &Link, scratch: &mut BytesMut, len: usize) -> Result<B
         let left = len - frame.len();
         read_some(link, &mut (&mut frame).limit(left)).await?;
     }
-    Ok(Bytes::from(frame))
+    Ok(link.buffers.lend(frame))
 }
 
 async fn read_some(link: &Link, into: &mut impl BufMut) -> Result<()> {
