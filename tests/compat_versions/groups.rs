@@ -38,14 +38,34 @@ pub(crate) fn handed_over(world: &mut World) -> Cell {
         return Err("the java client has no partition of the group".to_owned());
     }
     member.terminate(LIMIT).map_err(|error| error.to_string())?;
-    let describe = ["--describe", "--group", GROUP, "-o", "json"];
-    if !world.is_ours() && world.release == Release::V0_9 {
-        let said = world.ours_refuses("kgroups", &describe, Input::Nothing)?;
-        says(&said, &["all committed offsets", "0.10.2", "KIP-88"])?;
-        return Ok("pass; all offsets of a group: needs Kafka >= 0.10.2 (KIP-88)".to_owned());
+    all_read(world, &world.ours_says("kgroups", &["--describe", "--group", GROUP, "-o", "json"])?)?;
+    managed(world).map(|needs| format!("pass{needs}"))
+}
+
+/// `kgroups` does with the group what the release can do, and says of the rest since when Kafka can. That is added to the cell.
+fn managed(world: &World) -> Result<String, String> {
+    let group = ["--group", GROUP];
+    let kgroups = |arguments: &[&str]| world.ours_says("kgroups", arguments);
+    if world.is_ours() || world.release > Release::V0_9 {
+        says(&kgroups(&["--list"])?, &[GROUP])?;
+        return Ok(String::new());
     }
-    all_read(world, &world.ours_says("kgroups", &describe)?)?;
-    Ok("pass".to_owned())
+    let reset =
+        |to: &[&'static str]| [&["--reset-offsets", "--topic", TOPIC, "--execute"], &group[..], to].concat();
+    kgroups(&reset(&["--to-earliest"]))?;
+    let described = kgroups(&["--describe", "--group", GROUP, "-o", "json"])?;
+    if committed(&described)? != 0 {
+        return Err(format!("not reset: {described}"));
+    }
+    let refused: [(Vec<&str>, &[&str]); 3] = [
+        (reset(&["--to-datetime", "2026-01-01T00:00:00.000"]), &["0.10.1", "KIP-79"]),
+        ([&["--delete"], &group[..]].concat(), &["1.1", "KIP-229"]),
+        ([&["--delete-offsets", "--topic", TOPIC], &group[..]].concat(), &["2.4", "KIP-496"]),
+    ];
+    for (arguments, words) in refused {
+        says(&world.ours_refuses("kgroups", &arguments, Input::Nothing)?, words)?;
+    }
+    Ok("; reset by time: needs Kafka >= 0.10.1 (KIP-79), delete: >= 1.1 (KIP-229), delete offsets: >= 2.4 (KIP-496)".to_owned())
 }
 
 fn kconsume(world: &World) -> std::process::Command {
@@ -75,10 +95,15 @@ fn is_all(world: &World, round: usize, text: &[u8]) -> Result<(), String> {
 
 /// Everything is committed, as `kgroups` shows it.
 fn all_read(world: &World, described: &str) -> Result<(), String> {
+    let wanted = u64::try_from(world.material.count() * 3).unwrap_or(0);
+    let sum = committed(described)?;
+    if sum == wanted { Ok(()) } else { Err(format!("{sum} of {wanted} committed: {described}")) }
+}
+
+/// What is committed of all partitions together.
+fn committed(described: &str) -> Result<u64, String> {
     let json: serde_json::Value =
         serde_json::from_str(described).map_err(|error| format!("{error}: {described}"))?;
     let offsets = json["groups"][0]["offsets"].as_array().ok_or_else(|| described.to_owned())?;
-    let sum: u64 = offsets.iter().filter_map(|row| row["offset"].as_u64()).sum();
-    let wanted = u64::try_from(world.material.count() * 3).unwrap_or(0);
-    if sum == wanted { Ok(()) } else { Err(format!("{sum} of {wanted} committed: {described}")) }
+    Ok(offsets.iter().filter_map(|row| row["offset"].as_u64()).sum())
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use kinglet::OffsetAndMetadata;
-use kinglet::admin::{GroupDescription, GroupOffsets};
+use kinglet::admin::{GroupDescription, GroupOffsets, GroupState};
 use kinglet::{Admin, Position, TopicPartition};
 
 use super::render::{Described, OffsetRow};
@@ -50,8 +50,12 @@ pub(super) async fn with_offsets(
     let read = committed.values().flatten().map(|(at, _)| at);
     let partitions: HashSet<TopicPartition> = assigned.chain(read).cloned().collect();
     let ends = ends(admin, partitions).await?;
-    let described = |group: GroupDescription| {
+    let described = |mut group: GroupDescription| {
         let offsets = rows(&group, committed.remove(&group.id).unwrap_or_default(), &ends);
+        if group.state == GroupState::Dead && !offsets.is_empty() {
+            // Brokers before 0.10.1 forget a group with its last member, but not what it has committed.
+            group.state = GroupState::Empty;
+        }
         Described { group, offsets }
     };
     Ok(groups.into_iter().map(described).collect())
@@ -135,7 +139,7 @@ fn rows(
 
 #[cfg(test)]
 mod tests {
-    use kinglet::admin::{BrokerInfo, GroupMember, GroupState, GroupType};
+    use kinglet::admin::{BrokerInfo, GroupMember, GroupType};
 
     use super::*;
 

@@ -7,17 +7,18 @@ use super::coordinators::{Answers, is_of_coordinator};
 use crate::admin::{Admin, result};
 use crate::client::Target;
 use crate::committed::{self, Fetched, OffsetAndMetadata, by_topic};
+use crate::metadata::Wanted;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use crate::protocol::messages::offset_fetch::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use crate::protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest};
-use crate::protocol::releases::{Origin, Release};
 use crate::{Error, ErrorKind, PerItem, Result, TopicPartition};
 
 /// The oldest version of OffsetFetch that can ask for everything a group has committed (KIP-88).
 const ALL_FROM: i16 = 2;
+
 /// Whose committed offsets are asked for, and of which partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupOffsets {
@@ -26,7 +27,8 @@ pub struct GroupOffsets {
 }
 
 impl GroupOffsets {
-    /// Every partition that the group has committed an offset of. Needs Kafka 0.10.2 (KIP-88).
+    /// Every partition that the group has committed an offset of. Brokers before 0.10.2 (KIP-88), which cannot be asked that, are
+    /// asked about every partition there is.
     pub fn all(group: impl Into<String>) -> Self {
         Self { group: group.into(), partitions: None }
     }
@@ -139,10 +141,10 @@ impl Admin {
         let version = connection.version::<OffsetFetchRequest>(committed::VERSION_MAX)?;
         let wanted: Vec<&GroupOffsets> =
             wanted.iter().filter(|wanted| groups.contains(&wanted.group)).collect();
-        if version < ALL_FROM && wanted.iter().any(|wanted| wanted.partitions.is_none()) {
-            let origin = Origin { release: Release::new(0, 10, 2), kip: Some(88) };
-            return Err(connection.too_old("all committed offsets of a group", origin));
-        }
+        let everything = match version < ALL_FROM && wanted.iter().any(|wanted| wanted.partitions.is_none()) {
+            true => Some(self.all_partitions().await?),
+            false => None,
+        };
         let mut answers = Answers::new();
         if version >= committed::GROUPS_FROM {
             let request = fetch_many(&wanted);
@@ -153,14 +155,31 @@ impl Admin {
             }
         } else {
             for wanted in wanted {
-                let request = fetch_one(wanted);
+                let request = fetch_one(wanted, everything.as_deref());
                 let answer = connection.call_version(&request, version, Duration::ZERO).await?;
-                for fetched in committed::fetched(answer, version) {
+                for mut fetched in committed::fetched(answer, version) {
+                    if wanted.partitions.is_none() && everything.is_some() {
+                        // What was never committed was asked about all the same.
+                        fetched.partitions.retain(|(_, code, offset)| code.is_err() || offset.offset >= 0);
+                    }
                     answers.insert(wanted.group.clone(), committed_by(&wanted.group, fetched));
                 }
             }
         }
         Ok(answers)
+    }
+
+    /// Every partition of every topic.
+    async fn all_partitions(&self) -> Result<Vec<TopicPartition>> {
+        let core = &self.core;
+        let asked = core.metadata.refresh(&core.pool, Wanted::All);
+        let topics = core.within_api_timeout("asking for topics", asked).await?.topics;
+        let partitions = topics.into_iter().flat_map(|topic| {
+            let name: std::sync::Arc<str> = topic.name.unwrap_or_default().into();
+            let at = move |partition| TopicPartition::new(name.clone(), partition);
+            topic.partitions.into_iter().map(move |p| at(p.partition_index))
+        });
+        Ok(partitions.collect())
     }
 }
 
@@ -178,11 +197,13 @@ fn fetch_many(wanted: &[&GroupOffsets]) -> OffsetFetchRequest {
     OffsetFetchRequest { groups: wanted.iter().map(group).collect(), ..Default::default() }
 }
 
-fn fetch_one(wanted: &GroupOffsets) -> OffsetFetchRequest {
+/// `everything`: what to name where all partitions are wanted, and the broker must be told which these are.
+fn fetch_one(wanted: &GroupOffsets, everything: Option<&[TopicPartition]>) -> OffsetFetchRequest {
     let topic = |(name, partition_indexes)| OffsetFetchRequestTopic { name, partition_indexes };
+    let partitions = wanted.partitions.as_deref().or(everything);
     OffsetFetchRequest {
         group_id: wanted.group.clone(),
-        topics: wanted.partitions.as_ref().map(|all| by_topic(all).into_iter().map(topic).collect()),
+        topics: partitions.map(|all| by_topic(all).into_iter().map(topic).collect()),
         ..Default::default()
     }
 }
