@@ -89,6 +89,16 @@ futures! {
 
     "Admin::describe_cluster", a_dropped_describe_cluster_is_in_nobody_s_way: client::describe_cluster;
     "Admin::describe_quorum", a_dropped_describe_quorum_is_in_nobody_s_way: client::describe_quorum;
+    "Admin::describe_cluster_with_fenced", a_dropped_describe_cluster_with_fenced_is_in_nobody_s_way: client::describe_cluster_with_fenced;
+    "Admin::describe_controllers", a_dropped_describe_controllers_is_in_nobody_s_way: client::describe_controllers;
+    "Admin::unregister_broker", a_dropped_unregister_broker_is_in_nobody_s_way: client::unregister_broker;
+    "Admin::elect_leaders", a_dropped_elect_leaders_is_in_nobody_s_way: client::elect_leaders;
+    "Admin::elect_all_leaders", a_dropped_elect_all_leaders_is_in_nobody_s_way: client::elect_all_leaders;
+    "Admin::alter_partition_reassignments", a_dropped_alter_partition_reassignments_is_in_nobody_s_way: client::alter_partition_reassignments;
+    "Admin::list_partition_reassignments", a_dropped_list_partition_reassignments_is_in_nobody_s_way: client::list_partition_reassignments;
+    "Admin::list_all_partition_reassignments", a_dropped_list_all_partition_reassignments_is_in_nobody_s_way: client::list_all_partition_reassignments;
+    "Admin::describe_log_dirs", a_dropped_describe_log_dirs_is_in_nobody_s_way: client::describe_log_dirs;
+    "Admin::alter_replica_log_dirs", a_dropped_alter_replica_log_dirs_is_in_nobody_s_way: client::alter_replica_log_dirs;
     "Admin::delete_records", a_dropped_delete_records_is_in_nobody_s_way: client::delete_records;
     "Admin::list_offsets", a_dropped_list_offsets_is_in_nobody_s_way: client::list_offsets;
     "Admin::create_topics", a_dropped_create_topics_is_in_nobody_s_way: client::create_topics;
@@ -100,6 +110,9 @@ futures! {
     "Admin::describe_configs", a_dropped_describe_configs_is_in_nobody_s_way: client::describe_configs;
     "Admin::incremental_alter_configs", a_dropped_incremental_alter_configs_is_in_nobody_s_way:
         client::incremental_alter_configs;
+    "Admin::describe_documented_configs", a_dropped_describe_documented_configs_is_in_nobody_s_way: client::describe_documented_configs;
+    "Admin::alter_configs", a_dropped_alter_configs_is_in_nobody_s_way: client::alter_configs;
+    "Admin::list_config_resources", a_dropped_list_config_resources_is_in_nobody_s_way: client::list_config_resources;
     "Admin::delete_groups", a_dropped_delete_groups_is_in_nobody_s_way: client::delete_groups;
     "Admin::remove_members", a_dropped_remove_members_is_in_nobody_s_way: client::remove_members;
     "Admin::list_groups", a_dropped_list_groups_is_in_nobody_s_way: client::list_groups;

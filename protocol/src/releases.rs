@@ -109,6 +109,8 @@ impl Origin {
     pub const OFFSETS_BY_TIME: Self = Self { release: Release::new(0, 10, 1), kip: Some(79) };
     /// New topics with the broker's number of partitions and replicas.
     pub const TOPIC_DEFAULTS: Self = Self { release: Release::new(2, 4, 0), kip: Some(464) };
+    /// Fenced brokers in DescribeCluster.
+    pub const FENCED_BROKERS: Self = Self { release: Release::new(4, 0, 0), kip: Some(1073) };
 
     /// Where this API comes from; `None` for keys that are not in the table.
     pub fn of(key: ApiKey) -> Option<Self> {

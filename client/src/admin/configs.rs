@@ -1,13 +1,17 @@
-//! Configurations of topics and brokers: read, and change entry by entry.
+//! Configurations of topics, brokers, groups and client metrics: read, and change entry by entry or as a whole.
 
-use super::{Admin, result};
+use super::{Admin, result, unanswered};
 use crate::client::Target;
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::alter_configs;
 use crate::protocol::messages::describe_configs::{
     DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult,
 };
 use crate::protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
-use crate::protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
-use crate::{Error, ErrorKind, PerItem, Result};
+use crate::protocol::messages::{
+    AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
+};
+use crate::{PerItem, Result};
 
 /// What has a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,22 +23,81 @@ pub enum ConfigResource {
     Broker(i32),
     /// What all brokers have that say nothing else.
     BrokerDefault,
+    /// The levels of a broker's loggers (KIP-412).
+    BrokerLogger(i32),
+    /// A group (KIP-848).
+    Group(String),
+    /// A subscription of metrics that clients push (KIP-714).
+    ClientMetrics(String),
+}
+
+/// What kind of thing has a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigKind {
+    /// Topics.
+    Topic,
+    /// Brokers.
+    Broker,
+    /// Loggers of brokers.
+    BrokerLogger,
+    /// Groups.
+    Group,
+    /// Subscriptions of metrics.
+    ClientMetrics,
+}
+
+impl ConfigKind {
+    fn wire(self) -> i8 {
+        match self {
+            Self::Topic => 2,
+            Self::Broker => 4,
+            Self::BrokerLogger => 8,
+            Self::ClientMetrics => 16,
+            Self::Group => 32,
+        }
+    }
 }
 
 impl ConfigResource {
-    fn wire(&self) -> (i8, String) {
+    /// What kind of thing it is.
+    pub fn kind(&self) -> ConfigKind {
         match self {
-            Self::Topic(name) => (2, name.clone()),
-            Self::Broker(id) => (4, id.to_string()),
-            Self::BrokerDefault => (4, String::new()),
+            Self::Topic(_) => ConfigKind::Topic,
+            Self::Broker(_) | Self::BrokerDefault => ConfigKind::Broker,
+            Self::BrokerLogger(_) => ConfigKind::BrokerLogger,
+            Self::Group(_) => ConfigKind::Group,
+            Self::ClientMetrics(_) => ConfigKind::ClientMetrics,
         }
+    }
+
+    fn wire(&self) -> (i8, String) {
+        let name = match self {
+            Self::Topic(name) | Self::Group(name) | Self::ClientMetrics(name) => name.clone(),
+            Self::Broker(id) | Self::BrokerLogger(id) => id.to_string(),
+            Self::BrokerDefault => String::new(),
+        };
+        (self.kind().wire(), name)
+    }
+
+    /// `None` for what this version does not know.
+    fn from_wire(kind: i8, name: String) -> Option<Self> {
+        Some(match kind {
+            2 => Self::Topic(name),
+            4 if name.is_empty() => Self::BrokerDefault,
+            4 => Self::Broker(name.parse().ok()?),
+            8 => Self::BrokerLogger(name.parse().ok()?),
+            16 => Self::ClientMetrics(name),
+            32 => Self::Group(name),
+            _ => return None,
+        })
     }
 
     /// A broker's own entries are only known to itself.
     fn target(&self) -> Target {
         match self {
-            Self::Topic(_) | Self::BrokerDefault => Target::Any,
-            Self::Broker(id) => Target::Broker(*id),
+            Self::Topic(_) | Self::BrokerDefault | Self::Group(_) | Self::ClientMetrics(_) => Target::Any,
+            Self::Broker(id) | Self::BrokerLogger(id) => Target::Broker(*id),
         }
     }
 }
@@ -45,6 +108,9 @@ impl std::fmt::Display for ConfigResource {
             Self::Topic(name) => write!(f, "topic {name}"),
             Self::Broker(id) => write!(f, "broker {id}"),
             Self::BrokerDefault => f.write_str("the brokers' default"),
+            Self::BrokerLogger(id) => write!(f, "the loggers of broker {id}"),
+            Self::Group(id) => write!(f, "group {id}"),
+            Self::ClientMetrics(name) => write!(f, "client metrics {name}"),
         }
     }
 }
@@ -65,6 +131,10 @@ pub enum ConfigSource {
     Default,
     /// A logger's level.
     BrokerLogger,
+    /// Set for the subscription of metrics.
+    ClientMetrics,
+    /// Set for the group.
+    Group,
     /// Not said, or newer than this client.
     Unknown,
 }
@@ -78,6 +148,8 @@ impl ConfigSource {
             4 => Self::StaticBroker,
             5 => Self::Default,
             6 => Self::BrokerLogger,
+            7 => Self::ClientMetrics,
+            8 => Self::Group,
             _ => Self::Unknown,
         }
     }
@@ -141,7 +213,23 @@ impl Admin {
         &self,
         resources: impl IntoIterator<Item = ConfigResource>,
     ) -> Result<PerItem<ConfigResource, Vec<ConfigEntry>>> {
-        let resources: Vec<ConfigResource> = resources.into_iter().collect();
+        self.describe(resources.into_iter().collect(), Documentation::LeftOut).await
+    }
+
+    /// As [`describe_configs`](Self::describe_configs), with what the broker says about each key: several times the
+    /// bytes. Brokers before 2.6 say nothing (KIP-569).
+    pub async fn describe_documented_configs(
+        &self,
+        resources: impl IntoIterator<Item = ConfigResource>,
+    ) -> Result<PerItem<ConfigResource, Vec<ConfigEntry>>> {
+        self.describe(resources.into_iter().collect(), Documentation::Included).await
+    }
+
+    async fn describe(
+        &self,
+        resources: Vec<ConfigResource>,
+        documentation: Documentation,
+    ) -> Result<PerItem<ConfigResource, Vec<ConfigEntry>>> {
         let mut out = Vec::with_capacity(resources.len());
         for (target, group) in grouped(resources) {
             let wire = |resource: &ConfigResource| {
@@ -152,7 +240,7 @@ impl Admin {
             let request = DescribeConfigsRequest {
                 resources: group.iter().map(wire).collect(),
                 include_synonyms: version >= 1,
-                include_documentation: false,
+                include_documentation: version >= 3 && documentation == Documentation::Included,
             };
             let mut answers = self.core.request(&request, &target).await?.results;
             out.extend(group.into_iter().map(|resource| {
@@ -183,18 +271,87 @@ impl Admin {
                 request.resources.push(AlterConfigsResource { resource_type, resource_name, configs });
             }
             let answers = self.core.request(&request, &target).await?.responses;
-            out.extend(group.into_iter().map(|resource| {
-                let (kind, name) = resource.wire();
-                let answer = answers.iter().find(|a| a.resource_type == kind && a.resource_name == name);
-                let answer = answer.map_or_else(
-                    || Err(unanswered(&resource)),
-                    |a| result(a.error_code, a.error_message.clone(), &resource.to_string(), ()),
-                );
-                (resource, answer)
-            }));
+            let answers = answers.into_iter();
+            let answers =
+                answers.map(|a| (a.resource_type, a.resource_name, a.error_code, a.error_message)).collect();
+            out.extend(altered(group, answers));
         }
         Ok(out)
     }
+
+    /// Replaces whole dynamic configurations: entries that are not named are taken away, also those that somebody else
+    /// sets at this moment. Brokers before 2.3 know no other way; with all others
+    /// [`incremental_alter_configs`](Self::incremental_alter_configs) is the better one (KIP-339).
+    pub async fn alter_configs(
+        &self,
+        configs: impl IntoIterator<Item = (ConfigResource, Vec<(String, String)>)>,
+    ) -> Result<PerItem<ConfigResource, ()>> {
+        let mut configs: Vec<(ConfigResource, Vec<(String, String)>)> = configs.into_iter().collect();
+        let resources = configs.iter().map(|(resource, _)| resource.clone()).collect();
+        let mut out = Vec::with_capacity(configs.len());
+        for (target, group) in grouped(resources) {
+            let mut request = AlterConfigsRequest::default();
+            for resource in &group {
+                let Some(at) = configs.iter().position(|(of, _)| of == resource) else { continue };
+                let (resource_type, resource_name) = resource.wire();
+                let entry = |(name, value)| alter_configs::AlterableConfig { name, value: Some(value) };
+                let configs = configs.swap_remove(at).1.into_iter().map(entry).collect();
+                request.resources.push(alter_configs::AlterConfigsResource {
+                    resource_type,
+                    resource_name,
+                    configs,
+                });
+            }
+            let answers = self.core.request(&request, &target).await?.responses.into_iter();
+            let answers =
+                answers.map(|a| (a.resource_type, a.resource_name, a.error_code, a.error_message)).collect();
+            out.extend(altered(group, answers));
+        }
+        Ok(out)
+    }
+
+    /// What has a configuration of its own, of these kinds. Needs Kafka 4.1 (KIP-1142); brokers from 3.7 on know client
+    /// metrics alone (KIP-714).
+    pub async fn list_config_resources(
+        &self,
+        kinds: impl IntoIterator<Item = ConfigKind>,
+    ) -> Result<Vec<ConfigResource>> {
+        let kinds: Vec<ConfigKind> = kinds.into_iter().collect();
+        let connection = self.core.connection(&Target::Any).await?;
+        let version = connection.version::<ListConfigResourcesRequest>(i16::MAX)?;
+        // Version 0 has no question and one answer.
+        let resource_types = match (version, &*kinds) {
+            (0, [ConfigKind::ClientMetrics]) => Vec::new(),
+            _ => kinds.into_iter().map(ConfigKind::wire).collect(),
+        };
+        let answer = self.core.request(&ListConfigResourcesRequest { resource_types }, &Target::Any).await?;
+        result(answer.error_code, None, "the list of configurations", ())?;
+        let resources = answer.config_resources.into_iter();
+        Ok(resources.filter_map(|r| ConfigResource::from_wire(r.resource_type, r.resource_name)).collect())
+    }
+}
+
+/// Whether the broker is to say what keys mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Documentation {
+    LeftOut,
+    Included,
+}
+
+/// What became of each resource, by the kind and the name that the answers have.
+fn altered(
+    resources: Vec<ConfigResource>,
+    answers: Vec<(i8, String, ErrorCode, Option<String>)>,
+) -> impl Iterator<Item = (ConfigResource, Result<()>)> {
+    resources.into_iter().map(move |resource| {
+        let (kind, name) = resource.wire();
+        let answer = answers.iter().find(|(of, named, ..)| (*of, named) == (kind, &name));
+        let outcome = answer.map_or_else(
+            || Err(unanswered(&resource)),
+            |(.., code, message)| result(*code, message.clone(), &resource.to_string(), ()),
+        );
+        (resource, outcome)
+    })
 }
 
 /// Resources by who must be asked, in the order of the question within each group.
@@ -244,8 +401,4 @@ fn alterable(change: ConfigChange) -> AlterableConfig {
         ConfigChange::Subtract(name, value) => (3, name, Some(value)),
     };
     AlterableConfig { name, config_operation, value }
-}
-
-fn unanswered(resource: &ConfigResource) -> Error {
-    Error::new(ErrorKind::Protocol, format!("the broker's answer does not mention {resource}"))
 }

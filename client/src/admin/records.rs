@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Admin;
+use super::{Admin, unanswered};
 use crate::client::Target;
 use crate::metadata::Wanted;
 use crate::protocol::ErrorCode;
@@ -110,8 +110,4 @@ fn is_open(outcome: &Outcome) -> bool {
         ErrorKind::Unreachable => true,
         _ => error.code().is_some_and(ErrorCode::is_retriable),
     })
-}
-
-fn unanswered(at: &TopicPartition) -> Error {
-    Error::new(ErrorKind::Protocol, format!("the broker's answer does not mention {at}"))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Admin, result};
+use super::{Admin, result, unanswered};
 use crate::client::Target;
 use crate::metadata::Wanted;
 use crate::protocol::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
@@ -146,7 +146,7 @@ impl Admin {
             response.topics.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
         let answer = |name: String| {
             let answer = answers.remove(&name).map_or_else(
-                || Err(unanswered(&name)),
+                || Err(unanswered(format_args!("topic {name}"))),
                 |t| {
                     let info = TopicInfo {
                         id: t.topic_id,
@@ -182,7 +182,7 @@ impl Admin {
             response.responses.into_iter().map(|t| (t.name.clone().unwrap_or_default(), t)).collect();
         let answer = |name: String| {
             let answer = answers.remove(&name).map_or_else(
-                || Err(unanswered(&name)),
+                || Err(unanswered(format_args!("topic {name}"))),
                 |t| result(t.error_code, t.error_message, &format!("topic {name}"), ()),
             );
             (name, answer)
@@ -212,7 +212,7 @@ impl Admin {
         let mut answers: HashMap<_, _> = response.results.into_iter().map(|t| (t.name.clone(), t)).collect();
         let answer = |name: String| {
             let answer = answers.remove(&name).map_or_else(
-                || Err(unanswered(&name)),
+                || Err(unanswered(format_args!("topic {name}"))),
                 |t| result(t.error_code, t.error_message, &format!("topic {name}"), ()),
             );
             (name, answer)
@@ -248,7 +248,8 @@ impl Admin {
             }
         };
         let answer = |name: String| {
-            let answer = answers.remove(&name).unwrap_or_else(|| Err(unanswered(&name)));
+            let answer =
+                answers.remove(&name).unwrap_or_else(|| Err(unanswered(format_args!("topic {name}"))));
             (name, answer)
         };
         Ok(names.into_iter().map(answer).collect())
@@ -366,8 +367,4 @@ fn paged(topic: DescribeTopicPartitionsResponseTopic) -> Option<(String, Result<
     let what = format!("topic {name}");
     let description = TopicDescription { name: name.clone(), id, internal, partitions };
     Some((name, result(topic.error_code, None, &what, description)))
-}
-
-fn unanswered(name: &str) -> Error {
-    Error::new(ErrorKind::Protocol, format!("the broker's answer does not mention topic {name}"))
 }

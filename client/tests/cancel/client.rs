@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kinglet::admin::{
-    ConfigChange, ConfigResource, GroupFilter, GroupOffsets, MemberToRemove, NewPartitions, NewTopic,
+    ConfigChange, ConfigKind, ConfigResource, ElectionType, GroupFilter, GroupOffsets, MemberToRemove,
+    NewPartitions, NewTopic, PartitionReplica, Reassignment, ReplicationFactorChange,
 };
 use kinglet::peer::{Peer, PeerConfig};
 use kinglet::protocol::messages::MetadataRequest;
@@ -154,6 +155,67 @@ pub(crate) async fn describe_cluster(cut: Cut) -> bool {
 
 pub(crate) async fn describe_quorum(cut: Cut) -> bool {
     admins(cut, async |admin| admin.describe_quorum().await).await
+}
+
+pub(crate) async fn describe_cluster_with_fenced(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.describe_cluster_with_fenced().await).await
+}
+
+pub(crate) async fn describe_controllers(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.describe_controllers().await).await
+}
+
+pub(crate) async fn unregister_broker(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.unregister_broker(2).await).await
+}
+
+pub(crate) async fn elect_leaders(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.elect_leaders(ElectionType::Preferred, [at()]).await).await
+}
+
+pub(crate) async fn elect_all_leaders(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.elect_all_leaders(ElectionType::Preferred).await).await
+}
+
+pub(crate) async fn alter_partition_reassignments(cut: Cut) -> bool {
+    admins(cut, async |admin| {
+        let wanted = [(at(), Reassignment::To(vec![1]))];
+        admin.alter_partition_reassignments(wanted, ReplicationFactorChange::Allowed).await
+    })
+    .await
+}
+
+pub(crate) async fn list_partition_reassignments(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.list_partition_reassignments([at()]).await).await
+}
+
+pub(crate) async fn list_all_partition_reassignments(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.list_all_partition_reassignments().await).await
+}
+
+pub(crate) async fn describe_log_dirs(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.describe_log_dirs([1]).await).await
+}
+
+pub(crate) async fn alter_replica_log_dirs(cut: Cut) -> bool {
+    admins(cut, async |admin| {
+        let replica = PartitionReplica { partition: at(), broker: 1 };
+        admin.alter_replica_log_dirs([(replica, "/d".to_owned())]).await
+    })
+    .await
+}
+
+pub(crate) async fn describe_documented_configs(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.describe_documented_configs([ConfigResource::Broker(1)]).await).await
+}
+
+pub(crate) async fn alter_configs(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.alter_configs([(ConfigResource::Topic("t".into()), Vec::new())]).await)
+        .await
+}
+
+pub(crate) async fn list_config_resources(cut: Cut) -> bool {
+    admins(cut, async |admin| admin.list_config_resources([ConfigKind::Group]).await).await
 }
 
 pub(crate) async fn delete_records(cut: Cut) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use kinglet::protocol::ErrorCode;
+use kinglet::protocol::messages::describe_cluster::DescribeClusterBroker;
 use kinglet::protocol::messages::describe_quorum::{PartitionDataResponse, TopicDataResponse};
 use kinglet::protocol::messages::fetch::{FetchableTopicResponse, PartitionData};
 use kinglet::protocol::messages::join_group::JoinGroupResponseMember;
@@ -17,17 +18,22 @@ use kinglet::protocol::messages::offset_commit::{OffsetCommitResponsePartition, 
 use kinglet::protocol::messages::offset_fetch::{OffsetFetchResponsePartition, OffsetFetchResponseTopic};
 use kinglet::protocol::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
 use kinglet::protocol::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
     DeleteGroupsRequest, DeleteGroupsResponse, DeleteRecordsRequest, DeleteRecordsResponse,
-    DeleteTopicsRequest, DeleteTopicsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-    DescribeGroupsRequest, DescribeGroupsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
-    FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest,
-    HeartbeatResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
-    InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest, ListOffsetsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, DescribeClusterRequest, DescribeClusterResponse,
+    DescribeConfigsRequest, DescribeConfigsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    ElectLeadersRequest, ElectLeadersResponse, FetchRequest, FetchResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListConfigResourcesRequest,
+    ListConfigResourcesResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest,
+    ListOffsetsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
     MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
     OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, ProduceRequest, ProduceResponse,
-    SyncGroupRequest, SyncGroupResponse,
+    SyncGroupRequest, SyncGroupResponse, UnregisterBrokerRequest, UnregisterBrokerResponse,
 };
 use kinglet::protocol::records::{Batch, BatchBuilder, Seal};
 use kinglet::protocol::wire::RecordBytes;
@@ -192,6 +198,24 @@ fn changes(script: Script) -> Script {
         .on::<CreateTopicsRequest>(4, |_| Some(CreateTopicsResponse::default()))
         .on::<DeleteTopicsRequest>(3, |_| Some(DeleteTopicsResponse::default()))
         .on::<CreatePartitionsRequest>(1, |_| Some(CreatePartitionsResponse::default()))
+        .on::<DescribeClusterRequest>(2, |request| {
+            // What a broker answers of itself is in the metadata: here it is asked in the other way.
+            let alive = DescribeClusterBroker { broker_id: 1, ..Default::default() };
+            let brokers = vec![alive];
+            Some(DescribeClusterResponse {
+                brokers,
+                endpoint_type: request.endpoint_type,
+                ..Default::default()
+            })
+        })
+        .on::<UnregisterBrokerRequest>(0, |_| Some(UnregisterBrokerResponse::default()))
+        .on::<ElectLeadersRequest>(2, |_| Some(ElectLeadersResponse::default()))
+        .on::<AlterPartitionReassignmentsRequest>(1, |_| Some(AlterPartitionReassignmentsResponse::default()))
+        .on::<ListPartitionReassignmentsRequest>(0, |_| Some(ListPartitionReassignmentsResponse::default()))
+        .on::<DescribeLogDirsRequest>(4, |_| Some(DescribeLogDirsResponse::default()))
+        .on::<AlterReplicaLogDirsRequest>(2, |_| Some(AlterReplicaLogDirsResponse::default()))
+        .on::<AlterConfigsRequest>(2, |_| Some(AlterConfigsResponse::default()))
+        .on::<ListConfigResourcesRequest>(1, |_| Some(ListConfigResourcesResponse::default()))
         .on::<DescribeConfigsRequest>(2, |_| Some(DescribeConfigsResponse::default()))
         .on::<IncrementalAlterConfigsRequest>(0, |_| Some(IncrementalAlterConfigsResponse::default()))
         .on::<DeleteGroupsRequest>(1, |_| Some(DeleteGroupsResponse::default()))
