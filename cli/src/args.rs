@@ -22,7 +22,7 @@ pub struct CommonArgs {
     pub bootstrap_server: Option<String>,
 
     /// Java properties file with client settings
-    #[arg(long, aliases = ["producer.config", "consumer.config"], value_name = "FILE")]
+    #[arg(long, aliases = ["producer.config", "consumer.config", "admin.config"], value_name = "FILE")]
     pub command_config: Option<PathBuf>,
 
     /// A client setting by Kafka's name, may be repeated
@@ -37,7 +37,7 @@ pub struct CommonArgs {
     #[arg(short = 'o', long, value_name = "SHAPE", help_heading = "Output")]
     pub output: Option<OutputChoice>,
 
-    /// As Kafka's tools: their lines on a terminal too, usage errors exit with 1, the broker may create unknown topics
+    /// As Kafka's tools: their lines on a terminal too, what fails exits with 1, the broker may create unknown topics
     #[arg(long, help_heading = "Output")]
     pub compat: bool,
 
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_the_properties_file_is_read() {
-        for option in ["--command-config", "--producer.config", "--consumer.config"] {
+        for option in ["--command-config", "--producer.config", "--consumer.config", "--admin.config"] {
             assert_eq!(parsed(&[option, "f"]).command_config, Some(PathBuf::from("f")), "{option}");
         }
     }

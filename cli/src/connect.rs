@@ -1,5 +1,6 @@
 //! From flags to a connected client, and from the client's errors to what the user reads.
 
+use std::io::Read;
 use std::path::Path;
 
 use kinglet::protocol::ErrorCode;
@@ -89,6 +90,17 @@ fn apply_file(config: Config, path: &Path) -> Result<Config, Failure> {
 pub fn read_file(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("cannot read {}", path.display())).cause(error))
+}
+
+/// As [`read_file`]; `-` is standard input.
+pub fn read_input(path: &Path) -> Result<String, Failure> {
+    if path.as_os_str() != "-" {
+        return read_file(path);
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    read.map_err(|error| Failure::usage("cannot read standard input").cause(error))?;
+    Ok(text)
 }
 
 fn set(config: Config, key: &str, value: &str) -> Result<Config, Failure> {

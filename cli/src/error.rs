@@ -35,7 +35,7 @@ pub enum Exit {
 pub enum Manner {
     /// Our own: usage errors exit with 2.
     Kinglet,
-    /// As Kafka's tools (`--compat`): usage errors exit with 1.
+    /// As Kafka's tools (`--compat`): they know one code for all that fails, 1.
     Kafka,
 }
 
@@ -43,7 +43,7 @@ impl Exit {
     /// The code for the process.
     pub fn code(self, manner: Manner) -> ExitCode {
         match (self, manner) {
-            (Self::Usage, Manner::Kafka) => ExitCode::from(1),
+            (Self::Usage | Self::Unreachable | Self::NotFound, Manner::Kafka) => ExitCode::from(1),
             (exit, Manner::Kinglet | Manner::Kafka) => ExitCode::from(exit as u8),
         }
     }

@@ -104,7 +104,7 @@ impl std::fmt::Display for Exception {
 const UNKNOWN: &str = "The server experienced an unexpected error when processing the request.";
 
 /// The exceptions that the tools meet, as in Kafka's `Errors`.
-const EXCEPTIONS: [(ErrorCode, &str, &str); 30] = [
+const EXCEPTIONS: [(ErrorCode, &str, &str); 45] = [
     (
         ErrorCode::OFFSET_OUT_OF_RANGE,
         "OffsetOutOfRangeException",
@@ -219,6 +219,70 @@ const EXCEPTIONS: [(ErrorCode, &str, &str); 30] = [
         ErrorCode::KAFKA_STORAGE_ERROR,
         "KafkaStorageException",
         "Disk error when trying to access log file on the disk.",
+    ),
+    (
+        ErrorCode::PREFERRED_LEADER_NOT_AVAILABLE,
+        "PreferredLeaderNotAvailableException",
+        "The preferred leader was not available.",
+    ),
+    (
+        ErrorCode::ELIGIBLE_LEADERS_NOT_AVAILABLE,
+        "EligibleLeadersNotAvailableException",
+        "Eligible topic partition leaders are not available.",
+    ),
+    (
+        ErrorCode::ELECTION_NOT_NEEDED,
+        "ElectionNotNeededException",
+        "Leader election not needed for topic partition.",
+    ),
+    (
+        ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+        "InvalidReplicaAssignmentException",
+        "Replica assignment is invalid.",
+    ),
+    (
+        ErrorCode::INVALID_REPLICATION_FACTOR,
+        "InvalidReplicationFactorException",
+        "Replication factor is below 1 or larger than the number of available brokers.",
+    ),
+    (
+        ErrorCode::NO_REASSIGNMENT_IN_PROGRESS,
+        "NoReassignmentInProgressException",
+        "No partition reassignment is in progress.",
+    ),
+    (
+        ErrorCode::REASSIGNMENT_IN_PROGRESS,
+        "ReassignmentInProgressException",
+        "A partition reassignment is in progress.",
+    ),
+    (ErrorCode::INVALID_CONFIG, "InvalidConfigurationException", "Configuration is invalid."),
+    (
+        ErrorCode::BROKER_ID_NOT_REGISTERED,
+        "BrokerIdNotRegisteredException",
+        "The given broker ID was not registered.",
+    ),
+    (
+        ErrorCode::REPLICA_NOT_AVAILABLE,
+        "ReplicaNotAvailableException",
+        "The replica is not available for the requested topic-partition. \
+         Produce/Fetch requests and other requests intended only for the leader or follower return NOT_LEADER_OR_FOLLOWER if the broker is not a replica of the topic-partition.",
+    ),
+    (
+        ErrorCode::LOG_DIR_NOT_FOUND,
+        "LogDirNotFoundException",
+        "The user-specified log directory is not found in the broker config.",
+    ),
+    (
+        ErrorCode::NOT_CONTROLLER,
+        "NotControllerException",
+        "This is not the correct controller for this cluster.",
+    ),
+    (ErrorCode::INVALID_PARTITIONS, "InvalidPartitionsException", "Number of partitions is below 1."),
+    (ErrorCode::BROKER_NOT_AVAILABLE, "BrokerNotAvailableException", "The broker is not available."),
+    (
+        ErrorCode::MISMATCHED_ENDPOINT_TYPE,
+        "MismatchedEndpointTypeException",
+        "The request was sent to an endpoint of the wrong type.",
     ),
     (ErrorCode::UNKNOWN_SERVER_ERROR, "UnknownServerException", UNKNOWN),
 ];

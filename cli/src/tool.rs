@@ -48,6 +48,13 @@ pub fn warn(text: &str) {
     say(format_args!("warning: {text}\n"));
 }
 
+/// Asks a person on the terminal; anything but y is no.
+pub fn confirmed(question: &str) -> bool {
+    say(format_args!("{question} [y/N] "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case("y")
+}
+
 /// Says which options do nothing, so that nobody waits for their effect.
 pub fn warn_without_effect(options: &[&str]) {
     for option in options {

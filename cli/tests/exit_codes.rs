@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const TOOLS: [&str; 8] = [
+const TOOLS: [&str; 13] = [
     env!("CARGO_BIN_EXE_ktopics"),
     env!("CARGO_BIN_EXE_kproduce"),
     env!("CARGO_BIN_EXE_kconsume"),
@@ -17,6 +17,11 @@ const TOOLS: [&str; 8] = [
     env!("CARGO_BIN_EXE_kgroups"),
     env!("CARGO_BIN_EXE_kdelete"),
     env!("CARGO_BIN_EXE_kquorum"),
+    env!("CARGO_BIN_EXE_kelect"),
+    env!("CARGO_BIN_EXE_kreassign"),
+    env!("CARGO_BIN_EXE_klogdirs"),
+    env!("CARGO_BIN_EXE_kconfigs"),
+    env!("CARGO_BIN_EXE_kcluster"),
 ];
 const KTOPICS: &str = TOOLS[0];
 const KPRODUCE: &str = TOOLS[1];
@@ -26,6 +31,11 @@ const KPERF: &str = TOOLS[4];
 const KGROUPS: &str = TOOLS[5];
 const KDELETE: &str = TOOLS[6];
 const KQUORUM: &str = TOOLS[7];
+const KELECT: &str = TOOLS[8];
+const KREASSIGN: &str = TOOLS[9];
+const KLOGDIRS: &str = TOOLS[10];
+const KCONFIGS: &str = TOOLS[11];
+const KCLUSTER: &str = TOOLS[12];
 
 /// A load that is right but for the broker.
 const PERF: [&str; 7] = ["produce", "--topic", "t", "--num-records", "9", "--record-size", "1"];
@@ -104,6 +114,17 @@ fn a_wrong_line_exits_with_2_and_in_kafkas_manner_with_1() {
         (KQUORUM, &["--status"]),
         (KQUORUM, &["describe"]),
         (KQUORUM, &["describe", "--status", "--replication"]),
+        (KELECT, &["--topic", "t"]),
+        (KELECT, &["--election-type", "dirty"]),
+        (KELECT, &["--path-to-json-file", "/nonexistent"]),
+        (KREASSIGN, &[]),
+        (KREASSIGN, &["--list", "--execute"]),
+        (KREASSIGN, &["--execute", "--reassignment-json-file", "/nonexistent"]),
+        (KLOGDIRS, &["--broker-list", "b1:9092"]),
+        (KCONFIGS, &["--describe"]),
+        (KCONFIGS, &["--alter", "--topic", "t"]),
+        (KCLUSTER, &[]),
+        (KCLUSTER, &["unregister"]),
         (KPRODUCE, &[]),
         (KPRODUCE, &["--topic", "t", "--property", "null.marker=\t"]),
         (KCONSUME, &[]),
@@ -137,6 +158,11 @@ fn an_unreachable_server_exits_with_3_and_says_which_address_refused() {
         (KGROUPS, &["--list"]),
         (KGROUPS, &["--describe", "--group", "g"]),
         (KQUORUM, &["describe", "--status"]),
+        (KELECT, &[]),
+        (KREASSIGN, &["--list"]),
+        (KLOGDIRS, &[]),
+        (KCONFIGS, &["--describe", "--topic", "t"]),
+        (KCLUSTER, &["cluster-id"]),
         (KPRODUCE, &["--topic", "t"]),
         (KCONSUME, &["--topic", "t", "--timeout-ms", "2000"]),
         (KPERF, &PERF),
@@ -160,6 +186,17 @@ fn in_kafkas_manner_kgroups_says_what_failed_on_stdout_and_exits_with_0() {
     assert_eq!(code(&output), 0);
     assert!(stdout(&output).starts_with("\nError: Executing consumer group command failed due to "));
     assert!(stderr(&output).starts_with("error: cannot reach the cluster\n"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_key_is_explained_without_a_cluster() {
+    let output = run(KCONFIGS, &["explain", "retention.ms", "--bootstrap-server", NOBODY]);
+
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+    assert!(stdout(&output).contains("default  604800000"), "{}", stdout(&output));
+    let unknown = run(KCONFIGS, &["explain", "retention.m"]);
+    assert_eq!(code(&unknown), 4);
+    assert!(stderr(&unknown).contains("did you mean retention.ms?"), "{}", stderr(&unknown));
 }
 
 #[test]

@@ -1,11 +1,8 @@
 //! Runs `kdelete`: asks the leaders, prints what is left.
 
-use std::io::Read;
-use std::path::Path;
-
 use super::args::DeleteArgs;
 use super::offsets::{Deleted, parse, render};
-use crate::connect::{self, ToolSettings, failure_of};
+use crate::connect::{self, ToolSettings, failure_of, read_input};
 use crate::error::{Exit, Failure, Manner};
 use crate::java::Exception;
 use crate::output::print;
@@ -13,7 +10,7 @@ use crate::tool::{say, warn};
 
 /// Does what the line says. With `--compat` partitions that failed change no exit code, as with Kafka's tool.
 pub fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
-    let offsets = parse(&text_of(&args.offset_json_file)?)?;
+    let offsets = parse(&read_input(&args.offset_json_file)?)?;
     let mut tool = ToolSettings::default();
     if let Some(ms) = args.timeout {
         tool.flags.set("default.api.timeout.ms", ms);
@@ -45,14 +42,4 @@ pub fn run(args: &DeleteArgs) -> Result<Exit, Failure> {
             (Manner::Kinglet, Some(failure)) => failure.exit(),
         })
     })
-}
-
-fn text_of(path: &Path) -> Result<String, Failure> {
-    if path.as_os_str() != "-" {
-        return connect::read_file(path);
-    }
-    let mut text = String::new();
-    let read = std::io::stdin().read_to_string(&mut text);
-    read.map_err(|error| Failure::usage("cannot read standard input").cause(error))?;
-    Ok(text)
 }

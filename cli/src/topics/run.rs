@@ -15,7 +15,7 @@ use crate::connect::{self, ToolSettings, failure_of};
 use crate::error::{Exit, Failure};
 use crate::output::{Shape, print};
 use crate::settings::Settings;
-use crate::tool::{say, warn};
+use crate::tool::{confirmed, say, warn};
 
 /// How long an answer may take unless `--timeout` says otherwise.
 const TIMEOUT_MS: u64 = 10_000;
@@ -371,10 +371,8 @@ fn confirm_deletion(names: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     let listed = names.join("\n  ");
-    say(format_args!("{} topics match:\n  {listed}\nDelete them and all they hold? [y/N] ", names.len()));
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && answer.trim().eq_ignore_ascii_case("y") {
+    let question = format!("{} topics match:\n  {listed}\nDelete them and all they hold?", names.len());
+    if confirmed(&question) {
         return Ok(());
     }
     Err(Failure::new(Exit::Failed, "nothing was deleted").hint("answer y, or give --yes"))

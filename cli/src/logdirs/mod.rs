@@ -1,0 +1,5 @@
+//! `klogdirs`: what lies in the log directories of brokers.
+
+pub mod args;
+pub mod render;
+pub mod run;

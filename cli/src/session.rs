@@ -1,0 +1,108 @@
+//! A tool's conversation with a cluster: its settings, one thread, and a client that asks brokers or controllers.
+
+use kinglet::admin::ClusterDescription;
+use kinglet::protocol::ErrorCode;
+use kinglet::{Admin, Client, Config};
+
+use crate::args::CommonArgs;
+use crate::connect::{self, ToolSettings, failure_of};
+use crate::error::{Exit, Failure};
+use crate::tool::warn;
+
+/// How long an answer may take unless `--timeout` says otherwise.
+const TIMEOUT_MS: u64 = 10_000;
+
+/// What the command line says about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Session<'a> {
+    /// Servers and settings.
+    pub common: &'a CommonArgs,
+    /// `--bootstrap-controller`: the controllers that are asked instead of brokers.
+    pub controllers: Option<&'a str>,
+    /// `--timeout`.
+    pub timeout_ms: Option<u64>,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Servers {
+    /// Brokers, which pass on what only controllers know.
+    Brokers,
+    /// The controller that is active.
+    Controllers,
+}
+
+/// A client that has reached the cluster.
+#[derive(Debug)]
+pub struct Connected {
+    /// The client.
+    pub client: Client,
+    /// Its admin.
+    pub admin: Admin,
+    /// Whom it asks.
+    pub servers: Servers,
+}
+
+impl Connected {
+    /// The brokers, or the controllers where these are asked, and the cluster's id.
+    pub async fn cluster(&self) -> kinglet::Result<ClusterDescription> {
+        match self.servers {
+            Servers::Brokers => self.admin.describe_cluster().await,
+            Servers::Controllers => self.admin.describe_controllers().await,
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Connects and does the work.
+    pub fn run(self, work: impl AsyncFnOnce(Connected) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
+        let mut tool = ToolSettings::default();
+        let (settings, ms) = match self.timeout_ms {
+            Some(ms) => (&mut tool.flags, ms),
+            None => (&mut tool.defaults, TIMEOUT_MS),
+        };
+        settings.set("default.api.timeout.ms", ms);
+        settings.set("request.timeout.ms", ms);
+        let mut common = self.common.clone();
+        if let Some(controllers) = self.controllers {
+            common.bootstrap_server = Some(controllers.to_owned());
+        }
+        let config = connect::config(&common, &tool, &mut warn)?;
+        // One thread: a second one would cost more to start than the few requests take.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;
+        runtime.block_on(async {
+            let client = connect::connect(config.clone()).await?;
+            let (client, servers) = match self.controllers {
+                None => (client, Servers::Brokers),
+                Some(_) => active_controller(client, config).await?,
+            };
+            work(Connected { admin: client.admin(), client, servers }).await
+        })
+    }
+}
+
+/// The controller that leads: it alone can answer all questions. A server that is both broker and controller at one address
+/// is asked as a broker.
+async fn active_controller(client: Client, config: Config) -> Result<(Client, Servers), Failure> {
+    let failed = |error: kinglet::Error| failure_of(&error, "cannot ask for the controllers");
+    let controllers = match client.admin().describe_controllers().await {
+        Ok(controllers) => controllers,
+        Err(error) if error.code() == Some(ErrorCode::MISMATCHED_ENDPOINT_TYPE) => {
+            return Ok((client, Servers::Brokers));
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let active = controllers.brokers.iter().find(|controller| Some(controller.id) == controllers.controller);
+    let address = active.map(|controller| match controller.host.contains(':') {
+        true => format!("[{}]:{}", controller.host, controller.port),
+        false => format!("{}:{}", controller.host, controller.port),
+    });
+    match address {
+        Some(address) if address != client.bootstrap_address() => {
+            let config = config.set("bootstrap.servers", &address).map_err(failed)?;
+            Ok((connect::connect(config).await?, Servers::Controllers))
+        }
+        _ => Ok((client, Servers::Controllers)),
+    }
+}
