@@ -42,7 +42,7 @@ impl Binaries {
     }
 
     /// A command for one of our programs: `ktopics`, `kproduce`, `kconsume`, `kperf`, `kverify`, `kgroups`, `kdelete`, `kquorum`,
-    /// `kapi`, `kbroker`.
+    /// `kelect`, `kreassign`, `klogdirs`, `kconfigs`, `kcluster`, `kapi`, `kbroker`.
     pub fn command(&self, program: &str) -> Command {
         Command::new(self.dir.join(program))
     }
