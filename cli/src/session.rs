@@ -41,14 +41,16 @@ pub struct Connected {
     pub admin: Admin,
     /// Whom it asks.
     pub servers: Servers,
+    /// The controllers, where these are asked: as they were told when the active one was looked for.
+    controllers: Option<ClusterDescription>,
 }
 
 impl Connected {
     /// The brokers, or the controllers where these are asked, and the cluster's id.
     pub async fn cluster(&self) -> kinglet::Result<ClusterDescription> {
-        match self.servers {
-            Servers::Brokers => self.admin.describe_cluster().await,
-            Servers::Controllers => self.admin.describe_controllers().await,
+        match &self.controllers {
+            None => self.admin.describe_cluster().await,
+            Some(controllers) => Ok(controllers.clone()),
         }
     }
 }
@@ -73,23 +75,27 @@ impl Session<'_> {
         let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;
         runtime.block_on(async {
             let client = connect::connect(config.clone()).await?;
-            let (client, servers) = match self.controllers {
-                None => (client, Servers::Brokers),
+            let (client, controllers) = match self.controllers {
+                None => (client, None),
                 Some(_) => active_controller(client, config).await?,
             };
-            work(Connected { admin: client.admin(), client, servers }).await
+            let servers = if controllers.is_some() { Servers::Controllers } else { Servers::Brokers };
+            work(Connected { admin: client.admin(), client, servers, controllers }).await
         })
     }
 }
 
 /// The controller that leads: it alone can answer all questions. A server that is both broker and controller at one address
 /// is asked as a broker.
-async fn active_controller(client: Client, config: Config) -> Result<(Client, Servers), Failure> {
+async fn active_controller(
+    client: Client,
+    config: Config,
+) -> Result<(Client, Option<ClusterDescription>), Failure> {
     let failed = |error: kinglet::Error| failure_of(&error, "cannot ask for the controllers");
     let controllers = match client.admin().describe_controllers().await {
         Ok(controllers) => controllers,
         Err(error) if error.code() == Some(ErrorCode::MISMATCHED_ENDPOINT_TYPE) => {
-            return Ok((client, Servers::Brokers));
+            return Ok((client, None));
         }
         Err(error) => return Err(failed(error)),
     };
@@ -101,8 +107,8 @@ async fn active_controller(client: Client, config: Config) -> Result<(Client, Se
     match address {
         Some(address) if address != client.bootstrap_address() => {
             let config = config.set("bootstrap.servers", &address).map_err(failed)?;
-            Ok((connect::connect(config).await?, Servers::Controllers))
+            Ok((connect::connect(config).await?, Some(controllers)))
         }
-        _ => Ok((client, Servers::Controllers)),
+        _ => Ok((client, Some(controllers))),
     }
 }
