@@ -22,7 +22,7 @@ fn clusters_are_administered_as_with_kafkas_tools() {
     let mut kafka = KafkaCluster::start_with(&jars, quiet).expect("three Apache Kafkas start");
     let mut world = World::new(&jars, kafka.bootstrap(), kafka.controllers());
     for (topic, assignment) in
-        [("t3", "1:2:3,2:3:1,3:1:2"), ("cfg", "3:1,1:2"), ("slow", "1"), ("only", "3"), ("gone", "3:1")]
+        [("t3", "1:2:3,2:3:1,3:1:2"), ("cfg", "3:1,1:2"), ("slow", "1"), ("only", "3"), ("dead", "3:1")]
     {
         world.create(topic, assignment);
     }
@@ -38,7 +38,7 @@ fn clusters_are_administered_as_with_kafkas_tools() {
     kafka.kill(3).expect("it runs");
     world.without(kafka.bootstrap(), kafka.controllers());
     world.same(CLUSTER, "kcluster", &["list-endpoints", "--include-fenced-brokers"]);
-    let one = ["--topic", "gone", "--partition", "0"];
+    let one = ["--topic", "dead", "--partition", "0"];
     world.same_failure(ELECTION, "kelect", &[&["--election-type", "preferred"][..], &one].concat());
     world.same_failure(
         ELECTION,
