@@ -22,6 +22,8 @@ const FIRST_CONTROLLER: i32 = 11;
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// A broker that leaves lets others take over first.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// What tests want to know when something went wrong.
+const LOGGED: Option<&str> = Some("info,kinglet_broker=debug");
 /// Lines of each broker that are printed when a test fails; all of them are in a file.
 const LAST_LINES: usize = 40;
 
@@ -33,6 +35,8 @@ pub struct Brokers {
     members: Vec<Member>,
     binaries: Binaries,
     dir: TempDir,
+    /// What they log beyond their defaults.
+    logged: Option<&'static str>,
 }
 
 /// Why a broker is not what was asked for.
@@ -80,10 +84,26 @@ impl Brokers {
     /// # Errors
     /// When one of them is not ready within a minute.
     pub fn start(binaries: &Binaries, options: &[&str]) -> Result<Self, BrokersError> {
+        Self::start_logging(binaries, options, LOGGED)
+    }
+
+    /// Three brokers with the defaults of `kbroker`, its log included: for measurements.
+    ///
+    /// # Errors
+    /// As [`Brokers::start`].
+    pub fn start_as_shipped(binaries: &Binaries) -> Result<Self, BrokersError> {
+        Self::start_logging(binaries, &[], None)
+    }
+
+    fn start_logging(
+        binaries: &Binaries,
+        options: &[&str],
+        logged: Option<&'static str>,
+    ) -> Result<Self, BrokersError> {
         let ports: [u16; BROKERS] = free_ports()?;
         let options = common(&ports, options);
         let members = (1..).zip(ports).map(|(id, port)| Member::new(id, port, &options, &[]));
-        Self::start_all(binaries, members.collect())
+        Self::start_all(binaries, members.collect(), logged)
     }
 
     /// [`Brokers::start`], with controllers that are processes of their own.
@@ -98,12 +118,16 @@ impl Brokers {
             (1..).zip(ports).map(|(id, port)| Member::new(id, port, &options, &["process.roles=broker"]));
         let controllers =
             (FIRST_CONTROLLER..).zip(controllers).map(|(id, port)| Member::new(id, port, &options, &ROLE));
-        Self::start_all(binaries, brokers.chain(controllers).collect())
+        Self::start_all(binaries, brokers.chain(controllers).collect(), LOGGED)
     }
 
-    fn start_all(binaries: &Binaries, members: Vec<Member>) -> Result<Self, BrokersError> {
+    fn start_all(
+        binaries: &Binaries,
+        members: Vec<Member>,
+        logged: Option<&'static str>,
+    ) -> Result<Self, BrokersError> {
         let ids: Vec<i32> = members.iter().map(|member| member.id).collect();
-        let mut brokers = Self { members, binaries: binaries.clone(), dir: tempfile::tempdir()? };
+        let mut brokers = Self { members, binaries: binaries.clone(), dir: tempfile::tempdir()?, logged };
         for id in &ids {
             brokers.spawn(*id)?;
         }
@@ -212,6 +236,7 @@ impl Brokers {
     pub fn spawn(&mut self, id: i32) -> Result<(), BrokersError> {
         let mut command = self.binaries.command("kbroker");
         let dir = self.data_dir(id)?;
+        let logged = self.logged;
         let member = self.member(id)?;
         if member.daemon.is_some() {
             return Err(BrokersError::State { id, what: "runs already" });
@@ -221,7 +246,10 @@ impl Brokers {
         for option in &member.options {
             command.args(["--override", option]);
         }
-        command.env("RUST_LOG", "info,kinglet_broker=debug").env_remove("KAFKA_LOG");
+        command
+            .env_remove("RUST_LOG")
+            .env_remove("KAFKA_LOG")
+            .envs(logged.map(|logged| ("RUST_LOG", logged)));
         member.daemon = Some(Daemon::start(&mut command)?);
         Ok(())
     }
@@ -235,6 +263,11 @@ impl Brokers {
         let daemon = member.daemon.as_mut().ok_or(BrokersError::State { id, what: "does not run" })?;
         let is_ready = |line: &str| line.trim_start().starts_with("ready in").then_some(());
         daemon.wait_for(is_ready, READY_LIMIT).map_err(|source| BrokersError::Daemon { id, source })
+    }
+
+    /// The processes that run.
+    pub fn pids(&self) -> Vec<u32> {
+        self.members.iter().filter_map(|member| member.daemon.as_ref()).map(Daemon::pid).collect()
     }
 
     /// Everything a broker has written, in all its lives.

@@ -15,6 +15,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** The Java client under measurement. It takes the arguments and writes the line of JSON that peers-kit describes. */
 public final class Peer {
+    /** As peers-kit has it: every so many records one is timed where nobody waits for a single one. */
+    private static final int TIMED_EVERY = 1000;
     private static final long ACK_LIMIT_MS = 30_000;
     /** Whoever started this has looked at its memory and killed it by then. */
     private static final Duration LOOKED_AT_LIMIT = Duration.ofSeconds(60);
@@ -83,7 +85,7 @@ public final class Peer {
     private long[] send(KafkaProducer<byte[], byte[]> producer, int count) throws Exception {
         String topic = order.get("topic");
         boolean single = order.get("mode").equals("single");
-        long[] latencies = new long[single ? count : 0];
+        long[] latencies = new long[single ? count : (count + TIMED_EVERY - 1) / TIMED_EVERY];
         for (int i = 0; i < count; i++) {
             ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic, values[i % values.length]);
             if (single) {
@@ -91,7 +93,12 @@ public final class Peer {
                 producer.send(record).get(ACK_LIMIT_MS, TimeUnit.MILLISECONDS);
                 latencies[i] = System.nanoTime() - began;
             } else {
+                int timed = i % TIMED_EVERY == 0 ? i / TIMED_EVERY : -1;
+                long began = timed < 0 ? 0 : System.nanoTime();
                 producer.send(record, (metadata, error) -> {
+                    if (timed >= 0) {
+                        latencies[timed] = System.nanoTime() - began;
+                    }
                     if (error != null) {
                         failed.incrementAndGet();
                         firstError.compareAndSet(null, error.toString());

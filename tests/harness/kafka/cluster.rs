@@ -48,7 +48,7 @@ impl KafkaCluster {
     ///
     /// # Errors
     /// As [`KafkaCluster::start`].
-    pub fn start_full(jars: &Jars) -> Result<Self, StartError> {
+    pub fn start_as_shipped(jars: &Jars) -> Result<Self, StartError> {
         Self::start_all(jars, |_| String::new(), KafkaNode::command)
     }
 
@@ -87,6 +87,11 @@ impl KafkaCluster {
     pub fn controllers(&self) -> String {
         let controllers: Vec<String> = self.alive().map(|(_, port)| format!("127.0.0.1:{port}")).collect();
         controllers.join(",")
+    }
+
+    /// The processes of the nodes that were not killed.
+    pub fn pids(&self) -> Vec<u32> {
+        self.daemons.iter().flatten().map(Daemon::pid).collect()
     }
 
     /// `kill -9` for a node, by its id; its data stays until the cluster is dropped.

@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use kinglet::admin::NewTopic;
 use kinglet::{Assignment, Client, Config, Position};
 use kinglet_harness::binaries::{Binaries, Kbroker};
-use kinglet_harness::kafka::{Jars, Kafka};
+use kinglet_harness::cluster::Brokers;
+use kinglet_harness::kafka::{Jars, Kafka, KafkaCluster};
 use kinglet_harness::process::Usage;
 use peers_kit::Fallible;
 use tempfile::TempDir;
@@ -29,7 +30,7 @@ pub(crate) enum BrokerKind {
     Kafka,
 }
 
-/// A running broker.
+/// A running broker, or three of them that form a cluster.
 #[derive(Debug)]
 pub(crate) struct Broker {
     process: Process,
@@ -41,6 +42,15 @@ enum Process {
     // In this order when dropped: the broker, its folder.
     Kbroker { broker: Kbroker, _data: TempDir },
     Kafka(Kafka),
+    Kbrokers(Brokers),
+    Kafkas(KafkaCluster),
+}
+
+/// What broker processes use, all together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Used {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) rss_bytes: u64,
 }
 
 impl BrokerKind {
@@ -67,8 +77,26 @@ impl Broker {
             (BrokerKind::Kafka, Some(jars)) => Process::Kafka(Kafka::start(jars)?),
             (BrokerKind::Kafka, None) => return Ok(None),
         };
+        Self::connect(process).await.map(Some)
+    }
+
+    /// Three of them with their defaults; topics have three replicas then, of which two must be in sync.
+    pub(crate) async fn start_cluster(
+        kind: BrokerKind,
+        binaries: &Binaries,
+        jars: Option<&Jars>,
+    ) -> Fallible<Option<Self>> {
+        let process = match (kind, jars) {
+            (BrokerKind::Kbroker, _) => Process::Kbrokers(Brokers::start_as_shipped(binaries)?),
+            (BrokerKind::Kafka, Some(jars)) => Process::Kafkas(KafkaCluster::start_as_shipped(jars)?),
+            (BrokerKind::Kafka, None) => return Ok(None),
+        };
+        Self::connect(process).await.map(Some)
+    }
+
+    async fn connect(process: Process) -> Fallible<Self> {
         let client = Client::connect(Config::new(process.bootstrap())).await?;
-        Ok(Some(Self { process, client }))
+        Ok(Self { process, client })
     }
 
     pub(crate) fn bootstrap(&self) -> String {
@@ -77,11 +105,18 @@ impl Broker {
 
     /// Processor time it has used so far.
     pub(crate) fn cpu_seconds(&self) -> Fallible<f64> {
-        let pid = match &self.process {
-            Process::Kbroker { broker, .. } => broker.pid(),
-            Process::Kafka(kafka) => kafka.pid(),
-        };
-        Ok(Usage::of(pid)?.cpu_seconds)
+        Ok(self.used()?.cpu_seconds)
+    }
+
+    /// What it uses, with the others if they are several.
+    pub(crate) fn used(&self) -> Fallible<Used> {
+        let mut used = Used::default();
+        for pid in self.process.pids() {
+            let usage = Usage::of(pid)?;
+            used.cpu_seconds += usage.cpu_seconds;
+            used.rss_bytes += usage.rss_bytes;
+        }
+        Ok(used)
     }
 
     pub(crate) async fn create_topic(&self, topic: &str) -> Fallible<()> {
@@ -89,7 +124,11 @@ impl Broker {
     }
 
     pub(crate) async fn create_topic_of(&self, topic: &str, partitions: i32) -> Fallible<()> {
-        for (_, created) in self.client.admin().create_topics([NewTopic::new(topic, partitions, 1)]).await? {
+        let mut topic_of = NewTopic::new(topic, partitions, self.process.replicas());
+        if self.process.replicas() > 1 {
+            topic_of = topic_of.config("min.insync.replicas", "2");
+        }
+        for (_, created) in self.client.admin().create_topics([topic_of]).await? {
             created?;
         }
         timeout(READ_LIMIT, self.hosts(topic, partitions)).await?
@@ -134,7 +173,7 @@ impl Broker {
         self.client.close(READ_LIMIT).await;
         match self.process {
             Process::Kbroker { broker, .. } => broker.stop().map(drop)?,
-            Process::Kafka(kafka) => drop(kafka),
+            other => drop(other),
         }
         Ok(())
     }
@@ -145,6 +184,25 @@ impl Process {
         match self {
             Self::Kbroker { broker, .. } => broker.bootstrap(),
             Self::Kafka(kafka) => kafka.bootstrap(),
+            Self::Kbrokers(brokers) => brokers.bootstrap(),
+            Self::Kafkas(kafkas) => kafkas.bootstrap(),
+        }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        match self {
+            Self::Kbroker { broker, .. } => vec![broker.pid()],
+            Self::Kafka(kafka) => vec![kafka.pid()],
+            Self::Kbrokers(brokers) => brokers.pids(),
+            Self::Kafkas(kafkas) => kafkas.pids(),
+        }
+    }
+
+    /// How many places a topic's records are kept in.
+    fn replicas(&self) -> i16 {
+        match self {
+            Self::Kbroker { .. } | Self::Kafka(_) => 1,
+            Self::Kbrokers(_) | Self::Kafkas(_) => 3,
         }
     }
 }

@@ -132,18 +132,18 @@ impl Row {
         values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
-    fn spread(&self, value: impl Fn(&Sample) -> f64) -> String {
+    pub(crate) fn spread(&self, value: impl Fn(&Sample) -> f64) -> String {
         let values = || self.samples.iter().map(&value);
         let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
         if self.samples.is_empty() { String::new() } else { format!("{low:.0}–{high:.0}") }
     }
 
-    fn note(&self) -> String {
+    pub(crate) fn note(&self) -> String {
         let count = self.failures.len();
         self.failures.first().map_or_else(String::new, |first| format!("{count} failed: {first}"))
     }
 
-    fn show(&self, digits: usize, value: impl Fn(&Sample) -> f64) -> String {
+    pub(crate) fn show(&self, digits: usize, value: impl Fn(&Sample) -> f64) -> String {
         let median = self.median(value);
         if median.is_nan() { "–".to_owned() } else { format!("{median:.digits$}") }
     }

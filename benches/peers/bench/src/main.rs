@@ -5,6 +5,7 @@ mod bench;
 mod broker;
 mod cell;
 mod client;
+mod cluster;
 mod consume;
 mod failover;
 mod figures;
@@ -42,6 +43,8 @@ enum Command {
     Consume(Options),
     /// Records on their own, from Kinglet's producer to a client's consumer.
     Latency(Options),
+    /// Producers at three brokers that replicate to each other. Without `--clients` and `--cells` the usual few.
+    Cluster(Options),
     /// A large group of Kinglet's consumers.
     Rebalance {
         #[command(flatten)]
@@ -129,6 +132,7 @@ async fn run(command: &Command) -> Fallible<()> {
             (options, Work::Consume(cells, options.read_amounts()), Client::reads)
         }
         Command::Latency(options) => (options, Work::Latency(options.read_amounts()), Client::reads),
+        Command::Cluster(options) => return cluster::run(options, &binaries, jars.as_ref()).await,
         Command::Rebalance { options, group } => {
             return rebalance(options, group, &binaries, jars.as_ref()).await;
         }

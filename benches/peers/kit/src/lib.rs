@@ -38,6 +38,8 @@ pub const TUNED_LINGER: Duration = Duration::from_millis(10);
 pub const TUNED_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 /// Deliveries that are awaited together in [`Mode::Awaited`]: more than the batches under way hold, so that none is held up.
 pub const AWAITED_MAX: usize = 100_000;
+/// In [`Mode::Dropped`] every so many records one is timed, from before it is handed over to its acknowledgement.
+pub const TIMED_EVERY: u64 = 1000;
 /// A flush that takes longer has failed.
 pub const FLUSH_LIMIT: Duration = Duration::from_secs(120);
 /// `max.partition.fetch.bytes` of [`Settings::Tuned`].

@@ -24,10 +24,10 @@ pub struct Outcome {
     pub seconds: f64,
     /// Processor time in between, of all threads.
     pub cpu_seconds: f64,
-    /// The median of single records in microseconds; 0 in other modes.
+    /// The median of the records that were timed, in microseconds; 0 where none were.
     #[serde(default)]
     pub p50_us: f64,
-    /// What one in a hundred single records exceeded.
+    /// What one in a hundred of them exceeded.
     #[serde(default)]
     pub p99_us: f64,
     /// What a consumer has read, its warm-up included.
@@ -42,7 +42,7 @@ impl Outcome {
         Ok(Self { failed, first_error, seconds, cpu_seconds, ..Self::default() })
     }
 
-    /// With these single sends.
+    /// With the records that were timed.
     #[must_use]
     pub fn with(mut self, mut latencies: Latencies) -> Self {
         self.p50_us = latencies.micros_at(500);

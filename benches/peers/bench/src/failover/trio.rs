@@ -52,7 +52,7 @@ impl Trio {
     ) -> Fallible<Option<Self>> {
         Ok(match (kind, jars) {
             (BrokerKind::Kbroker, _) => Some(Self::Kbroker(Brokers::start(binaries, &[])?)),
-            (BrokerKind::Kafka, Some(jars)) => Some(Self::Kafka(KafkaCluster::start_full(jars)?)),
+            (BrokerKind::Kafka, Some(jars)) => Some(Self::Kafka(KafkaCluster::start_as_shipped(jars)?)),
             (BrokerKind::Kafka, None) => None,
         })
     }

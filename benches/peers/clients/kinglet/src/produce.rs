@@ -1,27 +1,47 @@
 //! Its producer.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kinglet::{Acks, Client, Config, Delivery, Producer, Record, TryEnqueueError};
 use peers_kit::{
-    AWAITED_MAX, Fallible, Latencies, Mode, Order, Outcome, Payloads, Settings, Stopwatch, TUNED_BATCH_BYTES,
-    TUNED_BUFFER_BYTES, TUNED_LINGER,
+    AWAITED_MAX, Fallible, Latencies, Mode, Order, Outcome, Payloads, Settings, Stopwatch, TIMED_EVERY,
+    TUNED_BATCH_BYTES, TUNED_BUFFER_BYTES, TUNED_LINGER,
 };
+use tokio::task::JoinSet;
 
 pub(crate) async fn produce(order: Order) -> Fallible<Outcome> {
     let payloads = order.payloads()?;
     let producer = Client::connect(config(&order)?).await?.producer()?;
     producer.partitions_for(&order.topic).await?;
     let topic = order.topic.as_str();
-    let mut latencies = Latencies::default();
-    send(&producer, topic, payloads, order.warm_up, order.mode, &mut Latencies::default()).await?;
+    let mut timed = Timed::default();
+    send(&producer, topic, payloads, order.warm_up, order.mode, &mut Timed::default()).await?;
     let warm_up = producer.flush().await?;
     let stopwatch = Stopwatch::start()?;
-    send(&producer, topic, payloads, order.records, order.mode, &mut latencies).await?;
+    send(&producer, topic, payloads, order.records, order.mode, &mut timed).await?;
     let report = producer.flush().await?;
     let error = warm_up.first_error.or(report.first_error).map(|error| error.to_string());
-    Ok(Outcome::new(stopwatch, warm_up.failed + report.failed, error)?.with(latencies))
+    let outcome = Outcome::new(stopwatch, warm_up.failed + report.failed, error)?;
+    Ok(outcome.with(timed.finish().await?))
+}
+
+/// Records whose time counts.
+#[derive(Default)]
+struct Timed {
+    latencies: Latencies,
+    /// Those that are not known to be acknowledged.
+    pending: JoinSet<kinglet::Result<Duration>>,
+}
+
+impl Timed {
+    /// After a flush.
+    async fn finish(mut self) -> Fallible<Latencies> {
+        while let Some(took) = self.pending.join_next().await {
+            self.latencies.add(took??);
+        }
+        Ok(self.latencies)
+    }
 }
 
 fn config(order: &Order) -> kinglet::Result<Config> {
@@ -43,25 +63,37 @@ async fn send(
     payloads: Payloads,
     count: u64,
     mode: Mode,
-    latencies: &mut Latencies,
+    timed: &mut Timed,
 ) -> Fallible<()> {
     match mode {
-        Mode::Dropped => dropped(producer, topic, payloads, count).await,
+        Mode::Dropped => dropped(producer, topic, payloads, count, timed).await,
         Mode::Awaited => awaited(producer, topic, payloads, count).await,
         Mode::Single => {
             for value in payloads.take(count) {
                 let began = Instant::now();
                 producer.send(Record::to(topic).value(value)).await?;
-                latencies.add(began.elapsed());
+                timed.latencies.add(began.elapsed());
             }
             Ok(())
         }
     }
 }
 
-async fn dropped(producer: &Producer, topic: &str, payloads: Payloads, count: u64) -> Fallible<()> {
-    for value in payloads.take(count) {
+async fn dropped(
+    producer: &Producer,
+    topic: &str,
+    payloads: Payloads,
+    count: u64,
+    timed: &mut Timed,
+) -> Fallible<()> {
+    for (number, value) in (0..).zip(payloads.take(count)) {
         let record = Record::to(topic).value(value);
+        if number % TIMED_EVERY == 0 {
+            let began = Instant::now();
+            let delivery = producer.enqueue(record).await?;
+            timed.pending.spawn(async move { delivery.await.map(|_| began.elapsed()) });
+            continue;
+        }
         match producer.try_push(record) {
             Ok(()) => {}
             Err(TryEnqueueError::Failed(error)) => return Err(error.into()),
