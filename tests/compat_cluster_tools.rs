@@ -46,7 +46,10 @@ fn clusters_are_administered_as_with_kafkas_tools() {
         &["--election-type", "unclean", "--topic", "only", "--partition", "0"],
     );
     let unregister = ["unregister", "--id", "3"];
-    assert_eq!(world.ours("kcluster", &unregister).ok().expect("it does what it is told").stdout, "Broker 3 is no longer registered.\n");
+    assert_eq!(
+        world.ours("kcluster", &unregister).ok().expect("it does what it is told").stdout,
+        "Broker 3 is no longer registered.\n"
+    );
     world.refused(CLUSTER, "kcluster", &unregister);
     world.refused(CLUSTER, "kcluster", &["unregister", "--id", "9"]);
 }
@@ -314,20 +317,37 @@ fn an_old_broker_takes_what_it_knows_and_is_named_as_too_old_for_the_rest() {
         "--add-config=flush.ms=9",
         "--delete-config=segment.bytes",
     ] {
-        let ran = ours("kconfigs", &["--alter", "--topic", "t", change]).ok().expect("it does what it is told");
+        let ran =
+            ours("kconfigs", &["--alter", "--topic", "t", change]).ok().expect("it does what it is told");
         assert_eq!(ran.stdout, "Completed updating config for topic t.\n");
     }
-    let described = ours("kconfigs", &["--describe", "--topic", "t", "-o", "json"]).ok().expect("it does what it is told").stdout;
+    let described = ours("kconfigs", &["--describe", "--topic", "t", "-o", "json"])
+        .ok()
+        .expect("it does what it is told")
+        .stdout;
     let described: Value = serde_json::from_str(&described).expect("JSON");
     let entry = |entry: &Value| format!("{}={}", entry["key"], entry["value"]);
     let configs = described["entities"][0]["configs"].as_array().expect("entries").iter().map(entry);
     assert_eq!(configs.collect::<Vec<_>>(), [r#""flush.ms"="9""#, r#""retention.ms"="7200000""#]);
 
     ours("kelect", &[]).ok().expect("it does what it is told");
-    let elected = ours("kelect", &["--topic", "t", "--partition", "0"]).ok().expect("it does what it is told").stdout;
+    let elected =
+        ours("kelect", &["--topic", "t", "--partition", "0"]).ok().expect("it does what it is told").stdout;
     assert_eq!(elected, "Successfully completed preferred replica election for partitions t-0\n");
-    assert!(ours("klogdirs", &["--topic-list", "t"]).ok().expect("it does what it is told").stdout.contains("\"partition\":\"t-0\""));
-    assert!(ours("kcluster", &["cluster-id"]).ok().expect("it does what it is told").stdout.starts_with("Cluster ID: "));
+    assert!(
+        ours("klogdirs", &["--topic-list", "t"])
+            .ok()
+            .expect("it does what it is told")
+            .stdout
+            .contains("\"partition\":\"t-0\"")
+    );
+    assert!(
+        ours("kcluster", &["cluster-id"])
+            .ok()
+            .expect("it does what it is told")
+            .stdout
+            .starts_with("Cluster ID: ")
+    );
     for (tool, line, needs) in [
         ("kreassign", &["--list"][..], "Kafka >= 2.4 (KIP-455)"),
         ("kcluster", &["unregister", "--id", "1"], "Kafka >= 2.8 (KIP-631)"),

@@ -185,6 +185,7 @@ mod tests {
                 proposed_cluster_id: "c".to_owned(),
                 heartbeat: Duration::from_millis(100),
                 election: Duration::from_millis(500),
+                observer_session: Duration::from_secs(300),
             },
             Arc::new(Nowhere),
         );

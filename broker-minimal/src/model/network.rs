@@ -130,7 +130,10 @@ impl World {
             }
             let records: Vec<Record> = log.from(fetch.offset).iter().take(20).copied().collect();
             let (broker, broker_epoch, offset) = (from, fetch.broker_epoch, fetch.offset);
-            if core.on_follower_fetch(FollowerFetch { broker, broker_epoch, offset, log_start: 0 }, now, out).is_ok() {
+            if core
+                .on_follower_fetch(FollowerFetch { broker, broker_epoch, offset, log_start: 0 }, now, out)
+                .is_ok()
+            {
                 answer = Answer::Records { records, high_watermark: core.high_watermark() };
             }
         });
