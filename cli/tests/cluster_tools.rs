@@ -68,7 +68,7 @@ fn what_is_set_for_a_topic_is_described_and_gone_when_it_is_deleted() {
     run(&local, KCONFIGS, describe).check(0, head);
     let unknown = run(&local, KCONFIGS, "--describe --topic tt");
     assert_eq!(unknown.code, Some(4));
-    assert!(unknown.stderr.contains("did you mean 't'?"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("unknown topic 'tt'"), "{}", unknown.stderr);
 }
 
 #[test]

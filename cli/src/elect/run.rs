@@ -164,7 +164,7 @@ impl Elections<'_> {
 /// Asks a person before records may be lost; a script said what it wants.
 fn confirm_loss(args: &ElectArgs) -> Result<(), Failure> {
     let is_asked = !args.yes && args.common.manner() == Manner::Kinglet;
-    if !is_asked || !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    if !(is_asked && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(());
     }
     let question = "an unclean election loses the records that the new leader does not have. Go on?";

@@ -151,7 +151,8 @@ impl Metadata {
             let (mut failures, mut is_silent) = (Vec::new(), false);
             for address in self.candidates() {
                 let Some(connection) = self.reach(pool, address, &mut failures).await else { continue };
-                match timeout(patience, self.ask(&connection, wanted)).await {
+                // On the heap: every request that looks for a leader would carry it otherwise.
+                match timeout(patience, Box::pin(self.ask(&connection, wanted))).await {
                     Ok(answer) => return answer,
                     Err(_) => is_silent = true,
                 }
