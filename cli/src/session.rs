@@ -12,6 +12,29 @@ use crate::tool::warn;
 /// How long an answer may take unless `--timeout` says otherwise.
 const TIMEOUT_MS: u64 = 10_000;
 
+/// The options of the tools that ask brokers or controllers.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServersArgs {
+    /// Controllers to ask instead of brokers
+    #[arg(
+        long,
+        value_name = "HOST:PORT,...",
+        help_heading = "Connection",
+        conflicts_with = "bootstrap_server"
+    )]
+    pub bootstrap_controller: Option<String>,
+    /// Give up after this many milliseconds (10000)
+    #[arg(long, value_name = "MS", help_heading = "Connection")]
+    pub timeout: Option<u64>,
+}
+
+impl ServersArgs {
+    /// A conversation with them.
+    pub fn session<'a>(&'a self, common: &'a CommonArgs) -> Session<'a> {
+        Session { common, controllers: self.bootstrap_controller.as_deref(), timeout_ms: self.timeout }
+    }
+}
+
 /// What the command line says about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Session<'a> {

@@ -4,6 +4,7 @@ use clap::Parser;
 
 use crate::args::CommonArgs;
 use crate::error::Failure;
+use crate::session::ServersArgs;
 
 /// Show a cluster's id and the addresses of its nodes, or have it forget a broker.
 #[derive(Clone, Debug, Parser)]
@@ -12,6 +13,7 @@ use crate::error::Failure;
     display_name = "kinglet",
     version,
     mut_arg("command_config", |arg| arg.alias("config").short('c')),
+    mut_arg("bootstrap_controller", |arg| arg.short('C')),
     after_help = "Examples:\n  kcluster cluster-id\n  kcluster list-endpoints --bootstrap-server b1:9092 --include-fenced-brokers\n  \
                   kcluster unregister --id 3"
 )]
@@ -27,18 +29,9 @@ pub struct ClusterArgs {
     #[arg(long)]
     pub include_fenced_brokers: bool,
 
-    /// Controllers to ask instead of brokers
-    #[arg(
-        short = 'C',
-        long,
-        value_name = "HOST:PORT,...",
-        help_heading = "Connection",
-        conflicts_with = "bootstrap_server"
-    )]
-    pub bootstrap_controller: Option<String>,
-    /// Give up after this many milliseconds (10000)
-    #[arg(long, value_name = "MS", help_heading = "Connection")]
-    pub timeout: Option<u64>,
+    /// Whom it asks.
+    #[command(flatten)]
+    pub servers: ServersArgs,
 
     /// Flags that every tool has.
     #[command(flatten)]
@@ -77,7 +70,8 @@ impl ClusterArgs {
                 return Err(Failure::usage("no action is named").hint("kcluster cluster-id"));
             }
         };
-        if self.include_fenced_brokers && (action != Action::Endpoints || self.bootstrap_controller.is_some())
+        if self.include_fenced_brokers
+            && (action != Action::Endpoints || self.servers.bootstrap_controller.is_some())
         {
             let cause =
                 "The option --include-fenced-brokers is only supported with --bootstrap-server option";

@@ -7,18 +7,12 @@ use super::render;
 use crate::connect::failure_of;
 use crate::error::{Exit, Failure};
 use crate::output::{Shape, print};
-use crate::session::Session;
 
 /// Does what the line says.
 pub fn run(args: &ClusterArgs) -> Result<Exit, Failure> {
     let action = args.action()?;
     let shape = args.common.shape();
-    let session = Session {
-        common: &args.common,
-        controllers: args.bootstrap_controller.as_deref(),
-        timeout_ms: args.timeout,
-    };
-    session.run(async |connected| {
+    args.servers.session(&args.common).run(async |connected| {
         let failed = |error: kinglet::Error| failure_of(&error, "cannot describe the cluster");
         let text = match action {
             Action::Id => render::id(&connected.cluster().await.map_err(failed)?.cluster_id, shape),

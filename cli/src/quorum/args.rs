@@ -4,6 +4,7 @@ use clap::Parser;
 
 use crate::args::CommonArgs;
 use crate::error::Failure;
+use crate::session::ServersArgs;
 
 /// Show who keeps a cluster's metadata, who leads, and how far each is.
 #[derive(Clone, Debug, Parser)]
@@ -28,17 +29,9 @@ pub struct QuorumArgs {
     #[arg(long)]
     pub human_readable: bool,
 
-    /// Controllers to ask instead of brokers
-    #[arg(
-        long,
-        value_name = "HOST:PORT,...",
-        help_heading = "Connection",
-        conflicts_with = "bootstrap_server"
-    )]
-    pub bootstrap_controller: Option<String>,
-    /// Give up after this many milliseconds (10000)
-    #[arg(long, value_name = "MS", help_heading = "Connection")]
-    pub timeout: Option<u64>,
+    /// Whom it asks.
+    #[command(flatten)]
+    pub servers: ServersArgs,
 
     /// Flags that every tool has.
     #[command(flatten)]

@@ -6,18 +6,12 @@ use crate::connect::failure_of;
 use crate::dates;
 use crate::error::{Exit, Failure};
 use crate::output::{Shape, print};
-use crate::session::Session;
 
 /// Does what the line says.
 pub fn run(args: &QuorumArgs) -> Result<Exit, Failure> {
     let view = args.view()?;
     let shape = args.common.shape();
-    let session = Session {
-        common: &args.common,
-        controllers: args.bootstrap_controller.as_deref(),
-        timeout_ms: args.timeout,
-    };
-    session.run(async |connected| {
+    args.servers.session(&args.common).run(async |connected| {
         let failed = |error: kinglet::Error| failure_of(&error, "cannot describe the metadata quorum");
         let admin = &connected.admin;
         let text = match view {
