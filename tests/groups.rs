@@ -274,6 +274,8 @@ async fn cooperative_members_that_come_and_go_handle_every_record_once() {
     };
     let mut got = got.into_inner().expect("no test panics while it writes");
     got.sort_unstable();
+    let again: Vec<_> = got.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(again.is_empty(), "of {sent} handled again: {again:?}");
     assert_eq!(got, (0..sent).collect::<Vec<_>>());
 }
 

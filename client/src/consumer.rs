@@ -197,13 +197,14 @@ impl Consumer {
         self.set_paused(partitions, false);
     }
 
-    /// Stops. What is done is committed, and so is the batch this handle got last unless the user marks batches itself; then
-    /// the group is left. Whoever waits in [`recv`](Self::recv) gets `None`.
+    /// Stops. Nothing is handed out from here on. What is done is committed, and so is the batch this handle got last unless
+    /// the user marks batches itself; then the group is left. Whoever waits in [`recv`](Self::recv) gets `None` after that.
     ///
     /// Cancel safe: once begun, all of it happens, whether somebody waits for that or not.
     pub async fn close(&self) {
-        self.finish_last();
         let shared = self.shared();
+        shared.with(Buffer::stop);
+        self.finish_last();
         if let Some(group) = &shared.group {
             group.close();
             group.ended().await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kinglet::{ConsumerRecord, RecordStream, TopicPartition};
 
-use super::fixture::{LIMIT, Site, soon};
+use super::fixture::{LIMIT, Site, numbers, read, soon};
 
 async fn next(stream: &mut RecordStream) -> Option<ConsumerRecord> {
     let record = tokio::time::timeout(LIMIT, stream.next()).await.expect("it comes");
@@ -93,4 +93,26 @@ async fn no_batch_has_more_than_max_poll_records() {
         assert_eq!(offsets, (next..batch.next_offset()).collect::<Vec<_>>());
         next = batch.next_offset();
     }
+}
+
+#[tokio::test]
+async fn once_closing_begins_nothing_is_handed_out_that_the_next_member_would_repeat() {
+    let site = Site::start();
+    site.create("t", 1).await;
+    site.send("t", 0..100).await;
+    let settings = [("max.poll.records", "10")];
+    let first = site.member("g", &settings).await.consumer(["t"]).await.expect("it joins");
+    let mut got = read(&first, 10).await;
+    let mut closing = std::pin::pin!(first.close());
+    // It waits for the coordinator, while 90 records lie ready.
+    tokio::select! {
+        biased;
+        () = &mut closing => unreachable!("the group's task has not run"),
+        () = std::future::ready(()) => {}
+    }
+    got.extend(first.try_recv().expect("no trouble").iter().flat_map(numbers));
+    closing.await;
+    let second = site.member("g", &settings).await.consumer(["t"]).await.expect("it joins");
+    got.extend(read(&second, 90).await);
+    assert_eq!(got, (0..100).collect::<Vec<_>>());
 }

@@ -14,6 +14,8 @@ use crate::{Error, TopicPartition};
 pub(super) struct Buffer {
     pub(super) cursors: Cursors,
     pub(super) closed: bool,
+    /// What is done is about to be committed: what were handed out now would be repeated by the next member.
+    closing: bool,
     /// With the index and generation of the cursor: at most one for each that is current.
     errors: VecDeque<(usize, u32, Error)>,
     chunks: VecDeque<Chunk>,
@@ -41,7 +43,23 @@ impl Buffer {
     pub(super) fn new(cursors: Cursors, limit: usize) -> Self {
         let (errors, chunks) = (VecDeque::new(), VecDeque::new());
         let rests = Rests::default();
-        Self { cursors, closed: false, errors, chunks, rests, size: 0, limit, held_back: false, news: false }
+        Self {
+            cursors,
+            closed: false,
+            closing: false,
+            errors,
+            chunks,
+            rests,
+            size: 0,
+            limit,
+            held_back: false,
+            news: false,
+        }
+    }
+
+    /// Hands out nothing any more. It is closed when the group is left: until then whoever asks has to wait.
+    pub(super) fn stop(&mut self) {
+        self.closing = true;
     }
 
     /// Whether there is room for another answer. If not, [`take`](Self::take) says when to go on.
@@ -114,6 +132,9 @@ impl Buffer {
     fn take_next(&mut self, only: Option<usize>) -> Next {
         if self.closed {
             return Next::Closed;
+        }
+        if self.closing {
+            return Next::Nothing;
         }
         if let Some(error) = self.take_error(only) {
             return Next::Failed(error);
