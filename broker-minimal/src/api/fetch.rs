@@ -1,7 +1,7 @@
 //! Fetch, versions 0 to 12, and for followers up to 15.
 //!
 //! The shards say where the records lie; the connection sends them from there. Too few bytes: wait until one of the
-//! partitions moves or the time is up, then ask once more. Version 7 brings fetch sessions (KIP-227), 12 names the leader when
+//! partitions moves, which brings what it has, or the time is up. Version 7 brings fetch sessions (KIP-227), 12 names the leader when
 //! it is another, 13 names topics by their ids.
 //!
 //! A request with a replica's id is a follower's: it reads up to the end of the log, and where it reads tells what it has.
@@ -21,15 +21,15 @@ use kinglet_protocol::messages::fetch::{
 use kinglet_protocol::messages::{FetchRequest, FetchResponse};
 use kinglet_protocol::records::legacy::MessageFormat;
 use kinglet_protocol::{ErrorCode, RecordBytes, Uuid};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::convert::{Room, Wanted};
 use crate::log::FileSlice;
 use crate::meta::image::Image;
 use crate::sessions::{Asked, Key, Line, Told, TopicRef};
-use crate::shard::command::{Fetcher, ReadRecords, ReadReply};
+use crate::shard::command::{Fetcher, ReadRecords, ReadReply, Waiter};
 use crate::{Context, clock, stopped};
-use plan::Plan;
+use plan::{Found, Plan};
 
 /// The longest wait that is granted; a longer one would only keep dead clients' requests alive.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -165,17 +165,23 @@ async fn find(
     let deadline = clock::now() + limits.wait;
     let mut stop = ctx.stop.clone();
     loop {
-        let waiter = (!limits.wait.is_zero()).then(|| Arc::new(Notify::new()));
-        let found = plan.read(ctx, fetcher, waiter.as_ref()).await;
+        let waiter = (!limits.wait.is_zero()).then(|| Arc::new(Waiter::default()));
+        let mut found = plan.read(ctx, fetcher, waiter.as_ref()).await;
         if let Some(fetcher) = &mut fetcher {
             fetcher.is_new = false;
         }
         let Some(waiter) = waiter else { return found.replies };
-        if found.bytes >= limits.min_bytes || found.is_urgent || clock::now() >= deadline {
+        let is_enough = |found: &Found| found.bytes >= limits.min_bytes || found.is_urgent;
+        if is_enough(&found) || clock::now() >= deadline {
             return found.replies;
         }
         tokio::select! {
-            () = waiter.notified() => {}
+            replies = waiter.moved() => {
+                replies.into_iter().for_each(|reply| found.put(reply));
+                if is_enough(&found) {
+                    return found.replies;
+                }
+            }
             () = tokio::time::sleep_until(deadline.into()) => return plan.read(ctx, fetcher, None).await.replies,
             () = stopped(&mut stop) => return found.replies,
         }

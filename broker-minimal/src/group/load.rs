@@ -11,13 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use kinglet_protocol::ErrorCode;
 use kinglet_protocol::records::Batch;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::records::{Decoded, Record};
 use super::settings::Settings;
 use crate::log::FileSlice;
-use crate::shard::command::{FindOffset, OffsetAt, Read, ReadAt, ReadRecords};
+use crate::shard::command::{FindOffset, OffsetAt, Read, ReadAt, ReadRecords, Waiter};
 use crate::shard::{Command, PartitionId, Shards, Stopped};
 
 /// Bytes that are read at a time.
@@ -55,13 +55,13 @@ pub(super) async fn load(shards: &Shards, led: Led, settings: Settings) -> Resul
     let end = find(shards, led, OffsetAt::End).await?;
     let mut count = 0_usize;
     loop {
-        let progress = Arc::new(Notify::new());
+        let progress = Arc::new(Waiter::default());
         let Some(slice) = read(shards, led, offset, &progress).await? else {
             if offset >= end {
                 break;
             }
             // The partition may also be lost meanwhile, which the next read tells.
-            let _late = tokio::time::timeout(LOOK, progress.notified()).await;
+            let _late = tokio::time::timeout(LOOK, progress.moved()).await;
             continue;
         };
         let decode = move || decode(&slice, offset, id.index);
@@ -92,7 +92,7 @@ async fn read(
     shards: &Shards,
     led: Led,
     offset: i64,
-    progress: &Arc<Notify>,
+    progress: &Arc<Waiter>,
 ) -> Result<Option<FileSlice>, LoadError> {
     let (reply, answer) = oneshot::channel();
     let Led { id, leader_epoch: current_leader_epoch } = led;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use kinglet_protocol::records::Batch;
 use kinglet_protocol::{ErrorCode, Uuid};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::cleaner::Candidate;
+pub(crate) use super::waiter::Waiter;
 use crate::log::{
     AppendError, Appended, CleanError, CleanReport, Cleaned, FileSlice, FlushJob, LogConfig, LogError,
     Recovery, RecoveryReport, SegmentStart,
@@ -155,8 +156,8 @@ impl AppendFailure {
 /// Asks for records of several partitions at once.
 pub(crate) struct Read {
     pub(crate) reads: Vec<ReadAt>,
-    /// Notified once when one of the partitions moves on, if it had no more to give.
-    pub(crate) waiter: Option<Arc<Notify>>,
+    /// Told when one of the partitions moves on, if it had no more to give.
+    pub(crate) waiter: Option<Arc<Waiter>>,
     /// The follower that reads, also what is not committed. `None`: a consumer.
     pub(crate) replica: Option<Fetcher>,
     pub(crate) reply: oneshot::Sender<Vec<ReadReply>>,
@@ -195,6 +196,12 @@ pub(crate) struct ReadReply {
     /// A follower learns of a high watermark, or of a start of the log, that it did not know: it is told at once.
     pub(crate) is_news: bool,
     pub(crate) records: Result<ReadRecords, ErrorCode>,
+}
+
+impl ReadReply {
+    pub(super) fn refused(at: &ReadAt, error: ErrorCode) -> Self {
+        Self { slot: at.slot, high_watermark: -1, log_start_offset: -1, is_news: false, records: Err(error) }
+    }
 }
 
 /// Records, or where the reader's log has gone its own way.

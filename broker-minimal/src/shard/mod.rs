@@ -11,6 +11,7 @@ mod replica;
 pub(crate) mod storage;
 #[cfg(test)]
 pub(crate) mod tests;
+mod waiter;
 mod worker;
 
 use std::collections::BTreeSet;

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use kinglet_protocol::ErrorCode;
-use tokio::sync::Notify;
 
 use super::command::{
     Fetcher, FindEpochEnd, FindOffset, FoundOffset, OffsetAt, PartitionId, Read, ReadAt, ReadRecords,
-    ReadReply,
+    ReadReply, Waiter,
 };
 use super::replica::Replica;
 use super::worker::Worker;
@@ -25,49 +24,33 @@ impl Worker {
         let _gone = read.reply.send(replies);
     }
 
-    fn read_one(&mut self, at: &ReadAt, fetcher: Option<Fetcher>, waiter: Option<&Arc<Notify>>) -> ReadReply {
-        let none = |error| ReadReply {
-            slot: at.slot,
-            high_watermark: -1,
-            log_start_offset: -1,
-            is_news: false,
-            records: Err(error),
-        };
+    fn read_one(&mut self, at: &ReadAt, fetcher: Option<Fetcher>, waiter: Option<&Arc<Waiter>>) -> ReadReply {
         let Some(replica) = self.replicas.get_mut(&at.id) else {
-            return none(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            return ReadReply::refused(at, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         };
         if let Err(error) = replica.core.check_leads(at.current_leader_epoch) {
-            return none(error);
+            return ReadReply::refused(at, error);
         }
         let records = replica.read(at, fetcher.is_some());
-        let mut is_news = false;
-        if let Some(Fetcher { id: broker, broker_epoch, is_new }) = fetcher {
-            if let (Ok(ReadRecords::Slice(_)), true) = (&records, is_new) {
-                let fetch =
-                    FollowerFetch { broker, broker_epoch, offset: at.offset, log_start: at.log_start };
-                let moved = replica.core.on_follower_fetch(fetch, clock::now(), &mut self.effects);
-                replica.carry_out(at.id, &mut self.effects, &self.isr);
-                match moved {
-                    // Whoever does not say in which epoch it asks cannot be told that it is ahead of us.
-                    Err(ErrorCode::UNKNOWN_LEADER_EPOCH) if at.current_leader_epoch < 0 => {
-                        return none(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-                    }
-                    Err(error) => return none(error),
-                    Ok(()) => {}
+        if let (Ok(ReadRecords::Slice(_)), Some(Fetcher { id: broker, broker_epoch, is_new: true })) =
+            (&records, fetcher)
+        {
+            let fetch = FollowerFetch { broker, broker_epoch, offset: at.offset, log_start: at.log_start };
+            let moved = replica.core.on_follower_fetch(fetch, clock::now(), &mut self.effects);
+            replica.carry_out(at.id, &mut self.effects, &self.isr);
+            match moved {
+                // Whoever does not say in which epoch it asks cannot be told that it is ahead of us.
+                Err(ErrorCode::UNKNOWN_LEADER_EPOCH) if at.current_leader_epoch < 0 => {
+                    return ReadReply::refused(at, ErrorCode::NOT_LEADER_OR_FOLLOWER);
                 }
+                Err(error) => return ReadReply::refused(at, error),
+                Ok(()) => {}
             }
-            is_news = replica.core.tell(broker, replica.log.start_offset());
         }
         if let (Ok(ReadRecords::Slice(_)), Some(waiter)) = (&records, waiter) {
-            replica.wait(waiter, fetcher.is_some());
+            replica.wait(waiter, *at, fetcher);
         }
-        ReadReply {
-            slot: at.slot,
-            high_watermark: replica.core.high_watermark(),
-            log_start_offset: replica.log.start_offset(),
-            is_news,
-            records,
-        }
+        replica.reply(at, fetcher, records)
     }
 
     pub(super) fn find_offset(&self, find: &FindOffset) -> Result<FoundOffset, ErrorCode> {
@@ -122,6 +105,33 @@ impl Worker {
 }
 
 impl Replica {
+    /// Reads once more for whoever has waited.
+    pub(super) fn read_again(&mut self, at: &ReadAt, fetcher: Option<Fetcher>) -> ReadReply {
+        match self.core.check_leads(at.current_leader_epoch) {
+            Ok(()) => {
+                let records = self.read(at, fetcher.is_some());
+                self.reply(at, fetcher, records)
+            }
+            Err(error) => ReadReply::refused(at, error),
+        }
+    }
+
+    fn reply(
+        &mut self,
+        at: &ReadAt,
+        fetcher: Option<Fetcher>,
+        records: Result<ReadRecords, ErrorCode>,
+    ) -> ReadReply {
+        let log_start_offset = self.log.start_offset();
+        ReadReply {
+            slot: at.slot,
+            high_watermark: self.core.high_watermark(),
+            log_start_offset,
+            is_news: fetcher.is_some_and(|follower| self.core.tell(follower.id, log_start_offset)),
+            records,
+        }
+    }
+
     fn read(&self, at: &ReadAt, is_follower: bool) -> Result<ReadRecords, ErrorCode> {
         if at.last_fetched_epoch >= 0 {
             let (epoch, end_offset) = self.log.epoch_end_offset(at.last_fetched_epoch);

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use kinglet_protocol::ErrorCode;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
-use super::command::{AppendFailure, Checkpoint, FollowerState, IsrProposal, IsrSink, PartitionId};
+use super::command::{
+    AppendFailure, Checkpoint, Fetcher, FollowerState, IsrProposal, IsrSink, PartitionId, ReadAt, Waiter,
+};
+use super::waiter::Waiting;
 use crate::log::{Appended, Log};
 use crate::replica::{Effect, Partition, ReplyId};
 
@@ -19,18 +22,11 @@ pub(super) struct Replica {
     pub(super) topic: String,
     pub(super) core: Partition,
     pub(super) log: Log,
-    waiters: Vec<Waiter>,
+    waiters: Vec<Waiting>,
     sweep_at: usize,
     /// Appends that are not acked, and deletions that followers have not made.
     unanswered: HashMap<ReplyId, Unanswered>,
     next_reply: ReplyId,
-}
-
-/// A fetch that found too little.
-struct Waiter {
-    notify: Arc<Notify>,
-    /// A follower is there for what is not committed too.
-    is_follower: bool,
 }
 
 type AppendReply = oneshot::Sender<Result<Appended, AppendFailure>>;
@@ -141,24 +137,31 @@ impl Replica {
 
     /// The log has grown: followers fetch what is not committed.
     pub(super) fn wake_followers(&mut self) {
-        let followers = self.waiters.extract_if(.., |waiter| waiter.is_follower);
-        followers.for_each(|waiter| waiter.notify.notify_one());
+        self.wake(|waiting| waiting.fetcher.is_some());
     }
 
     pub(super) fn wake_all(&mut self) {
-        self.waiters.drain(..).for_each(|waiter| waiter.notify.notify_one());
+        self.wake(|_| true);
     }
 
-    pub(super) fn wait(&mut self, notify: &Arc<Notify>, is_follower: bool) {
+    fn wake(&mut self, is_concerned: impl Fn(&Waiting) -> bool) {
+        let mut waiters = std::mem::take(&mut self.waiters);
+        for waiting in waiters.extract_if(.., |waiting| is_concerned(waiting)) {
+            waiting.wake(|at, fetcher| Some(self.read_again(at, fetcher)));
+        }
+        self.waiters = waiters;
+    }
+
+    pub(super) fn wait(&mut self, waiter: &Arc<Waiter>, at: ReadAt, fetcher: Option<Fetcher>) {
         // A request may name a partition more than once.
-        if self.waiters.last().is_some_and(|last| Arc::ptr_eq(&last.notify, notify)) {
+        if self.waiters.last().is_some_and(|last| last.is_of(waiter)) {
             return;
         }
         if self.waiters.len() >= self.sweep_at {
-            self.waiters.retain(|waiter| Arc::strong_count(&waiter.notify) > 1);
+            self.waiters.retain(|waiting| !waiting.is_over());
             self.sweep_at = WAITERS_SWEEP.max(self.waiters.len() * 2);
         }
-        self.waiters.push(Waiter { notify: Arc::clone(notify), is_follower });
+        self.waiters.push(Waiting::new(waiter, at, fetcher));
     }
 
     /// Lets go of requests whose clients have left.
@@ -173,7 +176,7 @@ impl Replica {
         for (_, unanswered) in self.unanswered.drain() {
             unanswered.fail(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         }
-        self.wake_all();
+        self.waiters.drain(..).for_each(|waiting| waiting.wake(|_, _| None));
     }
 
     pub(super) fn follower_state(&self) -> FollowerState {

@@ -8,9 +8,8 @@ use std::time::Duration;
 use kinglet_protocol::messages::metadata_records::{PartitionChangeRecord, RegisterBrokerRecord};
 use kinglet_protocol::records::Seal;
 use kinglet_protocol::{ErrorCode, Uuid};
-use tokio::sync::Notify;
 
-use super::command::{AppendFailure, Fetcher};
+use super::command::{AppendFailure, Fetcher, ReadRecords, ReadReply, Waiter};
 use crate::clock;
 use crate::log::AppendError;
 use crate::meta::image::{Image, UNCHANGED};
@@ -87,11 +86,14 @@ fn a_follower_answers_nobody_but_says_why() {
 #[test]
 fn followers_wait_for_records_and_for_news_of_what_is_committed_and_consumers_for_that_alone() {
     let (leader, follower, _) = two("");
-    let (consumer, other) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (consumer, other) = (Arc::new(Waiter::default()), Arc::new(Waiter::default()));
     let replica = Fetcher { id: 2, broker_epoch: -1, is_new: true };
-    let woken = |notify: &Notify| {
+    let woken = |waiter: &Waiter| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async { tokio::time::timeout(Duration::ZERO, notify.notified()).await.is_ok() })
+        let replies = runtime.block_on(async { tokio::time::timeout(Duration::ZERO, waiter.moved()).await });
+        // Nobody has to ask again.
+        let has_records = |reply: &ReadReply| matches!(reply.records, Ok(ReadRecords::Slice(Some(_))));
+        replies.is_ok_and(|replies| replies.iter().any(has_records))
     };
     leader.read(0, None, (-1, -1), Some(Arc::clone(&consumer)));
     assert!(leader.read(0, Some(replica), (0, -1), Some(Arc::clone(&other))).is_news, "it knew nothing");

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use kinglet_protocol::ErrorCode;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::{IDS_FROM, Limits};
 use crate::Context;
 use crate::meta::image::Image;
 use crate::sessions::{Key, Line};
-use crate::shard::command::{Fetcher, Read, ReadAt, ReadRecords, ReadReply};
+use crate::shard::command::{Fetcher, Read, ReadAt, ReadRecords, ReadReply, Waiter};
 use crate::shard::{Command, PartitionId};
 
 /// Which partition each line of the request means.
@@ -63,7 +63,7 @@ impl Plan {
         &self,
         ctx: &Context,
         replica: Option<Fetcher>,
-        waiter: Option<&Arc<Notify>>,
+        waiter: Option<&Arc<Waiter>>,
     ) -> Found {
         let mut answers = Vec::with_capacity(self.reads.len());
         for (shard, reads) in self.reads.iter().enumerate().filter(|(_, reads)| !reads.is_empty()) {
@@ -78,22 +78,30 @@ impl Plan {
         let mut found =
             Found { replies: self.refused.iter().map(unanswered).collect(), bytes: 0, is_urgent: false };
         for answer in answers {
-            for reply in answer.await.unwrap_or_default() {
-                found.is_urgent |= reply.is_news;
-                match &reply.records {
-                    Ok(ReadRecords::Slice(slice)) => {
-                        found.bytes += slice.as_ref().map_or(0, |slice| slice.len)
-                    }
-                    Ok(ReadRecords::Diverging { .. }) | Err(_) => found.is_urgent = true,
-                }
-                let slot = reply.slot;
-                if let Some(place) = found.replies.get_mut(slot) {
-                    *place = Ok(reply);
-                }
-            }
+            answer.await.unwrap_or_default().into_iter().for_each(|reply| found.put(reply));
         }
         found.is_urgent |= found.replies.iter().any(Result::is_err);
         found
+    }
+}
+
+impl Found {
+    /// In the place of what its partition gave before.
+    pub(super) fn put(&mut self, reply: ReadReply) {
+        self.is_urgent |= reply.is_news || !matches!(reply.records, Ok(ReadRecords::Slice(_)));
+        self.bytes += bytes(&reply);
+        let slot = reply.slot;
+        if let Some(place) = self.replies.get_mut(slot) {
+            let before = std::mem::replace(place, Ok(reply));
+            self.bytes -= before.as_ref().map_or(0, bytes);
+        }
+    }
+}
+
+fn bytes(reply: &ReadReply) -> usize {
+    match &reply.records {
+        Ok(ReadRecords::Slice(Some(slice))) => slice.len,
+        _ => 0,
     }
 }
 

@@ -10,7 +10,7 @@ use kinglet_protocol::messages::metadata_records::{
 };
 use kinglet_protocol::records::{Batch, BatchBuilder, Seal};
 use kinglet_protocol::{ErrorCode, Uuid};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::meta::record::Record;
 use crate::replica::Acks;
 use crate::shard::command::{
     Append, AppendFailure, AppendFollower, Cut, Fetcher, FindOffset, FollowerState, IsrProposal, OffsetAt,
-    Read, ReadAt, ReadRecords, ReadReply,
+    Read, ReadAt, ReadRecords, ReadReply, Waiter,
 };
 use crate::shard::storage::Storage;
 use crate::shard::{Command, PartitionId, Shards};
@@ -93,7 +93,7 @@ impl Broker {
         offset: i64,
         replica: Option<Fetcher>,
         epochs: (i32, i32),
-        waiter: Option<Arc<Notify>>,
+        waiter: Option<Arc<Waiter>>,
     ) -> ReadReply {
         let (current_leader_epoch, last_fetched_epoch) = epochs;
         let at = ReadAt {
