@@ -67,7 +67,13 @@ impl Context {
             let rack = self.config.rack.clone();
             return Some(Reachable { id, host: self.host.clone(), port: self.port, rack });
         }
-        let broker = image.broker(id).filter(|broker| !broker.is_fenced)?;
+        image.broker(id).filter(|broker| !broker.is_fenced)?;
+        self.address(image, id)
+    }
+
+    /// Where another broker is, fenced or not; `None` for one that has no such listener.
+    pub(crate) fn address(&self, image: &Image, id: i32) -> Option<Reachable> {
+        let broker = image.broker(id)?;
         let at = broker.endpoints.iter().find(|endpoint| endpoint.name == self.listener)?;
         Some(Reachable { id, host: at.host.clone(), port: at.port, rack: broker.rack.clone() })
     }

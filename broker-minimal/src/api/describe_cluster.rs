@@ -1,4 +1,5 @@
-//! DescribeCluster (KIP-700): the brokers, or where it is asked of a controller's listener the controllers (KIP-919).
+//! DescribeCluster (KIP-700): the brokers, or where it is asked of a controller's listener the controllers (KIP-919). From version 2 on it
+//! tells of fenced brokers too, if it is asked to (KIP-1073).
 
 use std::sync::Arc;
 
@@ -6,33 +7,27 @@ use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::describe_cluster::DescribeClusterBroker;
 use kinglet_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
 
-use crate::Context;
 use crate::config::Purpose;
 use crate::meta::operations;
+use crate::{Context, Reachable};
 
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
 pub(crate) async fn handle(
     ctx: &Arc<Context>,
-    _: i16,
+    version: i16,
     request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    let (endpoint_type, whose) = match ctx.purpose {
-        Purpose::Clients => (BROKERS, "a broker's"),
-        Purpose::Controllers => (CONTROLLERS, "a controller's"),
+    let endpoint_type = match ctx.purpose {
+        Purpose::Clients => BROKERS,
+        Purpose::Controllers => CONTROLLERS,
     };
     if request.endpoint_type != endpoint_type {
-        let error_code = match request.endpoint_type {
-            BROKERS | CONTROLLERS => ErrorCode::MISMATCHED_ENDPOINT_TYPE,
-            _ => ErrorCode::UNSUPPORTED_ENDPOINT_TYPE,
-        };
-        let error_message =
-            Some(format!("endpoint type {}: this is {whose} listener", request.endpoint_type));
-        return DescribeClusterResponse { error_code, error_message, ..Default::default() };
+        return mismatched(endpoint_type, version, request.endpoint_type);
     }
     let (controller_id, brokers) = match ctx.purpose {
-        Purpose::Clients => brokers(ctx),
+        Purpose::Clients => brokers(ctx, request.include_fenced_brokers),
         Purpose::Controllers => controllers(ctx),
     };
     let mut response = DescribeClusterResponse {
@@ -48,16 +43,46 @@ pub(crate) async fn handle(
     response
 }
 
-fn brokers(ctx: &Context) -> (i32, Vec<DescribeClusterBroker>) {
+/// The answer to somebody who takes this listener for one of another kind.
+fn mismatched(endpoint_type: i8, version: i16, wanted: i8) -> DescribeClusterResponse {
+    let name = |endpoint_type| match endpoint_type {
+        BROKERS => Some("BROKER"),
+        CONTROLLERS => Some("CONTROLLER"),
+        _ => None,
+    };
+    let (code, message) = match (name(endpoint_type), name(wanted)) {
+        (Some(ours), Some(theirs)) => (
+            ErrorCode::MISMATCHED_ENDPOINT_TYPE,
+            format!(
+                "The request was sent to an endpoint of type {ours}, but we wanted an endpoint of type {theirs}"
+            ),
+        ),
+        _ => (ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, format!("Unsupported endpoint type {wanted}")),
+    };
+    let error_code = if version == 0 { ErrorCode::INVALID_REQUEST } else { code };
+    DescribeClusterResponse { error_code, error_message: Some(message), ..Default::default() }
+}
+
+fn brokers(ctx: &Context, with_fenced: bool) -> (i32, Vec<DescribeClusterBroker>) {
     let image = ctx.meta.image();
-    let brokers = ctx.all_reachable(&image).into_iter().map(|broker| DescribeClusterBroker {
+    let tell = |broker: Reachable, is_fenced| DescribeClusterBroker {
         broker_id: broker.id,
         host: broker.host,
         port: i32::from(broker.port),
         rack: broker.rack,
-        ..Default::default()
-    });
-    (ctx.controller_id(&image), brokers.collect())
+        is_fenced,
+    };
+    let mut brokers: Vec<_> =
+        ctx.all_reachable(&image).into_iter().map(|broker| tell(broker, false)).collect();
+    if with_fenced {
+        let is_told = |id: i32| brokers.iter().any(|broker| broker.broker_id == id);
+        let others = image.brokers.keys().filter(|id| !is_told(**id));
+        let fenced: Vec<_> =
+            others.filter_map(|id| ctx.address(&image, *id)).map(|broker| tell(broker, true)).collect();
+        brokers.extend(fenced);
+        brokers.sort_unstable_by_key(|broker| broker.broker_id);
+    }
+    (ctx.controller_id(&image), brokers)
 }
 
 fn controllers(ctx: &Context) -> (i32, Vec<DescribeClusterBroker>) {

@@ -4,6 +4,7 @@ mod brokers;
 mod election;
 mod isr;
 mod layout;
+mod reassignment;
 mod topics;
 
 use std::collections::HashMap;

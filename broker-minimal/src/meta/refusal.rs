@@ -96,6 +96,18 @@ pub(crate) enum Refusal {
         "All brokers specified in the manual partition assignment for partition {0} are fenced or in controlled shutdown."
     )]
     AllAssignedFenced(usize),
+    #[error("Unable to find a topic named {}.", Quoted(.0))]
+    NotReassignable(String),
+    #[error("Unable to find partition {topic}:{partition}.")]
+    NoSuchPartition { topic: String, partition: i32 },
+    #[error("No partition reassignment is in progress.")]
+    NoReassignment,
+    #[error("The replication factor is changed from {from} to {to}")]
+    FactorChange { from: usize, to: usize },
+    #[error(
+        "Unable to revert partition assignment for {topic}:{partition} because it would require an unclean leader election."
+    )]
+    UncleanRevert { topic: String, partition: i32 },
     #[error("Expected cluster ID {expected}, but got cluster ID {}", Quoted(got))]
     ForeignCluster { expected: String, got: String },
     #[error("{0} is no id of a broker.")]
@@ -149,9 +161,11 @@ impl Refusal {
             Self::PartitionCount | Self::NoIncrease { .. } | Self::SamePartitions(_) => {
                 ErrorCode::INVALID_PARTITIONS
             }
-            Self::ReplicationFactor | Self::NotEnoughBrokers { .. } | Self::AllFenced => {
-                ErrorCode::INVALID_REPLICATION_FACTOR
-            }
+            Self::ReplicationFactor
+            | Self::NotEnoughBrokers { .. }
+            | Self::AllFenced
+            | Self::FactorChange { .. } => ErrorCode::INVALID_REPLICATION_FACTOR,
+            Self::NoReassignment => ErrorCode::NO_REASSIGNMENT_IN_PROGRESS,
             Self::AssignedTwice(_)
             | Self::AssignmentGap
             | Self::NoReplica
@@ -159,13 +173,17 @@ impl Refusal {
             | Self::BrokerTwice(_)
             | Self::UnevenAssignment { .. }
             | Self::AllAssignedFenced(_)
+            | Self::UncleanRevert { .. }
             | Self::FewAssignments { .. } => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
             Self::ForeignCluster { .. } => ErrorCode::INCONSISTENT_CLUSTER_ID,
             Self::NoDirs | Self::DirTwice(_) | Self::BrokerId(_) => ErrorCode::INVALID_REGISTRATION,
             Self::DuplicateBroker => ErrorCode::DUPLICATE_BROKER_REGISTRATION,
             Self::NotRegistered(_) => ErrorCode::BROKER_ID_NOT_REGISTERED,
             Self::StaleBrokerEpoch { .. } => ErrorCode::STALE_BROKER_EPOCH,
-            Self::UnknownTopic | Self::UnknownConfigTopic(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::UnknownTopic
+            | Self::UnknownConfigTopic(_)
+            | Self::NotReassignable(_)
+            | Self::NoSuchPartition { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             Self::UnknownTopicId(_) => ErrorCode::UNKNOWN_TOPIC_ID,
             Self::NullConfig(_) | Self::NotAList { .. } | Self::LargeConfig | Self::Config(_) => {
                 ErrorCode::INVALID_CONFIG

@@ -110,14 +110,18 @@ pub(crate) const SERVED: &[Served] = &[
     // librdkafka asks for exactly version 2.
     served(ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
     administered(ApiKey::DESCRIBE_CONFIGS, 0, 4),
+    served(ApiKey::ALTER_REPLICA_LOG_DIRS, 0, 2),
+    served(ApiKey::DESCRIBE_LOG_DIRS, 0, 5),
     administered(ApiKey::CREATE_PARTITIONS, 0, 3),
     served(ApiKey::DELETE_GROUPS, 0, 2),
     administered(ApiKey::ELECT_LEADERS, 0, 2),
     administered(ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
+    administered(ApiKey::ALTER_PARTITION_REASSIGNMENTS, 0, 1),
+    administered(ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, 0),
     served(ApiKey::OFFSET_DELETE, 0, 0),
     administered(ApiKey::DESCRIBE_QUORUM, 0, 2),
     internal(ApiKey::ALTER_PARTITION, 0, 3),
-    administered(ApiKey::DESCRIBE_CLUSTER, 0, 1),
+    administered(ApiKey::DESCRIBE_CLUSTER, 0, 2),
     internal(ApiKey::BROKER_REGISTRATION, 0, 4),
     internal(ApiKey::BROKER_HEARTBEAT, 0, 2),
     administered(ApiKey::UNREGISTER_BROKER, 0, 0),
@@ -212,6 +216,10 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) 
             call!(m::OffsetForLeaderEpochRequest, api::offset_for_leader_epoch::handle)
         }
         ApiKey::DESCRIBE_CONFIGS => call!(m::DescribeConfigsRequest, api::describe_configs::handle),
+        ApiKey::ALTER_REPLICA_LOG_DIRS => {
+            call!(m::AlterReplicaLogDirsRequest, api::alter_replica_log_dirs::handle)
+        }
+        ApiKey::DESCRIBE_LOG_DIRS => call!(m::DescribeLogDirsRequest, api::describe_log_dirs::handle),
         ApiKey::CREATE_PARTITIONS => call!(m::CreatePartitionsRequest, api::create_partitions::handle),
         ApiKey::INCREMENTAL_ALTER_CONFIGS => {
             call!(m::IncrementalAlterConfigsRequest, api::incremental_alter_configs::handle)
@@ -219,6 +227,12 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) 
         ApiKey::DESCRIBE_CLUSTER => call!(m::DescribeClusterRequest, api::describe_cluster::handle),
         ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
             call!(m::DescribeTopicPartitionsRequest, api::describe_topic_partitions::handle)
+        }
+        ApiKey::ALTER_PARTITION_REASSIGNMENTS => {
+            call!(m::AlterPartitionReassignmentsRequest, api::alter_partition_reassignments::handle)
+        }
+        ApiKey::LIST_PARTITION_REASSIGNMENTS => {
+            call!(m::ListPartitionReassignmentsRequest, api::list_partition_reassignments::handle)
         }
         ApiKey::ELECT_LEADERS => call!(m::ElectLeadersRequest, api::elect_leaders::handle),
         ApiKey::DESCRIBE_QUORUM => call!(m::DescribeQuorumRequest, api::describe_quorum::handle),

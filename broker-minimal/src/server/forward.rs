@@ -21,6 +21,8 @@ const FORWARDED: &[ApiInfo] = &[
     ApiInfo::of::<m::CreatePartitionsRequest>(),
     ApiInfo::of::<m::IncrementalAlterConfigsRequest>(),
     ApiInfo::of::<m::ElectLeadersRequest>(),
+    ApiInfo::of::<m::AlterPartitionReassignmentsRequest>(),
+    ApiInfo::of::<m::ListPartitionReassignmentsRequest>(),
     ApiInfo::of::<m::UnregisterBrokerRequest>(),
     ApiInfo::of::<m::DescribeQuorumRequest>(),
 ];

@@ -9,6 +9,7 @@ use kinglet_protocol::{ErrorCode, Uuid};
 use tokio::sync::{mpsc, oneshot};
 
 use super::cleaner::Candidate;
+use super::sizes::SizesByDir;
 pub(crate) use super::waiter::Waiter;
 use crate::log::{
     AppendError, Appended, CleanError, CleanReport, Cleaned, FileSlice, FlushJob, LogConfig, LogError,
@@ -109,6 +110,10 @@ pub(crate) enum Command {
     },
     Checkpoint {
         reply: oneshot::Sender<Vec<Checkpoint>>,
+    },
+    /// Asks how large the logs are.
+    Sizes {
+        reply: oneshot::Sender<SizesByDir>,
     },
     /// Ends the thread at once.
     Abandon,

@@ -8,9 +8,12 @@ mod leading;
 mod opening;
 mod reading;
 mod replica;
+pub(crate) mod sizes;
 pub(crate) mod storage;
+mod strays;
 #[cfg(test)]
 pub(crate) mod tests;
+mod volumes;
 mod waiter;
 mod worker;
 

@@ -1,6 +1,6 @@
 //! Makes the shards follow the metadata: opens the logs at start, then creates, changes and deletes them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,7 @@ use kinglet_protocol::{ErrorCode, Uuid};
 use tokio::sync::oneshot;
 
 use super::command::{Checkpoint, Cut, FollowerState, NewReplica, Open, Truncate};
+use super::strays::Strays;
 use super::{Command, PartitionId, Shards, Stopped};
 use crate::clock;
 use crate::config::{Config, topic_log_config, topic_min_insync_replicas};
@@ -43,7 +44,7 @@ pub(crate) struct Storage {
     /// Held while the checkpoint files are written.
     saving: Arc<Mutex<()>>,
     /// Directories that were there at the start and that the metadata had no partition for, as far as it was known then.
-    unclaimed: Arc<Mutex<HashMap<(String, i32), FoundPartition>>>,
+    unclaimed: Arc<Mutex<Strays>>,
 }
 
 /// What opening all logs came to.
@@ -110,10 +111,14 @@ impl Storage {
         &self.config
     }
 
+    pub(super) fn log_dirs(&self) -> &[LogDir] {
+        self.dirs.dirs()
+    }
+
     /// Opens every partition of the image that has a replica here; one without a directory gets it. Blocks.
     pub(crate) fn open_all(&self, image: &Image) -> Result<Opened, StorageError> {
         let found = self.dirs.scan()?;
-        let mut found: HashMap<(String, i32), FoundPartition> = found
+        let mut found: Strays = found
             .into_iter()
             .filter(|partition| partition.topic != METADATA_TOPIC)
             .map(|partition| ((partition.topic.clone(), partition.partition), partition))
@@ -192,7 +197,10 @@ impl Storage {
                 }
             }
         }
-        wait(opening).map(drop)
+        wait(opening)?;
+        // Behind those that claim theirs.
+        self.delete_strays(new);
+        Ok(())
     }
 
     /// How many partitions have a replica here.
@@ -218,7 +226,7 @@ impl Storage {
         if is_ours { unclaimed.remove(&key) } else { None }
     }
 
-    fn unclaimed(&self) -> MutexGuard<'_, HashMap<(String, i32), FoundPartition>> {
+    pub(super) fn unclaimed(&self) -> MutexGuard<'_, Strays> {
         self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -264,8 +272,13 @@ impl Storage {
     }
 
     fn known(&self, image: &Image, state: &PartitionImage) -> PartitionImage {
+        as_known(state, self.config.node_id, self.is_registered(image))
+    }
+
+    /// Whether the image has this life of the broker.
+    pub(super) fn is_registered(&self, image: &Image) -> bool {
         let registered = image.broker(self.config.node_id).map(|broker| broker.incarnation);
-        as_known(state, self.config.node_id, self.incarnation.is_none() || registered == self.incarnation)
+        self.incarnation.is_none() || registered == self.incarnation
     }
 
     fn settings(&self, topic: &Topic) -> Settings {

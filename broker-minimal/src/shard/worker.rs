@@ -134,6 +134,9 @@ impl Worker {
             Command::Checkpoint { reply } => {
                 let _gone = reply.send(self.checkpoints());
             }
+            Command::Sizes { reply } => {
+                let _gone = reply.send(self.sizes());
+            }
             // Only behind a command to close, when nothing is left to be abandoned.
             Command::Abandon => {}
             Command::Close { reply } => {

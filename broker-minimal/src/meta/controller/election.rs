@@ -7,6 +7,7 @@ use kinglet_protocol::messages::elect_leaders::{PartitionResult, ReplicaElection
 use kinglet_protocol::messages::metadata_records::PartitionChangeRecord;
 use kinglet_protocol::{ErrorCode, Uuid};
 
+use super::reassignment::Assignment;
 use super::{Controller, UNCLEAN};
 use crate::meta::image::{PartitionImage, RECOVERING, Topic, UNCHANGED};
 use crate::meta::record::Record;
@@ -32,6 +33,8 @@ pub(super) struct Change<'a> {
     pub(super) before: &'a PartitionImage,
     /// The ISR that is wanted.
     pub(super) isr: Vec<i32>,
+    /// The replicas that are wanted.
+    pub(super) assignment: Assignment,
     /// A replica that may have lost what it had.
     pub(super) lost: Option<i32>,
     pub(super) election: Election,
@@ -54,14 +57,17 @@ impl Change<'_> {
         let before = self.before;
         let is_lost = |id: i32| self.lost == Some(id);
         self.isr.retain(|id| !is_lost(*id));
-        let min_isr = self.min_isr.min(before.replicas.len());
+        self.assignment.complete(&mut self.isr, may_lead);
+        let replicas = self.assignment.replicas.clone();
+        let min_isr = self.min_isr.min(replicas.len());
         let is_enough = |isr: &[i32]| isr.len() >= min_isr;
         // A leader whose ISR is large enough moves its high watermark: whoever is outside may lack something, even if a
         // larger min.insync.replicas once let it be eligible.
-        let moved = before.leader != NO_LEADER && is_enough(&before.isr);
+        let moved = before.leader != NO_LEADER && before.isr.len() >= self.min_isr.min(before.replicas.len());
         let elr: &[i32] = if moved { &[] } else { &before.elr };
-        let acked: Vec<i32> = before.isr.iter().chain(elr).copied().filter(|id| !is_lost(*id)).collect();
-        let mut after = before.clone();
+        let has_all = |id: &i32| !is_lost(*id) && replicas.contains(id);
+        let acked: Vec<i32> = before.isr.iter().chain(elr).copied().filter(has_all).collect();
+        let mut after = self.assignment.applied_to(before);
         match self.elect(&acked, may_lead) {
             Elected::InSync(id) => {
                 if id != before.leader {
@@ -99,7 +105,7 @@ impl Change<'_> {
     }
 
     fn elect(&self, acked: &[i32], may_lead: &dyn Fn(i32) -> bool) -> Elected {
-        let replicas = &self.before.replicas;
+        let replicas = &self.assignment.replicas;
         let in_sync = |id: &i32| self.isr.contains(id) && may_lead(*id);
         let preferred = replicas.first().filter(|_| self.election == Election::Preferred);
         let current = Some(&self.before.leader);
@@ -116,14 +122,17 @@ impl Change<'_> {
 
     /// The ISR of a partition that nobody leads: it is never empty, so that those who have everything are known.
     fn last_members(&self, acked: &[i32]) -> Vec<i32> {
-        let before = &self.before.isr;
+        let replicas = &self.assignment.replicas;
+        let before: Vec<i32> = self.before.isr.iter().copied().filter(|id| replicas.contains(id)).collect();
         let kept: Vec<i32> = before.iter().copied().filter(|id| self.lost != Some(*id)).collect();
-        let candidates = [&self.isr[..], &kept, acked, before];
+        // None of them is a replica any more when a reassignment was taken back uncleanly.
+        let first = replicas.get(..1).unwrap_or_default();
+        let candidates = [&self.isr[..], &kept, acked, &before, first];
         candidates.into_iter().find(|isr| !isr.is_empty()).unwrap_or_default().to_vec()
     }
 }
 
-fn without(all: &[i32], some: &[i32]) -> Vec<i32> {
+pub(super) fn without(all: &[i32], some: &[i32]) -> Vec<i32> {
     all.iter().copied().filter(|id| !some.contains(id)).collect()
 }
 
@@ -131,11 +140,17 @@ fn without(all: &[i32], some: &[i32]) -> Vec<i32> {
 fn record(topic_id: Uuid, index: usize, before: &PartitionImage, after: PartitionImage) -> Option<Record> {
     let changed = |before: &Vec<i32>, after: Vec<i32>| (*before != after).then_some(after);
     let recovery = i8::from(after.is_recovering) * RECOVERING;
+    // A replica that goes must not be counted by a leader that has not heard of it: that begins a new epoch.
+    let keeps_all = before.replicas.iter().all(|id| after.replicas.contains(id));
     let unchanged =
         PartitionChangeRecord { topic_id, partition_id: partition_id(index), ..Default::default() };
     let record = PartitionChangeRecord {
-        leader: if after.leader == before.leader { UNCHANGED } else { after.leader },
+        leader: if after.leader == before.leader && keeps_all { UNCHANGED } else { after.leader },
         isr: changed(&before.isr, after.isr),
+        replicas: changed(&before.replicas, after.replicas),
+        removing_replicas: changed(&before.removing, after.removing),
+        adding_replicas: changed(&before.adding, after.adding),
+        directories: (before.dirs != after.dirs).then_some(after.dirs),
         eligible_leader_replicas: changed(&before.elr, after.elr),
         last_known_elr: changed(&before.last_known_elr, after.last_known_elr),
         leader_recovery_state: if after.is_recovering == before.is_recovering { -1 } else { recovery },
@@ -165,7 +180,16 @@ impl Controller<'_> {
         before: &'t PartitionImage,
     ) -> Change<'t> {
         let (isr, election, min_isr) = (before.isr.clone(), self.online(topic), self.min_isr(topic));
-        Change { topic, index, before, isr, lost: None, election, min_isr }
+        Change {
+            topic,
+            index,
+            before,
+            isr,
+            assignment: Assignment::of(before),
+            lost: None,
+            election,
+            min_isr,
+        }
     }
 
     /// Takes a broker out of every ISR that has another member, and its leaderships away.

@@ -96,18 +96,7 @@ impl Controller<'_> {
     fn check_assignment(&self, first: usize, before: Option<usize>, layout: &Layout) -> Result<(), Refusal> {
         let mut before = before;
         for (index, brokers) in (first..).zip(layout) {
-            if brokers.is_empty() {
-                return Err(Refusal::NoReplica);
-            }
-            let mut seen = HashSet::new();
-            for &broker in brokers {
-                if self.image.broker(broker).is_none() {
-                    return Err(Refusal::UnknownBroker(broker));
-                }
-                if !seen.insert(broker) {
-                    return Err(Refusal::BrokerTwice(broker));
-                }
-            }
+            self.check_replicas(brokers)?;
             let here = brokers.len();
             match before {
                 Some(before) if before != here => return Err(Refusal::UnevenAssignment { here, before }),
@@ -115,6 +104,23 @@ impl Controller<'_> {
             }
             if !brokers.iter().any(|broker| self.is_active(*broker)) {
                 return Err(Refusal::AllAssignedFenced(index));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the replicas of one partition that were named by hand.
+    pub(super) fn check_replicas(&self, brokers: &[i32]) -> Result<(), Refusal> {
+        if brokers.is_empty() {
+            return Err(Refusal::NoReplica);
+        }
+        let mut seen = HashSet::new();
+        for &broker in brokers {
+            if self.image.broker(broker).is_none() {
+                return Err(Refusal::UnknownBroker(broker));
+            }
+            if !seen.insert(broker) {
+                return Err(Refusal::BrokerTwice(broker));
             }
         }
         Ok(())

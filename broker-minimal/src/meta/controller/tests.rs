@@ -3,6 +3,7 @@ mod isr;
 mod lives;
 mod model;
 mod places;
+mod reassignment;
 
 use kinglet_protocol::ErrorCode;
 use kinglet_protocol::messages::create_partitions::CreatePartitionsAssignment;

@@ -4,12 +4,16 @@ use std::ops::Range;
 use std::sync::PoisonError;
 
 use kinglet_protocol::messages::alter_partition::TopicDataResponse;
+use kinglet_protocol::messages::alter_partition_reassignments::ReassignableTopicResponse;
 use kinglet_protocol::messages::create_partitions::CreatePartitionsTopic;
 use kinglet_protocol::messages::create_topics::CreatableTopic;
 use kinglet_protocol::messages::delete_topics::DeleteTopicState;
 use kinglet_protocol::messages::elect_leaders::{ReplicaElectionResult, TopicPartitions};
 use kinglet_protocol::messages::incremental_alter_configs::AlterConfigsResource;
-use kinglet_protocol::messages::{AlterPartitionRequest, BrokerHeartbeatRequest, BrokerRegistrationRequest};
+use kinglet_protocol::messages::{
+    AlterPartitionReassignmentsRequest, AlterPartitionRequest, BrokerHeartbeatRequest,
+    BrokerRegistrationRequest,
+};
 
 use super::job::Outcome;
 use super::{Handle, Mode, Wait};
@@ -155,6 +159,18 @@ impl Handle {
     ) -> Result<Vec<TopicDataResponse>, Refusal> {
         let decide = move |desk: &mut super::Desk<'_>| desk.controller().0.alter_partition(&request);
         self.ask(Wait::Committed, decide).await.one()
+    }
+
+    /// Gives partitions other replicas.
+    pub(crate) async fn reassign(
+        &self,
+        request: AlterPartitionReassignmentsRequest,
+    ) -> Result<Vec<ReassignableTopicResponse>, Refusal> {
+        let outcome = self.ask(Wait::Followed, move |desk| {
+            let (records, answers) = desk.controller().0.reassign(&request);
+            (records, Ok(answers))
+        });
+        outcome.await.one()
     }
 
     /// Elects leaders; `None` stands for all partitions.
