@@ -28,6 +28,7 @@ fn every_key_of_the_table_is_observed_here() {
         include_str!("config.rs"),
         include_str!("group_configs.rs"),
         include_str!("cleaner.rs"),
+        include_str!("dynamic_configs.rs"),
         include_str!("../src/meta/store/tests/quorum.rs"),
         include_str!("fetch_sessions.rs"),
         include_str!("../src/shard/tests.rs"),

@@ -30,8 +30,9 @@ pub(crate) async fn handle(
 }
 
 fn told(ctx: &Context, version: i16, name: String, created: &Created, mode: Mode) -> CreatableTopicResult {
-    let configs = topic_entries(&ctx.config, &created.configs).map(|entry| CreatableTopicConfigs {
-        name: entry.name.to_owned(),
+    let config = ctx.storage.config();
+    let configs = topic_entries(&config, &created.configs).map(|entry| CreatableTopicConfigs {
+        name: entry.name.into_owned(),
         value: entry.value,
         read_only: entry.read_only,
         config_source: entry.source.code(),

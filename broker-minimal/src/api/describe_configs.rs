@@ -26,6 +26,8 @@ const BROKER: i8 = 4;
 enum DescribeError {
     #[error(transparent)]
     Topic(#[from] Refusal),
+    #[error("Broker id must be an integer, but it is: {}", Quoted(.0))]
+    BrokerName(String),
     #[error("Unexpected broker id, expected {ours} or empty string, but received {}", Quoted(asked))]
     Broker { ours: i32, asked: String },
     #[error("Resource type {0} has no configuration here.")]
@@ -36,7 +38,7 @@ impl DescribeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Topic(refusal) => refusal.code(),
-            Self::Broker { .. } | Self::Resource(_) => ErrorCode::INVALID_REQUEST,
+            Self::BrokerName(_) | Self::Broker { .. } | Self::Resource(_) => ErrorCode::INVALID_REQUEST,
         }
     }
 }
@@ -58,7 +60,7 @@ pub(crate) async fn handle(
         };
         let wanted = resource.configuration_keys.filter(|keys| !keys.is_empty());
         let wanted = wanted.map(|keys| keys.into_iter().collect::<HashSet<String>>());
-        let is_wanted = |entry: &Entry| wanted.as_ref().is_none_or(|keys| keys.contains(entry.name));
+        let is_wanted = |entry: &Entry| wanted.as_ref().is_none_or(|keys| keys.contains(&*entry.name));
         let told = |entry| {
             let told = tell(entry, request.include_synonyms, request.include_documentation);
             let is_default = version == 0 && told.config_source == Source::Default.code();
@@ -77,17 +79,20 @@ pub(crate) async fn handle(
 
 fn entries(ctx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, DescribeError> {
     let asked = resource.resource_name.as_str();
+    let config = ctx.storage.config();
     match resource.resource_type {
         TOPIC => {
             name::check(asked)?;
             let image = ctx.meta.image();
             let topic = image.topic(asked).ok_or(Refusal::UnknownTopic)?;
-            Ok(topic_entries(&ctx.config, &topic.configs).collect())
+            Ok(topic_entries(&config, &topic.configs).collect())
         }
-        // No name asks for what was set for all brokers at run time, which cannot be done here.
-        BROKER if asked.is_empty() => Ok(Vec::new()),
-        BROKER if asked == ctx.node_id.to_string() => Ok(ctx.config.entries().collect()),
-        BROKER => Err(DescribeError::Broker { ours: ctx.node_id, asked: asked.to_owned() }),
+        BROKER if asked.is_empty() => Ok(config.default_entries().collect()),
+        BROKER => match asked.parse::<i32>() {
+            Ok(id) if id == ctx.node_id => Ok(config.entries().collect()),
+            Ok(_) => Err(DescribeError::Broker { ours: ctx.node_id, asked: asked.to_owned() }),
+            Err(_) => Err(DescribeError::BrokerName(asked.to_owned())),
+        },
         other => Err(DescribeError::Resource(other)),
     }
 }
@@ -96,14 +101,15 @@ fn tell(entry: Entry, with_synonyms: bool, with_documentation: bool) -> Describe
     let synonyms = entry.synonyms.into_iter().filter(|_| with_synonyms);
     let synonym = |synonym: crate::config::Synonym| DescribeConfigsSynonym {
         name: synonym.name,
-        value: Some(synonym.value),
+        value: synonym.value,
         source: synonym.source.code(),
     };
     DescribeConfigsResourceResult {
-        name: entry.name.to_owned(),
+        name: entry.name.into_owned(),
         value: entry.value,
         read_only: entry.read_only,
         config_source: entry.source.code(),
+        is_sensitive: entry.is_sensitive,
         synonyms: synonyms.map(synonym).collect(),
         config_type: entry.kind.wire_type(),
         documentation: with_documentation.then(|| entry.doc.to_owned()),

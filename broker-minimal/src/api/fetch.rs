@@ -75,8 +75,9 @@ pub(crate) async fn handle(ctx: &Arc<Context>, version: i16, request: FetchReque
         Ok(fetch) => fetch,
         Err(code) => return refused(code),
     };
-    let answers = find(ctx, version, &limits, fetcher, &fetch.lines).await;
-    let mut answered = answer(ctx, version, &limits, &fetch.lines, answers);
+    let plan = Plan::new(ctx, version, &limits, fetcher, &fetch.lines);
+    let answers = find(ctx, &plan, &limits, fetcher).await;
+    let mut answered = answer(ctx, version, &limits, (&fetch.lines, &plan), answers);
     let mut held = None;
     if let Some(format) = message_format(version) {
         held = convert(ctx, format, &fetch.lines, &mut answered).await;
@@ -156,12 +157,10 @@ fn lines(request: FetchRequest) -> (Vec<Line>, Vec<Key>) {
 /// Waits until there is enough, or the time is up.
 async fn find(
     ctx: &Arc<Context>,
-    version: i16,
+    plan: &Plan,
     limits: &Limits,
     mut fetcher: Option<Fetcher>,
-    lines: &[Line],
 ) -> Vec<Result<ReadReply, ErrorCode>> {
-    let plan = Plan::new(ctx, version, limits, lines);
     let deadline = clock::now() + limits.wait;
     let mut stop = ctx.stop.clone();
     loop {
@@ -177,7 +176,7 @@ async fn find(
         }
         tokio::select! {
             replies = waiter.moved() => {
-                replies.into_iter().for_each(|reply| found.put(reply));
+                replies.into_iter().for_each(|reply| plan.take(ctx, reply, &mut found));
                 if is_enough(&found) {
                     return found.replies;
                 }
@@ -201,14 +200,14 @@ fn answer(
     ctx: &Context,
     version: i16,
     limits: &Limits,
-    lines: &[Line],
+    (lines, plan): (&[Line], &Plan),
     replies: Vec<Result<ReadReply, ErrorCode>>,
 ) -> Answered {
     let image = ctx.meta.image();
     let mut slices: Vec<FileSlice> = Vec::new();
     let mut left = limits.max_bytes;
     let mut all = Vec::with_capacity(lines.len());
-    for (line, reply) in lines.iter().zip(replies) {
+    for (slot, (line, reply)) in lines.iter().zip(replies).enumerate() {
         let (mut data, slice) = partition_data(line.key.index, reply);
         if version >= LEADER_FROM {
             data.current_leader = leader(&image, version, &line.key, data.error_code);
@@ -218,6 +217,7 @@ fn answer(
         }
         if let Some(slice) = slice.filter(|slice| slices.is_empty() || slice.len <= left) {
             left = left.saturating_sub(slice.len);
+            plan.sent(ctx, slot, slice.len);
             // As many slices as partitions in one request: they fit.
             let id = u32::try_from(slices.len()).unwrap_or(u32::MAX);
             data.records = Some(RecordBytes::external(id, slice.len));

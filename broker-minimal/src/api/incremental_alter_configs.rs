@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs (KIP-339), for topics. Both versions mean the same.
+//! IncrementalAlterConfigs (KIP-339), for topics and brokers. Both versions mean the same.
 
 use std::sync::Arc;
 

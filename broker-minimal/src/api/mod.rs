@@ -1,6 +1,7 @@
 //! One file per API: decoding is done; check, ask the owner, map to the wire. No file here touches another.
 
 pub(crate) mod allocate_producer_ids;
+pub(crate) mod alter_configs;
 pub(crate) mod alter_partition;
 pub(crate) mod alter_partition_reassignments;
 pub(crate) mod alter_replica_log_dirs;

@@ -148,7 +148,8 @@ async fn check(
         }
     };
     let policy = topic.configs.get("cleanup.policy");
-    let is_compacted = policy.map_or(ctx.config.log.compact, |policy| policy.contains("compact"));
+    let is_compacted =
+        policy.map_or_else(|| ctx.storage.config().log.compact, |policy| policy.contains("compact"));
     for batch in &batches {
         check_batch(batch, request.header.version, is_compacted)?;
     }

@@ -11,12 +11,19 @@ pub struct BrokerKey {
     pub kind: Kind,
     /// What holds when it is not given; `None` when another key or the machine decides.
     pub default: Option<&'static str>,
+    /// Whether it may change while the broker runs.
+    pub is_dynamic: bool,
     /// What it does.
     pub doc: &'static str,
 }
 
 const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> BrokerKey {
-    BrokerKey { name, kind, default, doc }
+    BrokerKey { name, kind, default, is_dynamic: false, doc }
+}
+
+/// A key that may change while the broker runs.
+const fn live(name: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> BrokerKey {
+    BrokerKey { is_dynamic: true, ..key(name, kind, default, doc) }
 }
 
 const PORT: Kind = Kind::Int(0, 65_535);
@@ -41,43 +48,45 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     key("controller.quorum.voters", Kind::List(&[]), None, "The same with the node ids, as id@host:port; goes before controller.quorum.bootstrap.servers."),
     key("default.replication.factor", Kind::Int(1, 32_767), Some("1"), "Replicas of a topic whose creator states none."),
     key("delete.topic.enable", Kind::Boolean, Some("true"), "Whether topics may be deleted."),
+    live("follower.replication.throttled.rate", Kind::long(0), Some("9223372036854775807"), "Bytes per second at which this broker fetches the throttled replicas that it follows and that are not in sync."),
     key("group.initial.rebalance.delay.ms", Kind::int(0), Some("3000"), "How long the first rebalance of a group waits for more members."),
     key("group.max.session.timeout.ms", Kind::int(0), Some("1800000"), "The longest that a member may go unheard before it is taken for dead."),
     key("group.max.size", Kind::int(1), Some("2147483647"), "Members of a group at most."),
     key("group.min.session.timeout.ms", Kind::int(0), Some("6000"), "The shortest such time that a member may ask for."),
     key("host.name", Kind::Text(&[]), None, "The host to listen on, when listeners is not given (0.8 to 2.8)."),
     key("leader.imbalance.check.interval.seconds", Kind::long(1), Some("300"), "How often it is looked for partitions that their preferred replica does not lead, or that nobody leads."),
+    live("leader.replication.throttled.rate", Kind::long(0), Some("9223372036854775807"), "Bytes per second that this broker, as the leader, gives to throttled replicas that are not in sync."),
     key("listener.security.protocol.map", Kind::List(&[]), None, "The protocol that each listener speaks; only PLAINTEXT is served."),
     key("listeners", Kind::List(&[]), Some("PLAINTEXT://localhost:9092"), "What to listen on, as NAME://host:port; localhost is IPv4 and IPv6, no host is every interface."),
-    key("log.cleaner.backoff.ms", Kind::long(0), Some("15000"), "How long the cleaner waits when no log is dirty enough."),
-    key("log.cleaner.dedupe.buffer.size", Kind::long(0), Some("134217728"), "Bytes of the table of keys that compaction works with; what does not fit waits for the next round."),
-    key("log.cleaner.delete.retention.ms", Kind::long(0), Some("86400000"), "How long compaction keeps a tombstone."),
+    live("log.cleaner.backoff.ms", Kind::long(0), Some("15000"), "How long the cleaner waits when no log is dirty enough."),
+    live("log.cleaner.dedupe.buffer.size", Kind::long(0), Some("134217728"), "Bytes of the table of keys that compaction works with; what does not fit waits for the next round."),
+    live("log.cleaner.delete.retention.ms", Kind::long(0), Some("86400000"), "How long compaction keeps a tombstone."),
     key("log.cleaner.enable", Kind::Boolean, Some("true"), "Whether logs are compacted at all."),
-    key("log.cleaner.max.compaction.lag.ms", Kind::long(1), Some("9223372036854775807"), "How long a record may stay uncompacted."),
-    key("log.cleaner.min.cleanable.ratio", Kind::Double(0.0, 1.0), Some("0.5"), "Share of uncompacted bytes at which compaction starts."),
-    key("log.cleaner.min.compaction.lag.ms", Kind::long(0), Some("0"), "How long a record stays uncompacted at least."),
-    key("log.cleanup.policy", POLICIES, Some("delete"), "What becomes of old segments: delete, compact or both."),
+    live("log.cleaner.max.compaction.lag.ms", Kind::long(1), Some("9223372036854775807"), "How long a record may stay uncompacted."),
+    live("log.cleaner.min.cleanable.ratio", Kind::Double(0.0, 1.0), Some("0.5"), "Share of uncompacted bytes at which compaction starts."),
+    live("log.cleaner.min.compaction.lag.ms", Kind::long(0), Some("0"), "How long a record stays uncompacted at least."),
+    live("log.cleanup.policy", POLICIES, Some("delete"), "What becomes of old segments: delete, compact or both."),
     key("log.dir", Kind::Text(&[]), None, "Where the data lies, when log.dirs is not given."),
     key("log.dirs", Kind::List(&[]), None, "Where the data lies; a new partition goes to the directory with the fewest."),
-    key("log.flush.interval.messages", Kind::long(1), Some("9223372036854775807"), "Unflushed records at which an append waits for the disk."),
-    key("log.flush.interval.ms", Kind::long(0), None, "How long a record may stay unflushed; the system decides when not given."),
-    key("log.index.interval.bytes", Kind::int(0), Some("4096"), "Bytes of log for which the index has one entry."),
-    key("log.message.timestamp.after.max.ms", Kind::long(0), Some("3600000"), "How far a record's time may lie in the future."),
-    key("log.message.timestamp.before.max.ms", Kind::long(0), Some("9223372036854775807"), "How far a record's time may lie in the past."),
-    key("log.message.timestamp.type", TIMESTAMPS, Some("CreateTime"), "Whose clock a record's time is: the producer's or the broker's."),
-    key("log.retention.bytes", Kind::long(i64::MIN), Some("-1"), "Bytes of a partition that are kept; -1 is no limit."),
+    live("log.flush.interval.messages", Kind::long(1), Some("9223372036854775807"), "Unflushed records at which an append waits for the disk."),
+    live("log.flush.interval.ms", Kind::long(0), None, "How long a record may stay unflushed; the system decides when not given."),
+    live("log.index.interval.bytes", Kind::int(0), Some("4096"), "Bytes of log for which the index has one entry."),
+    live("log.message.timestamp.after.max.ms", Kind::long(0), Some("3600000"), "How far a record's time may lie in the future."),
+    live("log.message.timestamp.before.max.ms", Kind::long(0), Some("9223372036854775807"), "How far a record's time may lie in the past."),
+    live("log.message.timestamp.type", TIMESTAMPS, Some("CreateTime"), "Whose clock a record's time is: the producer's or the broker's."),
+    live("log.retention.bytes", Kind::long(i64::MIN), Some("-1"), "Bytes of a partition that are kept; -1 is no limit."),
     key("log.retention.check.interval.ms", Kind::long(1), Some("300000"), "How often segments are checked for deletion."),
     key("log.retention.hours", Kind::int(i32::MIN as i64), Some("168"), "Hours that records are kept; -1 is for ever."),
     key("log.retention.minutes", Kind::int(i32::MIN as i64), None, "Minutes that records are kept; goes before log.retention.hours."),
-    key("log.retention.ms", Kind::long(-1), None, "Milliseconds that records are kept; goes before log.retention.minutes."),
+    live("log.retention.ms", Kind::long(-1), None, "Milliseconds that records are kept; goes before log.retention.minutes."),
     key("log.roll.hours", Kind::int(1), Some("168"), "Hours after which a segment is closed even if it is not full."),
-    key("log.roll.ms", Kind::long(1), None, "Milliseconds after which a segment is closed; goes before log.roll.hours."),
-    key("log.segment.bytes", Kind::int(14), Some("1073741824"), "Bytes of a segment file at most."),
-    key("log.segment.delete.delay.ms", Kind::long(0), Some("60000"), "How long a dropped segment's files stay for readers that have them open."),
-    key("max.connections", Kind::int(0), Some("2147483647"), "Connections at a time; more are closed at once."),
+    live("log.roll.ms", Kind::long(1), None, "Milliseconds after which a segment is closed; goes before log.roll.hours."),
+    live("log.segment.bytes", Kind::int(14), Some("1073741824"), "Bytes of a segment file at most."),
+    live("log.segment.delete.delay.ms", Kind::long(0), Some("60000"), "How long a dropped segment's files stay for readers that have them open."),
+    live("max.connections", Kind::int(0), Some("2147483647"), "Connections at a time; more are closed at once."),
     key("max.incremental.fetch.session.cache.slots", Kind::int(0), Some("1000"), "Fetch sessions that are kept at a time; clients beyond them send whole requests."),
-    key("message.max.bytes", Kind::int(0), Some("1048588"), "Bytes of a record batch at most, as sent."),
-    key("min.insync.replicas", Kind::int(1), Some("1"), "Replicas that must have a record before acks=all is answered."),
+    live("message.max.bytes", Kind::int(0), Some("1048588"), "Bytes of a record batch at most, as sent."),
+    live("min.insync.replicas", Kind::int(1), Some("1"), "Replicas that must have a record before acks=all is answered."),
     key("node.id", Kind::int(0), Some("1"), "The broker's number in the cluster."),
     key("num.io.threads", Kind::Int(1, 1024), None, "Threads that own partitions; as many as processors, 8 at most, when not given."),
     key("num.network.threads", Kind::Int(1, 1024), None, "Threads that serve connections; as many as processors, 3 at most, when not given."),
@@ -90,14 +99,14 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     key("offsets.topic.segment.bytes", Kind::int(1), Some("104857600"), "Bytes of a segment of __consumer_offsets."),
     key("port", PORT, Some("9092"), "The port to listen on, when listeners is not given (0.8 to 2.8)."),
     key("process.roles", Kind::List(&["broker", "controller"]), None, "What the process is in its cluster: broker, controller or both, as when not given."),
-    key("producer.id.expiration.ms", Kind::int(1), Some("86400000"), "How long an idle producer's sequence numbers are remembered."),
+    live("producer.id.expiration.ms", Kind::int(1), Some("86400000"), "How long an idle producer's sequence numbers are remembered."),
     key("replica.fetch.max.bytes", Kind::int(0), Some("1048576"), "Bytes of one partition that a follower fetches at once; a larger batch comes all the same."),
     key("replica.fetch.min.bytes", Kind::int(0), Some("1"), "How much there must be before a follower's fetch is answered."),
     key("replica.fetch.response.max.bytes", Kind::int(0), Some("10485760"), "Bytes of all partitions that a follower fetches at once."),
     key("replica.fetch.wait.max.ms", Kind::int(0), Some("500"), "How long a follower's fetch waits for records."),
     key("replica.lag.time.max.ms", Kind::Long(1, i64::MAX), Some("30000"), "How long a follower may not have had everything before it leaves the ISR."),
     key("socket.request.max.bytes", Kind::int(1), Some("104857600"), "Bytes of a request at most."),
-    key("unclean.leader.election.enable", Kind::Boolean, Some("false"), "Whether a replica that lags may lead when no other is left."),
+    live("unclean.leader.election.enable", Kind::Boolean, Some("false"), "Whether a replica that lags may lead when no other is left."),
 ];
 
 /// The key of this name.

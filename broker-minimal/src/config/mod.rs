@@ -4,6 +4,7 @@
 
 mod broker;
 mod dirs;
+mod dynamic;
 mod entry;
 mod error;
 mod known;
@@ -22,6 +23,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use broker::{BROKER_KEYS, BrokerKey};
+pub(crate) use dynamic::{
+    Dynamic, DynamicError, check as check_broker_configs, default_value as broker_default,
+    is_list as is_broker_list,
+};
 pub(crate) use entry::{Entry, Source, Synonym};
 pub use error::ConfigError;
 pub use listener::Listener;
@@ -33,11 +38,14 @@ pub(crate) use topic::{
     resolve as topic_log_config,
 };
 pub use topic::{TOPIC_KEYS, TopicKey};
-pub(crate) use value::Quoted;
 pub use value::{InvalidValue, Kind};
+pub(crate) use value::{Quoted, list, replica};
 
 use crate::log::LogConfig;
 use listener::ListenerKeys;
+
+const LEADER_THROTTLE: &str = "leader.replication.throttled.rate";
+const FOLLOWER_THROTTLE: &str = "follower.replication.throttled.rate";
 
 /// Everything a broker is told. [`Config::default`] is a broker for development on this machine.
 #[derive(Debug, Clone)]
@@ -97,6 +105,10 @@ pub struct Config {
     pub replica_lag_time_max: Duration,
     /// `max.incremental.fetch.session.cache.slots`.
     pub fetch_sessions_max: usize,
+    /// `leader.replication.throttled.rate`, in bytes per second.
+    pub leader_throttle: i64,
+    /// `follower.replication.throttled.rate`, in bytes per second.
+    pub follower_throttle: i64,
     /// What holds for a topic that says nothing.
     pub log: LogConfig,
     /// Where the data of a broker lies that keeps none; it goes with the last clone of this.
@@ -104,6 +116,7 @@ pub struct Config {
     /// The port that was asked for besides the keys: it holds whatever else is set.
     port: Option<u16>,
     given: BTreeMap<&'static str, String>,
+    dynamic: Dynamic,
     unknown: Vec<String>,
     without_effect: Vec<String>,
     zookeeper: Option<String>,
@@ -139,10 +152,13 @@ impl Default for Config {
             cleaner_buffer_bytes: 0,
             replica_lag_time_max: Duration::ZERO,
             fetch_sessions_max: 0,
+            leader_throttle: 0,
+            follower_throttle: 0,
             log: LogConfig::default(),
             temporary: None,
             port: None,
             given: BTreeMap::new(),
+            dynamic: Dynamic::default(),
             unknown: Vec::new(),
             without_effect: Vec::new(),
             zookeeper: None,
@@ -251,25 +267,10 @@ impl Config {
         notices
     }
 
-    /// The value that was given for a broker key, if one was.
+    /// The value that was given for a broker key, at run time or in the file, if one was.
     pub(crate) fn given(&self, key: &str) -> Option<&str> {
-        self.given.get(key).map(String::as_str)
-    }
-
-    /// Everything that holds for the broker, by name.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
-        BROKER_KEYS.iter().map(|key| {
-            let given = self.given(key.name);
-            let source = if given.is_some() { Source::BrokerFile } else { Source::Default };
-            let mut synonyms = Vec::new();
-            for (value, source) in [(given, Source::BrokerFile), (key.default, Source::Default)] {
-                if let Some(value) = value {
-                    synonyms.push(Synonym { name: key.name.to_owned(), value: value.to_owned(), source });
-                }
-            }
-            let value = given.map(str::to_owned).or_else(|| self.in_force(key));
-            Entry { name: key.name, value, source, kind: key.kind, read_only: true, synonyms, doc: key.doc }
-        })
+        let in_file = || self.given.get(key).map(String::as_str);
+        self.dynamic.get(key).map(|(value, _)| value).or_else(in_file)
     }
 
     /// The value of a key that was not given, where more than the table decides.
@@ -340,7 +341,6 @@ impl Config {
         self.delete_topic_enable = self.boolean("delete.topic.enable");
         self.request_max_bytes = self.size("socket.request.max.bytes");
         self.idle = self.duration("connections.max.idle.ms");
-        self.max_connections = self.size("max.connections");
         self.network_threads = self.threads("num.network.threads", 3);
         self.io_threads = self.threads("num.io.threads", 8);
         self.rack = self.given("broker.rack").filter(|rack| !rack.is_empty()).map(str::to_owned);
@@ -351,12 +351,20 @@ impl Config {
         self.leader_check_interval = Duration::from_secs(check_interval.unwrap_or(0));
         self.retention_check_interval = self.duration("log.retention.check.interval.ms");
         self.cleaner_enable = self.boolean("log.cleaner.enable");
-        self.cleaner_backoff = self.duration("log.cleaner.backoff.ms");
-        self.cleaner_buffer_bytes = u64::try_from(self.number("log.cleaner.dedupe.buffer.size")).unwrap_or(0);
         self.replica_lag_time_max = self.duration("replica.lag.time.max.ms");
         self.fetch_sessions_max = self.size("max.incremental.fetch.session.cache.slots");
-        self.log = topic::resolve(self, &Overrides::new());
+        self.resolve_dynamic();
         Ok(())
+    }
+
+    /// The settings that may change while the broker runs.
+    fn resolve_dynamic(&mut self) {
+        self.max_connections = self.size("max.connections");
+        self.cleaner_backoff = self.duration("log.cleaner.backoff.ms");
+        self.cleaner_buffer_bytes = u64::try_from(self.number("log.cleaner.dedupe.buffer.size")).unwrap_or(0);
+        self.leader_throttle = self.number(LEADER_THROTTLE);
+        self.follower_throttle = self.number(FOLLOWER_THROTTLE);
+        self.log = topic::resolve(self, &Overrides::new());
     }
 
     fn dirs(&self) -> Result<Vec<PathBuf>, InvalidValue> {

@@ -62,9 +62,9 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     key("file.delete.delay.ms", Kind::long(0), "60000", &[("log.segment.delete.delay.ms", 1)], "How long a dropped segment's files stay for readers that have them open."),
     key("flush.messages", Kind::long(1), MAX, &[("log.flush.interval.messages", 1)], "Unflushed records at which an append waits for the disk."),
     key("flush.ms", Kind::long(0), MAX, &[("log.flush.interval.ms", 1)], "How long a record may stay unflushed."),
-    kept("follower.replication.throttled.replicas", Kind::List(&[]), "", "Replicas whose fetching is throttled."),
+    key("follower.replication.throttled.replicas", Kind::Replicas, "", &[], "Replicas whose fetching is throttled, as partition:broker, or * for all, while they are not in sync."),
     key("index.interval.bytes", Kind::int(0), "4096", &[("log.index.interval.bytes", 1)], "Bytes of log for which the index has one entry."),
-    kept("leader.replication.throttled.replicas", Kind::List(&[]), "", "Replicas whose serving of followers is throttled."),
+    key("leader.replication.throttled.replicas", Kind::Replicas, "", &[], "Leaders, as partition:broker, or * for all, whose serving of followers that are not in sync is throttled."),
     kept("local.retention.bytes", Kind::long(-2), "-2", "Bytes kept on this broker's disk with tiered storage."),
     kept("local.retention.ms", Kind::long(-2), "-2", "Milliseconds kept on this broker's disk with tiered storage."),
     key("max.compaction.lag.ms", Kind::long(1), MAX, &[("log.cleaner.max.compaction.lag.ms", 1)], "How long a record may stay uncompacted."),
@@ -91,6 +91,12 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
 /// The key of this name.
 pub(crate) fn find(name: &str) -> Option<&'static TopicKey> {
     TOPIC_KEYS.iter().find(|key| key.name == name)
+}
+
+/// The broker's keys that say the same in other units, the one of this name among them; none when it has no such topic's key.
+pub(super) fn alike(name: &str) -> Vec<&'static str> {
+    let names = |key: &TopicKey| key.synonyms.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    TOPIC_KEYS.iter().map(names).find(|names| names.contains(&name)).unwrap_or_default()
 }
 
 /// A topic configuration that cannot be.
@@ -132,31 +138,19 @@ impl TopicKey {
         let own = overrides.get(self.name);
         let source = match (own, self.given(config)) {
             (Some(_), _) => Source::Topic,
-            (None, Some(_)) => Source::BrokerFile,
+            (None, Some((name, ..))) => config.source(name),
             (None, None) => Source::Default,
         };
-        let mut synonyms = Vec::new();
-        let mut add = |name: &str, value: &str, source| {
-            synonyms.push(Synonym { name: name.to_owned(), value: value.to_owned(), source });
-        };
-        if let Some(value) = own {
-            add(self.name, value, Source::Topic);
-        }
-        for &(name, _) in self.synonyms {
-            if let Some(value) = config.given(name) {
-                add(name, value, Source::BrokerFile);
-            }
-        }
-        for &(name, _) in self.synonyms {
-            if let Some(value) = super::broker::find(name).and_then(|key| key.default) {
-                add(name, value, Source::Default);
-            }
-        }
+        let names: Vec<&'static str> = self.synonyms.iter().map(|(name, _)| *name).collect();
+        let own_synonym =
+            own.map(|value| Synonym { name: self.name.to_owned(), value: Some(value.clone()), source });
+        let synonyms = own_synonym.into_iter().chain(config.found(&names)).collect();
         Entry {
-            name: self.name,
+            name: self.name.into(),
             value: Some(own.cloned().unwrap_or_else(|| self.broker_value(config))),
             source,
             kind: self.kind,
+            is_sensitive: false,
             read_only: false,
             synonyms,
             doc: self.doc,
@@ -263,7 +257,8 @@ mod tests {
         let by_name = |name: &str| entries(&config, &own).find(|entry| entry.name == name).unwrap();
         let retention = by_name("retention.ms");
         assert_eq!((retention.value.as_deref(), retention.source), (Some("3600000"), Source::BrokerFile));
-        let names: Vec<_> = retention.synonyms.iter().map(|s| (s.name.as_str(), s.value.as_str())).collect();
+        let names: Vec<_> =
+            retention.synonyms.iter().map(|s| (s.name.as_str(), s.value.as_deref().unwrap())).collect();
         assert_eq!(names, [("log.retention.hours", "1"), ("log.retention.hours", "168")]);
         assert_eq!(by_name("segment.bytes").source, Source::Topic);
         assert_eq!(by_name("cleanup.policy").source, Source::Default);

@@ -17,6 +17,8 @@ pub enum Kind {
     Text(&'static [&'static str]),
     /// Words with commas between them, each one of these; any words when there are none.
     List(&'static [&'static str]),
+    /// Replicas as `partition:broker` with commas between them, or `*` for all of them.
+    Replicas,
 }
 
 /// A value that its key cannot have.
@@ -76,8 +78,13 @@ impl Kind {
             Self::Int(..) => 3,
             Self::Long(..) => 5,
             Self::Double(..) => 6,
-            Self::List(_) => 7,
+            Self::List(_) | Self::Replicas => 7,
         }
+    }
+
+    /// Whether values are lists, to which words can be added.
+    pub(crate) const fn is_list(self) -> bool {
+        matches!(self, Self::List(_) | Self::Replicas)
     }
 
     /// Says whether `value` can be the value of `key`.
@@ -107,6 +114,18 @@ impl Kind {
                     bad(&format_args!("String must be one of: {}", words.join(", ")))
                 }
             }
+            Self::Replicas => {
+                if value.trim() == "*" || list(value).all(|word| replica(word).is_some()) {
+                    Ok(())
+                } else {
+                    let words: Vec<&str> = list(value).collect();
+                    let reason = format_args!(
+                        "{key} must be the literal '*' or a list of replicas in the following format: \
+                         [partitionId]:[brokerId],[partitionId]:[brokerId],..."
+                    );
+                    Err(InvalidValue::new(key, &format!("[{}]", words.join(", ")), reason))
+                }
+            }
             Self::List(words) => {
                 if words.is_empty() || list(value).all(|word| words.contains(&word)) {
                     Ok(())
@@ -127,6 +146,13 @@ pub(crate) fn parse_bool(value: &str) -> Option<bool> {
     } else {
         None
     }
+}
+
+/// The partition and the broker of a `partition:broker`.
+pub(crate) fn replica(text: &str) -> Option<(i32, i32)> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (partition, broker) = text.split_once(':').filter(|(a, b)| is_number(a) && is_number(b))?;
+    Some((partition.parse().ok()?, broker.parse().ok()?))
 }
 
 /// The words of a list.
@@ -165,6 +191,7 @@ mod tests {
                 .to_owned())
         );
         assert!(Kind::Boolean.check("k", "yes").is_err());
+        assert!(["0:1,x", "*,0:1", "0", "0:-1"].iter().all(|list| Kind::Replicas.check("k", list).is_err()));
         assert!(Kind::Double(0.0, 1.0).check("k", "1.5").is_err());
     }
 
@@ -184,6 +211,9 @@ mod tests {
             (Kind::Double(0.0, 1.0), "0.5"),
             (Kind::Text(&[]), "anything at all"),
             (Kind::List(&["compact", "delete"]), "compact, delete"),
+            (Kind::Replicas, ""),
+            (Kind::Replicas, "*"),
+            (Kind::Replicas, "0:1, 12:2"),
         ] {
             assert_eq!(kind.check("k", value), Ok(()), "{value}");
         }

@@ -14,7 +14,7 @@ use kinglet_protocol::Uuid;
 use kinglet_protocol::messages::metadata_records::{ConfigRecord, FeatureLevelRecord};
 
 use super::image::{Image, METADATA_VERSION, PartitionImage, Topic};
-use super::record::{Record, TOPIC_RESOURCE};
+use super::record::Record;
 use crate::config::{Config, topic_default};
 
 pub(crate) use brokers::Beat;
@@ -66,9 +66,12 @@ impl Controller<'_> {
         })
     }
 
-    /// What holds for a topic under this key.
+    /// What holds for a topic under a key that has the same name among the brokers' keys.
     fn topic_value(&self, topic: &Topic, key: &str) -> String {
-        topic.configs.get(key).cloned().unwrap_or_else(|| topic_default(self.config, key))
+        let of_brokers = |name: &str| self.image.broker_configs.get(name)?.get(key);
+        let own = topic.configs.get(key).or_else(|| of_brokers(&self.config.node_id.to_string()));
+        let value = own.or_else(|| of_brokers("")).cloned();
+        value.unwrap_or_else(|| topic_default(self.config, key))
     }
 
     fn min_isr(&self, topic: &Topic) -> usize {
@@ -88,11 +91,15 @@ pub(super) fn times<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> HashMap<K, u
     times
 }
 
-/// One entry of a topic's configuration; no value takes it back.
-pub(super) fn config_record(topic: &str, key: &str, value: Option<String>) -> Record {
+/// One entry of a configuration; no value takes it back.
+pub(super) fn config_record(
+    (resource_type, resource): (i8, &str),
+    key: &str,
+    value: Option<String>,
+) -> Record {
     Record::Config(ConfigRecord {
-        resource_type: TOPIC_RESOURCE,
-        resource_name: topic.to_owned(),
+        resource_type,
+        resource_name: resource.to_owned(),
         name: key.to_owned(),
         value,
     })

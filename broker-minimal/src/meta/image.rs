@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use kinglet_protocol::{ErrorCode, Uuid};
 
+use crate::config::{Dynamic, Overrides};
+
 /// Everything that the records so far say.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Image {
@@ -21,6 +23,8 @@ pub(crate) struct Image {
     pub(crate) metadata_version: i16,
     /// Every broker that has registered, by id; those that are fenced too.
     pub(crate) brokers: BTreeMap<i32, Arc<Broker>>,
+    /// What brokers were told at run time, by their ids; under no name what holds for all of them.
+    pub(crate) broker_configs: Arc<BTreeMap<String, Overrides>>,
     /// Offset of the metadata log's next record: how much of it this image has seen.
     pub(crate) offset: i64,
 }
@@ -129,6 +133,12 @@ impl Image {
     /// The broker of this id.
     pub(crate) fn broker(&self, id: i32) -> Option<&Arc<Broker>> {
         self.brokers.get(&id)
+    }
+
+    /// What a broker was told at run time.
+    pub(crate) fn dynamic(&self, broker: i32) -> Dynamic {
+        let told = |name: &str| self.broker_configs.get(name).cloned().unwrap_or_default();
+        Dynamic { broker: told(&broker.to_string()), default: told("") }
     }
 
     /// Whether the log directory of a broker's replica has failed.

@@ -27,6 +27,8 @@ pub(crate) enum Record {
 
 /// `resource_type` of a topic's configuration.
 pub(crate) const TOPIC_RESOURCE: i8 = 2;
+/// `resource_type` of the configuration of a broker, or without a name of all of them.
+pub(crate) const BROKER_RESOURCE: i8 = 4;
 
 const FRAME_VERSION: u32 = 1;
 

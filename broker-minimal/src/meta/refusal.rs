@@ -3,7 +3,7 @@
 
 use kinglet_protocol::{ErrorCode, Uuid};
 
-use crate::config::{Quoted, TopicConfigError};
+use crate::config::{DynamicError, Quoted, TopicConfigError};
 
 /// A change that is not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,20 +74,34 @@ pub(crate) enum Refusal {
     NullConfig(String),
     #[error("Can't {operation} to key {key} because its type is not LIST.")]
     NotAList { operation: &'static str, key: String },
-    #[error("Unknown operation type {operation} for the config {key}")]
-    Operation { operation: i8, key: String },
+    #[error("Unknown operations type {0}")]
+    Operation(i8),
+    #[error("Config value {operation} is not allowed for config key: {}", Quoted(key))]
+    NoBrokerList { operation: &'static str, key: String },
+    #[error("Unknown config name: {}", Quoted(.0))]
+    UnknownBrokerKey(String),
+    #[error("Default topic resources are not allowed.")]
+    DefaultTopic,
     #[error(
         "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes."
     )]
     LargeConfig,
-    #[error("Each config key can be altered once per request only, {} is there twice", Quoted(.0))]
-    ConfigTwice(String),
-    #[error("Duplicate resource.")]
+    #[error("Error due to duplicate config keys")]
+    ConfigTwice,
+    #[error("Null value not supported for : {}", Quoted(.0))]
+    NullUpdate(String),
+    #[error("Each resource must appear at most once.")]
     DuplicateResource,
-    #[error(
-        "Only the configuration of topics can be changed while the broker runs, not that of resource type {0}."
-    )]
+    #[error("Unknown resource type {0}")]
     Resource(i8),
+    #[error("Node id must be an integer, but it is: {}", Quoted(.0))]
+    BrokerName(String),
+    #[error("No node with id {0} found.")]
+    NoNode(i32),
+    #[error("Broker-level min.insync.replicas cannot be altered while ELR is enabled.")]
+    OwnMinIsr,
+    #[error(transparent)]
+    BrokerConfig(#[from] DynamicError),
     #[error(transparent)]
     Config(#[from] TopicConfigError),
     #[error("All brokers are currently fenced or have all their log directories cordoned.")]
@@ -152,9 +166,13 @@ impl Refusal {
             | Self::FactorAndAssignment
             | Self::CountAndAssignment
             | Self::DuplicateResource
-            | Self::Operation { .. }
+            | Self::Operation(_)
+            | Self::DefaultTopic
             | Self::Alone
-            | Self::ConfigTwice(_)
+            | Self::ConfigTwice
+            | Self::NullUpdate(_)
+            | Self::BrokerName(_)
+            | Self::BrokerConfig(_)
             | Self::Resource(_) => ErrorCode::INVALID_REQUEST,
             Self::Elsewhere { code, .. } => *code,
             Self::TooManyPartitions => ErrorCode::POLICY_VIOLATION,
@@ -178,16 +196,20 @@ impl Refusal {
             Self::ForeignCluster { .. } => ErrorCode::INCONSISTENT_CLUSTER_ID,
             Self::NoDirs | Self::DirTwice(_) | Self::BrokerId(_) => ErrorCode::INVALID_REGISTRATION,
             Self::DuplicateBroker => ErrorCode::DUPLICATE_BROKER_REGISTRATION,
-            Self::NotRegistered(_) => ErrorCode::BROKER_ID_NOT_REGISTERED,
+            Self::NotRegistered(_) | Self::NoNode(_) => ErrorCode::BROKER_ID_NOT_REGISTERED,
             Self::StaleBrokerEpoch { .. } => ErrorCode::STALE_BROKER_EPOCH,
             Self::UnknownTopic
             | Self::UnknownConfigTopic(_)
             | Self::NotReassignable(_)
             | Self::NoSuchPartition { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             Self::UnknownTopicId(_) => ErrorCode::UNKNOWN_TOPIC_ID,
-            Self::NullConfig(_) | Self::NotAList { .. } | Self::LargeConfig | Self::Config(_) => {
-                ErrorCode::INVALID_CONFIG
-            }
+            Self::NullConfig(_)
+            | Self::NotAList { .. }
+            | Self::LargeConfig
+            | Self::Config(_)
+            | Self::OwnMinIsr
+            | Self::NoBrokerList { .. }
+            | Self::UnknownBrokerKey(_) => ErrorCode::INVALID_CONFIG,
             Self::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
             // The client may try again, and finds the next leader, or this broker after its restart.
             Self::Stopping | Self::NotController => ErrorCode::NOT_CONTROLLER,

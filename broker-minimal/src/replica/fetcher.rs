@@ -30,6 +30,8 @@ use crate::{clock, stopped};
 const VERSION: i16 = 15;
 /// A partition whose leader does not know yet that it leads is asked for again after this.
 const RETRY: Duration = Duration::from_millis(20);
+/// A replica whose rate is used up is asked for again after this.
+const THROTTLED: Duration = Duration::from_millis(200);
 /// After a connection failed.
 const RECONNECT: Duration = Duration::from_millis(100);
 
@@ -167,6 +169,12 @@ impl Fetchers {
                 return Ended::Failed(error);
             }
             let now = clock::now();
+            for (id, state) in &mut states {
+                // What is not in sync waits while others have used up the rate (KIP-73).
+                if state.lags() && self.storage.throttles.follower.holds(*id, now) {
+                    state.not_before = now + THROTTLED;
+                }
+            }
             let asked: Vec<&Followed> = followed
                 .iter()
                 .filter(|followed| states.get(&followed.id).is_some_and(|state| state.may_ask(now)))
@@ -277,6 +285,8 @@ impl Fetchers {
                         return Ok(None);
                     }
                 };
+                let bytes = batches.iter().map(|batch| batch.bytes().len()).sum();
+                self.storage.throttles.follower.record(id, bytes, clock::now());
                 let is_news =
                     data.high_watermark != state.high_watermark || data.log_start_offset > state.log_start;
                 if batches.is_empty() && !is_news {
@@ -411,6 +421,11 @@ impl State {
     /// Asks the shard again where the log ends, but not at once: a disk that refuses would be asked without end.
     fn forget(&mut self, until: Instant) {
         (self.is_lost, self.not_before) = (true, until);
+    }
+
+    /// Whether the leader has more than this, as far as it has said.
+    fn lags(&self) -> bool {
+        self.offset < self.high_watermark
     }
 
     fn go_on(&mut self, from: FollowerState) {

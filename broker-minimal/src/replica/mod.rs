@@ -12,6 +12,8 @@ mod leader;
 mod partition;
 mod pending;
 pub(crate) mod proposals;
+mod quota;
+pub(crate) mod throttle;
 
 pub(crate) use effect::{Acks, Effect, FollowerFetch, IsrChange, Settings, as_known, eligible};
 pub(crate) use partition::Partition;

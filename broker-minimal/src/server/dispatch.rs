@@ -110,6 +110,7 @@ pub(crate) const SERVED: &[Served] = &[
     // librdkafka asks for exactly version 2.
     served(ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
     administered(ApiKey::DESCRIBE_CONFIGS, 0, 4),
+    administered(ApiKey::ALTER_CONFIGS, 0, 2),
     served(ApiKey::ALTER_REPLICA_LOG_DIRS, 0, 2),
     served(ApiKey::DESCRIBE_LOG_DIRS, 0, 5),
     administered(ApiKey::CREATE_PARTITIONS, 0, 3),
@@ -216,6 +217,7 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) 
             call!(m::OffsetForLeaderEpochRequest, api::offset_for_leader_epoch::handle)
         }
         ApiKey::DESCRIBE_CONFIGS => call!(m::DescribeConfigsRequest, api::describe_configs::handle),
+        ApiKey::ALTER_CONFIGS => call!(m::AlterConfigsRequest, api::alter_configs::handle),
         ApiKey::ALTER_REPLICA_LOG_DIRS => {
             call!(m::AlterReplicaLogDirsRequest, api::alter_replica_log_dirs::handle)
         }

@@ -19,6 +19,7 @@ const FORWARDED: &[ApiInfo] = &[
     ApiInfo::of::<m::CreateTopicsRequest>(),
     ApiInfo::of::<m::DeleteTopicsRequest>(),
     ApiInfo::of::<m::CreatePartitionsRequest>(),
+    ApiInfo::of::<m::AlterConfigsRequest>(),
     ApiInfo::of::<m::IncrementalAlterConfigsRequest>(),
     ApiInfo::of::<m::ElectLeadersRequest>(),
     ApiInfo::of::<m::AlterPartitionReassignmentsRequest>(),

@@ -12,11 +12,11 @@ use crate::{Context, limits, stopped};
 pub(crate) async fn run(listener: TcpListener, ctx: Arc<Context>) {
     let mut connections = JoinSet::new();
     let mut stop = ctx.stop.clone();
-    let max = limits::connections(ctx.config.max_connections);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
+                    let max = limits::connections(ctx.storage.config().max_connections);
                     if connections.len() >= max {
                         // Closing at once is clearer to a client than a connection that never answers.
                         tracing::warn!(%peer, limit = max, "connection limit reached");

@@ -1,7 +1,6 @@
 //! The log cleaner: one pass at a time, on the partition that is dirtiest, on a thread that may block.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -27,32 +26,30 @@ impl Candidate {
     }
 }
 
-/// How the cleaner is run.
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    backoff: Duration,
-    limits: CleanLimits,
-}
-
 /// Cleans until the broker stops.
 pub(crate) async fn run(storage: Arc<Storage>, mut stop: watch::Receiver<bool>) {
-    let config = storage.config();
-    if !config.cleaner_enable {
+    let mut config = storage.watch_config();
+    if !config.borrow().cleaner_enable {
         return;
     }
-    let buffer_bytes = config.cleaner_buffer_bytes;
-    let limits = CleanLimits { buffer_bytes, seeds: rng::seeds() };
-    let settings = Settings { backoff: config.cleaner_backoff, limits };
+    let seeds = rng::seeds();
     loop {
+        let (backoff, buffer_bytes) = {
+            let config = config.borrow_and_update();
+            (config.cleaner_backoff, config.cleaner_buffer_bytes)
+        };
+        let limits = CleanLimits { buffer_bytes, seeds };
         tokio::select! {
-            () = tokio::time::sleep(settings.backoff) => {}
+            () = tokio::time::sleep(backoff) => {}
+            // The wait may be another now.
+            Ok(()) = config.changed() => continue,
             () = stopped(&mut stop) => return,
         }
         while !*stop.borrow() {
             let Ok(Some(candidate)) = dirtiest(&storage.shards).await else { break };
             let (shards, stop) = (Arc::clone(&storage.shards), stop.clone());
             // A pass that panicked would be tried again and again without the wait.
-            let pass = move || clean(&shards, candidate, settings.limits, &stop);
+            let pass = move || clean(&shards, candidate, limits, &stop);
             if !matches!(tokio::task::spawn_blocking(pass).await, Ok(Ok(()))) {
                 break;
             }

@@ -2,6 +2,8 @@
 
 pub(crate) mod cleaner;
 pub(crate) mod command;
+mod configs;
+mod failures;
 mod flusher;
 mod following;
 mod leading;

@@ -1,6 +1,6 @@
 //! Makes the shards follow the metadata: opens the logs at start, then creates, changes and deletes them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +9,14 @@ use kinglet_protocol::{ErrorCode, Uuid};
 use tokio::sync::oneshot;
 
 use super::command::{Checkpoint, Cut, FollowerState, NewReplica, Open, Truncate};
+use super::configs::Live;
 use super::strays::Strays;
 use super::{Command, PartitionId, Shards, Stopped};
 use crate::clock;
 use crate::config::{Config, topic_log_config, topic_min_insync_replicas};
 use crate::log::{self, Checkpoints, DirError, FoundPartition, LogDir, LogDirs, LogError, RecoveryReport};
 use crate::meta::image::{Image, PartitionImage, Topic};
+use crate::replica::throttle::Throttles;
 use crate::replica::{Settings, as_known, eligible};
 
 /// The metadata log's directory: it looks like a partition's, but no shard owns it.
@@ -37,7 +39,10 @@ pub(crate) enum StorageError {
 #[derive(Debug, Clone)]
 pub(crate) struct Storage {
     pub(crate) shards: Arc<Shards>,
-    config: Arc<Config>,
+    /// The configuration of the start.
+    pub(super) started: Arc<Config>,
+    pub(super) live: Live,
+    pub(crate) throttles: Arc<Throttles>,
     dirs: Arc<LogDirs>,
     /// What this process registers with; `None` for a broker that is alone, which nobody else can have replaced.
     incarnation: Option<Uuid>,
@@ -61,7 +66,9 @@ impl Storage {
     pub(crate) fn new(shards: Arc<Shards>, config: Arc<Config>, dirs: LogDirs) -> Self {
         Self {
             shards,
-            config,
+            throttles: Arc::new(Throttles::new(&config)),
+            live: Live::new(Arc::clone(&config)),
+            started: config,
             dirs: Arc::new(dirs),
             incarnation: None,
             saving: Arc::default(),
@@ -80,43 +87,14 @@ impl Storage {
         self.dirs.join(cluster_id)
     }
 
-    /// Ids of the log directories that have failed.
-    pub(crate) fn failed_dirs(&self) -> Vec<Uuid> {
-        let failed = self.shards.failed_dirs();
-        let failed = failed.borrow();
-        self.dirs.dirs().iter().filter(|dir| failed.contains(dir.path())).map(LogDir::id).collect()
-    }
-
-    /// Whether no log directory is left that could be used.
-    pub(crate) fn are_all(&self, failed: &BTreeSet<PathBuf>) -> bool {
-        self.dirs.dirs().iter().all(|dir| failed.contains(dir.path()))
-    }
-
-    /// Lets go of everything in directories in which a log has failed, until the shards end: others are to lead it. Only where there
-    /// are others: a broker alone serves what it can.
-    pub(crate) async fn fail_dirs(self: Arc<Self>) {
-        let mut failed = self.shards.failed_dirs();
-        let mut gone = BTreeSet::new();
-        while failed.changed().await.is_ok() {
-            let now = failed.borrow_and_update().clone();
-            for dir in now.difference(&gone) {
-                tracing::error!(dir = %dir.display(), "log directory failed");
-                self.shards.fail_dir(dir).await;
-            }
-            gone = now;
-        }
-    }
-
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
-    }
-
     pub(super) fn log_dirs(&self) -> &[LogDir] {
         self.dirs.dirs()
     }
 
     /// Opens every partition of the image that has a replica here; one without a directory gets it. Blocks.
     pub(crate) fn open_all(&self, image: &Image) -> Result<Opened, StorageError> {
+        self.follow_configs(&Image::default(), image);
+        self.throttles.follow(image, self.started.node_id);
         let found = self.dirs.scan()?;
         let mut found: Strays = found
             .into_iter()
@@ -172,14 +150,17 @@ impl Storage {
             // The next topic of that name must not be recovered by the offsets of this one.
             self.save_checkpoints()?;
         }
+        let is_reconfigured = self.follow_configs(old, new);
+        self.throttles.follow(new, self.started.node_id);
         let brokers = changed_brokers(old, new);
         for topic in new.topics.values() {
             let before = old.topic_by_id(topic.id);
             let is_same = before.is_some_and(|before| Arc::ptr_eq(before, topic));
-            if is_same && brokers.is_empty() {
+            if is_same && brokers.is_empty() && !is_reconfigured {
                 continue;
             }
-            let has_other_configs = before.is_some_and(|before| before.configs != topic.configs);
+            let has_other_configs =
+                is_reconfigured || before.is_some_and(|before| before.configs != topic.configs);
             for (index, state) in self.here(topic) {
                 let known = before.and_then(|before| partition(before, index));
                 let Some(known) = known.filter(|known| self.is_here(known)) else {
@@ -190,7 +171,7 @@ impl Storage {
                 if has_other_configs {
                     self.configure(topic, index)?;
                 }
-                let leads = state.leader == self.config.node_id;
+                let leads = state.leader == self.started.node_id;
                 let is_affected = leads && state.replicas.iter().any(|id| brokers.contains(id));
                 if known != state || is_affected {
                     self.tell(new, PartitionId { topic: topic.id, index }, state)?;
@@ -210,12 +191,12 @@ impl Storage {
 
     /// The partitions of a topic that have a replica here.
     fn here<'t>(&self, topic: &'t Topic) -> impl Iterator<Item = (i32, &'t PartitionImage)> + use<'t> {
-        let me = self.config.node_id;
+        let me = self.started.node_id;
         (0..).zip(&topic.partitions).filter(move |(_, state)| state.replicas.contains(&me))
     }
 
     fn is_here(&self, state: &PartitionImage) -> bool {
-        state.replicas.contains(&self.config.node_id)
+        state.replicas.contains(&self.started.node_id)
     }
 
     /// A directory of this partition that was there before the metadata named it.
@@ -233,7 +214,7 @@ impl Storage {
     /// Tells a partition who leads and who is in sync.
     fn tell(&self, image: &Image, id: PartitionId, state: &PartitionImage) -> Result<(), Stopped> {
         let boxed = Box::new(self.known(image, state));
-        let command = if boxed.leader == self.config.node_id {
+        let command = if boxed.leader == self.started.node_id {
             Command::Lead { id, state: boxed, eligible: eligible(image, state) }
         } else {
             Command::Follow { id, state: boxed }
@@ -251,7 +232,7 @@ impl Storage {
         let high_watermark = found.as_ref().map_or(0, |found| found.high_watermark);
         let (dir, recovery) = match found {
             Some(found) => (found.path, Some(found.recovery)),
-            None => (self.place(topic, index, Some(state.dir_of(self.config.node_id)))?, None),
+            None => (self.place(topic, index, Some(state.dir_of(self.started.node_id)))?, None),
         };
         let (reply, answer) = oneshot::channel();
         let id = PartitionId { topic: topic.id, index };
@@ -259,9 +240,9 @@ impl Storage {
             id,
             topic: topic.name.clone(),
             dir,
-            config: topic_log_config(&self.config, &topic.configs),
+            config: topic_log_config(&self.config(), &topic.configs),
             settings: self.settings(topic),
-            node_id: self.config.node_id,
+            node_id: self.started.node_id,
             high_watermark,
             state: self.known(image, state),
             eligible: eligible(image, state),
@@ -272,19 +253,19 @@ impl Storage {
     }
 
     fn known(&self, image: &Image, state: &PartitionImage) -> PartitionImage {
-        as_known(state, self.config.node_id, self.is_registered(image))
+        as_known(state, self.started.node_id, self.is_registered(image))
     }
 
     /// Whether the image has this life of the broker.
     pub(super) fn is_registered(&self, image: &Image) -> bool {
-        let registered = image.broker(self.config.node_id).map(|broker| broker.incarnation);
+        let registered = image.broker(self.started.node_id).map(|broker| broker.incarnation);
         self.incarnation.is_none() || registered == self.incarnation
     }
 
     fn settings(&self, topic: &Topic) -> Settings {
         Settings {
-            min_insync_replicas: topic_min_insync_replicas(&self.config, &topic.configs),
-            lag_time_max: self.config.replica_lag_time_max,
+            min_insync_replicas: topic_min_insync_replicas(&self.config(), &topic.configs),
+            lag_time_max: self.started.replica_lag_time_max,
         }
     }
 
@@ -305,7 +286,7 @@ impl Storage {
 
     fn configure(&self, topic: &Topic, index: i32) -> Result<(), Stopped> {
         let id = PartitionId { topic: topic.id, index };
-        let config = topic_log_config(&self.config, &topic.configs);
+        let config = topic_log_config(&self.config(), &topic.configs);
         self.shards.send_blocking(id, Command::Configure { id, config, settings: self.settings(topic) })
     }
 

@@ -1,16 +1,17 @@
 //! From the lines of a request to the shards and back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kinglet_protocol::ErrorCode;
 use tokio::sync::oneshot;
 
 use super::{IDS_FROM, Limits};
-use crate::Context;
 use crate::meta::image::Image;
 use crate::sessions::{Key, Line};
 use crate::shard::command::{Fetcher, Read, ReadAt, ReadRecords, ReadReply, Waiter};
 use crate::shard::{Command, PartitionId};
+use crate::{Context, clock};
 
 /// Which partition each line of the request means.
 pub(super) struct Plan {
@@ -18,6 +19,15 @@ pub(super) struct Plan {
     reads: Vec<Vec<ReadAt>>,
     /// By line, of those that no shard is asked for.
     refused: Vec<Option<ErrorCode>>,
+    /// By slot: what a follower fetches of replicas whose rate is limited, and whether it is in sync.
+    throttled: HashMap<usize, (PartitionId, InSync)>,
+}
+
+/// Whether a follower is a member of the ISR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InSync {
+    Yes,
+    No,
 }
 
 /// What the shards gave.
@@ -30,8 +40,15 @@ pub(super) struct Found {
 }
 
 impl Plan {
-    pub(super) fn new(ctx: &Context, version: i16, limits: &Limits, lines: &[Line]) -> Self {
+    pub(super) fn new(
+        ctx: &Context,
+        version: i16,
+        limits: &Limits,
+        fetcher: Option<Fetcher>,
+        lines: &[Line],
+    ) -> Self {
         let image = ctx.meta.image();
+        let mut throttled = HashMap::new();
         let mut reads = vec![Vec::new(); ctx.shards.count()];
         let mut refused = Vec::with_capacity(lines.len());
         for (slot, line) in lines.iter().enumerate() {
@@ -43,6 +60,13 @@ impl Plan {
                 }
             };
             refused.push(None);
+            if let Some(Fetcher { id: follower, .. }) = fetcher
+                && ctx.storage.throttles.leader.has(id)
+            {
+                let at = image.partition(id.topic, id.index);
+                let is_in_sync = at.is_some_and(|at| at.isr.contains(&follower));
+                throttled.insert(slot, (id, if is_in_sync { InSync::Yes } else { InSync::No }));
+            }
             let at = ReadAt {
                 id,
                 slot,
@@ -56,7 +80,7 @@ impl Plan {
                 shard.push(at);
             }
         }
-        Self { reads, refused }
+        Self { reads, refused, throttled }
     }
 
     pub(super) async fn read(
@@ -78,16 +102,39 @@ impl Plan {
         let mut found =
             Found { replies: self.refused.iter().map(unanswered).collect(), bytes: 0, is_urgent: false };
         for answer in answers {
-            answer.await.unwrap_or_default().into_iter().for_each(|reply| found.put(reply));
+            answer.await.unwrap_or_default().into_iter().for_each(|reply| self.take(ctx, reply, &mut found));
         }
         found.is_urgent |= found.replies.iter().any(Result::is_err);
         found
+    }
+
+    /// Takes what a partition gave.
+    pub(super) fn take(&self, ctx: &Context, mut reply: ReadReply, found: &mut Found) {
+        self.hold_back(ctx, &mut reply);
+        found.put(reply);
+    }
+
+    /// Takes the records out of a reply that would exceed the rate of replicas that are not in sync (KIP-73).
+    fn hold_back(&self, ctx: &Context, reply: &mut ReadReply) {
+        let Some((id, InSync::No)) = self.throttled.get(&reply.slot) else { return };
+        if let Ok(ReadRecords::Slice(slice @ Some(_))) = &mut reply.records
+            && ctx.storage.throttles.leader.holds(*id, clock::now())
+        {
+            *slice = None;
+        }
+    }
+
+    /// What a slot's records count for, when they are sent.
+    pub(super) fn sent(&self, ctx: &Context, slot: usize, bytes: usize) {
+        if let Some((id, _)) = self.throttled.get(&slot) {
+            ctx.storage.throttles.leader.record(*id, bytes, clock::now());
+        }
     }
 }
 
 impl Found {
     /// In the place of what its partition gave before.
-    pub(super) fn put(&mut self, reply: ReadReply) {
+    fn put(&mut self, reply: ReadReply) {
         self.is_urgent |= reply.is_news || !matches!(reply.records, Ok(ReadRecords::Slice(_)));
         self.bytes += bytes(&reply);
         let slot = reply.slot;

@@ -14,6 +14,7 @@ use kinglet_protocol::messages::delete_topics::DeleteTopicState;
 use kinglet_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 
 use super::*;
+use crate::meta::record::TOPIC_RESOURCE;
 use crate::meta::{Own, Refusal};
 
 const DIRS: [Uuid; 2] = [Uuid([1; 16]), Uuid([2; 16])];

@@ -14,7 +14,7 @@ use crate::config::{Overrides, check_topic_config};
 use crate::meta::image::{Image, Topic};
 use crate::meta::name::{self, Twins};
 use crate::meta::placement::Placement;
-use crate::meta::record::Record;
+use crate::meta::record::{Record, TOPIC_RESOURCE};
 use crate::meta::refusal::Refusal;
 
 /// Kafka's bound for one request; it keeps a slip of the keyboard from making a million directories.
@@ -81,8 +81,8 @@ impl Controller<'_> {
         let layout = self.layout(topic, placement)?;
         let id = (self.new_id)();
         let mut records = vec![Record::Topic(TopicRecord { name: topic.name.clone(), topic_id: id })];
-        records
-            .extend(configs.iter().map(|(key, value)| config_record(&topic.name, key, Some(value.clone()))));
+        let resource = (TOPIC_RESOURCE, topic.name.as_str());
+        records.extend(configs.iter().map(|(key, value)| config_record(resource, key, Some(value.clone()))));
         let created = Created {
             id,
             partitions: layout.len(),

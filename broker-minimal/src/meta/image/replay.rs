@@ -13,7 +13,7 @@ use super::{
     Broker, Endpoint, FENCE, Image, METADATA_VERSION, PartitionImage, RECOVERING, ReplayError, Topic,
     UNCHANGED, UNFENCE,
 };
-use crate::meta::record::{Record, TOPIC_RESOURCE};
+use crate::meta::record::{BROKER_RESOURCE, Record, TOPIC_RESOURCE};
 
 impl Image {
     /// Applies one record. Nothing else changes an image.
@@ -175,12 +175,17 @@ impl Image {
     }
 
     fn replay_config(&mut self, record: &ConfigRecord) {
-        // Configuration of brokers is not kept here; a topic that has gone took its own along.
-        if record.resource_type != TOPIC_RESOURCE {
-            return;
-        }
-        let Some(topic) = self.topics.get_mut(&record.resource_name) else { return };
-        let configs = &mut Arc::make_mut(topic).configs;
+        let configs = match record.resource_type {
+            TOPIC_RESOURCE => match self.topics.get_mut(&record.resource_name) {
+                Some(topic) => &mut Arc::make_mut(topic).configs,
+                // A topic that has gone took its own along.
+                None => return,
+            },
+            BROKER_RESOURCE => {
+                Arc::make_mut(&mut self.broker_configs).entry(record.resource_name.clone()).or_default()
+            }
+            _ => return,
+        };
         match &record.value {
             Some(value) => configs.insert(record.name.clone(), value.clone()),
             None => configs.remove(&record.name),

@@ -7,7 +7,8 @@ use kinglet_protocol::messages::metadata_records::{
 };
 
 use super::{Broker, Image, METADATA_VERSION, PartitionImage, RECOVERING};
-use crate::meta::record::{Record, TOPIC_RESOURCE};
+use crate::config::Overrides;
+use crate::meta::record::{BROKER_RESOURCE, Record, TOPIC_RESOURCE};
 
 /// In snapshots a topic that was deleted has its id as its name, behind a character that no topic has.
 const REMOVED: &str = "/";
@@ -28,14 +29,10 @@ impl Image {
             records.push(Record::Topic(TopicRecord { name: topic.name.clone(), topic_id }));
             let partitions = (0..).zip(&topic.partitions);
             records.extend(partitions.map(|(index, partition)| partition.to_record(topic_id, index)));
-            records.extend(topic.configs.iter().map(|(name, value)| {
-                Record::Config(ConfigRecord {
-                    resource_type: TOPIC_RESOURCE,
-                    resource_name: topic.name.clone(),
-                    name: name.clone(),
-                    value: Some(value.clone()),
-                })
-            }));
+            records.extend(config_records(TOPIC_RESOURCE, &topic.name, &topic.configs));
+        }
+        for (broker, configs) in &*self.broker_configs {
+            records.extend(config_records(BROKER_RESOURCE, broker, configs));
         }
         // Files of a topic that was deleted must go at a start from a snapshot too.
         for topic_id in &self.removed {
@@ -51,6 +48,21 @@ impl Image {
         }));
         records
     }
+}
+
+fn config_records<'c>(
+    resource_type: i8,
+    resource: &'c str,
+    configs: &'c Overrides,
+) -> impl Iterator<Item = Record> + use<'c> {
+    configs.iter().map(move |(name, value)| {
+        Record::Config(ConfigRecord {
+            resource_type,
+            resource_name: resource.to_owned(),
+            name: name.clone(),
+            value: Some(value.clone()),
+        })
+    })
 }
 
 impl Broker {
@@ -104,5 +116,33 @@ impl PartitionImage {
             eligible_leader_replicas: if_any(&self.elr),
             last_known_elr: if_any(&self.last_known_elr),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_brokers_were_told_at_run_time_is_in_a_snapshot() {
+        let entry = |broker: &str, value: Option<&str>| {
+            Record::Config(ConfigRecord {
+                resource_type: BROKER_RESOURCE,
+                resource_name: broker.to_owned(),
+                name: "log.roll.ms".to_owned(),
+                value: value.map(str::to_owned),
+            })
+        };
+        let mut image = Image::default();
+        for record in [entry("", Some("1")), entry("2", Some("2")), entry("3", Some("3")), entry("3", None)] {
+            image.replay(&record).unwrap();
+        }
+        let mut again = Image::default();
+        image.to_records().iter().for_each(|record| again.replay(record).unwrap());
+        for broker in [2, 3] {
+            assert_eq!(again.dynamic(broker), image.dynamic(broker));
+        }
+        let own = |broker: i32| again.dynamic(broker).broker.len();
+        assert_eq!((own(2), own(3), again.dynamic(3).default.len()), (1, 0, 1));
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::PoisonError;
 
+use kinglet_protocol::messages::alter_configs::AlterConfigsResource as WholeResource;
 use kinglet_protocol::messages::alter_partition::TopicDataResponse;
 use kinglet_protocol::messages::alter_partition_reassignments::ReassignableTopicResponse;
 use kinglet_protocol::messages::create_partitions::CreatePartitionsTopic;
@@ -93,7 +94,7 @@ impl Handle {
         outcome.await.each(count)
     }
 
-    /// Changes topics' configurations; the answers are in the order of the resources.
+    /// Changes configurations of topics and brokers; the answers are in the order of the resources.
     pub(crate) async fn alter_configs(
         &self,
         resources: Vec<AlterConfigsResource>,
@@ -102,6 +103,20 @@ impl Handle {
         let count = resources.len();
         let outcome = self.ask(Wait::Followed, move |desk| {
             let (records, answers) = desk.controller().0.alter_configs(&resources);
+            (mode.keep(records), answers)
+        });
+        outcome.await.each(count)
+    }
+
+    /// Puts whole configurations in the place of what was set before; the answers are in the order of the resources.
+    pub(crate) async fn replace_configs(
+        &self,
+        resources: Vec<WholeResource>,
+        mode: Mode,
+    ) -> Vec<Result<(), Refusal>> {
+        let count = resources.len();
+        let outcome = self.ask(Wait::Followed, move |desk| {
+            let (records, answers) = desk.controller().0.replace_configs(&resources);
             (mode.keep(records), answers)
         });
         outcome.await.each(count)
