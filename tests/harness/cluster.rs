@@ -68,6 +68,8 @@ pub enum BrokersError {
 struct Member {
     id: i32,
     port: u16,
+    /// The port that others are told: its own, or that of what stands between.
+    told: u16,
     /// Its `key=value`s.
     options: Vec<String>,
     daemon: Option<Daemon>,
@@ -121,13 +123,37 @@ impl Brokers {
         Self::start_all(binaries, brokers.chain(controllers).collect(), LOGGED)
     }
 
+    /// The three of [`Brokers::start`], none of them started yet, to be reached on other ports by clients and by each other: with
+    /// something between. Start them with [`Brokers::spawn`].
+    ///
+    /// # Errors
+    /// When no ports or no folder can be had.
+    pub fn behind(binaries: &Binaries, options: &[&str]) -> Result<Self, BrokersError> {
+        let ports: [u16; 2 * BROKERS] = free_ports()?;
+        let (own, told) = ports.split_at(BROKERS);
+        let options = common(told, options);
+        let members = (1..).zip(own.iter().zip(told)).map(|(id, (&port, &told))| {
+            let advertised = format!("advertised.listeners=PLAINTEXT://localhost:{told}");
+            Member { told, ..Member::new(id, port, &options, &[&advertised]) }
+        });
+        Self::of(binaries, members.collect(), LOGGED)
+    }
+
+    fn of(
+        binaries: &Binaries,
+        members: Vec<Member>,
+        logged: Option<&'static str>,
+    ) -> Result<Self, BrokersError> {
+        Ok(Self { members, binaries: binaries.clone(), dir: tempfile::tempdir()?, logged })
+    }
+
     fn start_all(
         binaries: &Binaries,
         members: Vec<Member>,
         logged: Option<&'static str>,
     ) -> Result<Self, BrokersError> {
         let ids: Vec<i32> = members.iter().map(|member| member.id).collect();
-        let mut brokers = Self { members, binaries: binaries.clone(), dir: tempfile::tempdir()?, logged };
+        let mut brokers = Self::of(binaries, members, logged)?;
         for id in &ids {
             brokers.spawn(*id)?;
         }
@@ -135,6 +161,11 @@ impl Brokers {
             brokers.wait_ready(*id)?;
         }
         Ok(brokers)
+    }
+
+    /// Of each its id, the port that others are told, and the one that it listens on.
+    pub fn ports(&self) -> impl Iterator<Item = (i32, u16, u16)> {
+        self.members.iter().map(|member| (member.id, member.told, member.port))
     }
 
     /// The addresses of all brokers, as `bootstrap.servers` has them.
@@ -224,9 +255,17 @@ impl Brokers {
     /// # Errors
     /// As [`Brokers::restart`].
     pub fn restart_empty(&mut self, id: i32) -> Result<(), BrokersError> {
-        let member = self.member(id)?;
-        member.lives += 1;
-        self.restart(id)
+        self.spawn_empty(id)?;
+        self.wait_ready(id)
+    }
+
+    /// [`Brokers::restart_empty`], and does not wait.
+    ///
+    /// # Errors
+    /// As [`Brokers::spawn`].
+    pub fn spawn_empty(&mut self, id: i32) -> Result<(), BrokersError> {
+        self.member(id)?.lives += 1;
+        self.spawn(id)
     }
 
     /// Starts it, and does not wait: alone it may have to wait for the others.
@@ -333,11 +372,11 @@ fn common(voters: &[u16], options: &[&str]) -> Vec<String> {
 impl Member {
     fn new(id: i32, port: u16, common: &[String], own: &[&str]) -> Self {
         let options = common.iter().cloned().chain(own.iter().map(|option| (*option).to_owned())).collect();
-        Self { id, port, options, daemon: None, said: Vec::new(), lives: 0 }
+        Self { id, port, told: port, options, daemon: None, said: Vec::new(), lives: 0 }
     }
 
     fn address(&self) -> String {
-        format!("localhost:{}", self.port)
+        format!("localhost:{}", self.told)
     }
 
     fn lines(&self) -> Vec<String> {

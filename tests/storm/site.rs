@@ -1,0 +1,215 @@
+//! Three brokers with the network between them, and what can be done to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kinglet::admin::{NewTopic, PartitionDescription};
+use kinglet::{Client, Config};
+use kinglet_harness::binaries::Binaries;
+use kinglet_harness::cluster::Brokers;
+use tokio::time::{Instant, sleep};
+
+use crate::Fallible;
+use crate::load::{PARTITIONS, TOPIC, tail};
+use crate::net::{Net, Weather, Who};
+
+pub(crate) const IDS: [i32; 3] = [1, 2, 3];
+/// How often it is looked whether something is so.
+const LOOK: Duration = Duration::from_millis(50);
+/// A broker that says nothing for so long is fenced; longer would only make rounds longer.
+const SESSION_MS: u64 = 2_000;
+const OPTIONS: [&str; 3] =
+    ["broker.session.timeout.ms=2000", "replica.lag.time.max.ms=4000", "auto.leader.rebalance.enable=false"];
+
+/// The cluster.
+pub(crate) struct Site {
+    brokers: Brokers,
+    pub(crate) net: Net,
+    admin: Client,
+    frozen: BTreeSet<i32>,
+    dead: BTreeSet<i32>,
+    /// Started, and not yet waited for.
+    starting: BTreeSet<i32>,
+    dirs: BTreeMap<i32, PathBuf>,
+}
+
+impl Site {
+    /// Starts it, with a topic of three replicas. Within a runtime of several threads.
+    pub(crate) async fn start(binaries: &Binaries) -> Fallible<Self> {
+        let mut brokers = Brokers::behind(binaries, &OPTIONS)?;
+        let mut net = Net::new(brokers.ports());
+        for id in IDS {
+            net.open(id)?;
+            brokers.spawn(id)?;
+        }
+        for id in IDS {
+            tokio::task::block_in_place(|| brokers.wait_ready(id))?;
+        }
+        let config = Config::new(brokers.bootstrap()).set("request.timeout.ms", 2_000)?;
+        let admin = Client::connect(config.set("default.api.timeout.ms", 10_000)?).await?;
+        for (_, created) in admin.admin().create_topics([NewTopic::new(TOPIC, PARTITIONS, 3)]).await? {
+            created?;
+        }
+        let (frozen, dead, starting) = Default::default();
+        let mut site = Self { brokers, net, admin, frozen, dead, starting, dirs: BTreeMap::new() };
+        site.learn_dirs()?;
+        Ok(site)
+    }
+
+    pub(crate) fn bootstrap(&self) -> String {
+        self.brokers.bootstrap()
+    }
+
+    /// A client that knows the cluster.
+    pub(crate) fn admin(&self) -> &Client {
+        &self.admin
+    }
+
+    /// The leaders by partition, as far as anybody knows.
+    pub(crate) async fn partitions(&self) -> Fallible<Vec<PartitionDescription>> {
+        let (_, topic) =
+            self.admin.admin().describe_topics([TOPIC]).await?.into_iter().next().ok_or("no answer")?;
+        Ok(topic?.partitions)
+    }
+
+    /// Who leads the first partition.
+    pub(crate) async fn leader(&self) -> Fallible<i32> {
+        let partitions = self.partitions().await?;
+        partitions.first().and_then(|partition| partition.leader).ok_or_else(|| "nobody leads".into())
+    }
+
+    /// Who leads the metadata.
+    pub(crate) async fn controller(&self) -> Fallible<i32> {
+        self.admin.admin().describe_quorum().await?.leader.ok_or_else(|| "nobody leads the metadata".into())
+    }
+
+    pub(crate) fn kill(&mut self, id: i32) -> Fallible<()> {
+        self.brokers.kill(id)?;
+        self.net.close(id);
+        self.starting.remove(&id);
+        self.dead.insert(id);
+        Ok(())
+    }
+
+    /// SIGTERM, until it has ended.
+    pub(crate) fn stop(&mut self, id: i32) -> Fallible<()> {
+        let status = tokio::task::block_in_place(|| self.brokers.stop(id))?;
+        self.net.close(id);
+        self.dead.insert(id);
+        if status.success() { Ok(()) } else { Err(format!("broker {id} stopped with {status}").into()) }
+    }
+
+    /// Starts it again; it may have to wait for others.
+    pub(crate) fn revive(&mut self, id: i32) -> Fallible<()> {
+        self.net.open(id)?;
+        self.brokers.spawn(id)?;
+        self.dead.remove(&id);
+        self.starting.insert(id);
+        Ok(())
+    }
+
+    /// Starts it with an empty directory.
+    pub(crate) fn replace(&mut self, id: i32) -> Fallible<()> {
+        self.net.open(id)?;
+        self.brokers.spawn_empty(id)?;
+        self.dead.remove(&id);
+        self.starting.insert(id);
+        self.learn_dirs()
+    }
+
+    pub(crate) fn freeze(&mut self, id: i32) -> Fallible<()> {
+        self.brokers.freeze(id)?;
+        self.frozen.insert(id);
+        Ok(())
+    }
+
+    pub(crate) fn thaw(&mut self, id: i32) -> Fallible<()> {
+        self.brokers.thaw(id)?;
+        self.frozen.remove(&id);
+        Ok(())
+    }
+
+    /// Longer than a broker may be silent.
+    pub(crate) fn too_long() -> Duration {
+        Duration::from_millis(SESSION_MS * 3 / 2)
+    }
+
+    /// Everything that was done to it ends: the network is clear, and all brokers run.
+    pub(crate) fn heal(&mut self) -> Fallible<()> {
+        self.net.clear();
+        for id in self.frozen.clone() {
+            self.thaw(id)?;
+        }
+        for id in self.dead.clone() {
+            self.revive(id)?;
+        }
+        for id in std::mem::take(&mut self.starting) {
+            tokio::task::block_in_place(|| self.brokers.wait_ready(id))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every partition has its leader and all replicas are in sync.
+    pub(crate) async fn whole(&self, limit: Duration) -> Fallible<()> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let described = self.partitions().await;
+            let is_whole = |p: &PartitionDescription| p.leader.is_some() && p.isr.len() == IDS.len();
+            if described.as_ref().is_ok_and(|partitions| partitions.iter().all(is_whole)) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(
+                    format!("alive: not every replica is in sync after {limit:?}: {described:?}").into()
+                );
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Between one broker and the others, both ways.
+    pub(crate) fn peers_of(id: i32) -> Vec<(Who, Who)> {
+        let others = IDS.into_iter().filter(|other| *other != id);
+        others.flat_map(|other| both(Who::Broker(id), Who::Broker(other))).collect()
+    }
+
+    /// All that comes from or goes to one broker.
+    pub(crate) fn all_of(id: i32) -> Vec<(Who, Who)> {
+        Self::peers_of(id).into_iter().chain(both(Who::Broker(id), Who::Client)).collect()
+    }
+
+    /// Changes the weather.
+    pub(crate) fn weather(&self, ways: &[(Who, Who)], weather: Weather) {
+        self.net.set(ways.iter().copied(), weather);
+    }
+
+    /// The folders of a partition's replicas.
+    pub(crate) fn replicas(&self, partition: i32) -> Vec<PathBuf> {
+        self.dirs.values().map(|dir| dir.join(format!("{TOPIC}-{partition}"))).collect()
+    }
+
+    /// What must not stand in a broker's log.
+    pub(crate) fn bad_lines(&self) -> Fallible<Vec<String>> {
+        let mut bad = Vec::new();
+        for id in IDS {
+            let lines = self.brokers.lines(id)?;
+            let is_bad = |line: &&String| line.contains("panicked") || line.contains("ERROR");
+            bad.extend(lines.iter().filter(is_bad).map(|line| format!("broker {id}: {line}")));
+        }
+        Ok(tail(&bad, 20).into())
+    }
+
+    fn learn_dirs(&mut self) -> Fallible<()> {
+        for id in IDS {
+            let dir = self.brokers.data_dir(id)?;
+            self.dirs.insert(id, dir);
+        }
+        Ok(())
+    }
+}
+
+/// Both directions between two.
+pub(crate) fn both(one: Who, other: Who) -> [(Who, Who); 2] {
+    [(one, other), (other, one)]
+}
