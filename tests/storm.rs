@@ -7,6 +7,8 @@
 
 #[path = "storm/checker/mod.rs"]
 mod checker;
+#[path = "storm/disk.rs"]
+mod disk;
 #[path = "storm/faults.rs"]
 mod faults;
 #[path = "storm/history.rs"]
@@ -23,6 +25,8 @@ mod observers;
 mod run;
 #[path = "storm/site.rs"]
 mod site;
+#[path = "storm/strike.rs"]
+mod strike;
 
 use std::error::Error;
 

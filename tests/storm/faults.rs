@@ -1,18 +1,8 @@
-//! What happens to the cluster in a round, and whether it really did.
+//! What can happen to the cluster, and which of it comes when.
 
-use std::time::Duration;
-
-use kinglet::Target;
-use kinglet::protocol::ErrorCode;
-use kinglet::protocol::messages::ElectLeadersRequest;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
-use tokio::time::sleep;
-
-use crate::Fallible;
-use crate::net::{Weather, Who};
-use crate::site::{IDS, Site, both};
 
 /// A fault. Each lasts a few seconds, and is over when the site is healed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +11,13 @@ pub(crate) enum Fault {
     KillController,
     KillTwo,
     KillAll,
+    /// One leader after the other is killed, as soon as it leads.
+    Chase,
+    /// The leader is killed when a follower comes back that had left the ISR.
+    KillBehind,
     Terminate,
     RollingRestart,
+    /// An empty directory under the same id.
     Replace,
     /// SIGSTOP, longer than its session.
     Freeze,
@@ -40,15 +35,20 @@ pub(crate) enum Fault {
     Delay,
     /// Connections are reset within a frame.
     Torn,
+    DiskFull,
+    /// A disk that takes nothing for a while, again and again.
+    DiskSlow,
     PreferredElection,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::KillLeader,
         Self::KillController,
         Self::KillTwo,
         Self::KillAll,
+        Self::Chase,
+        Self::KillBehind,
         Self::Terminate,
         Self::RollingRestart,
         Self::Replace,
@@ -61,8 +61,15 @@ impl Fault {
         Self::Flapping,
         Self::Delay,
         Self::Torn,
+        Self::DiskFull,
+        Self::DiskSlow,
         Self::PreferredElection,
     ];
+
+    /// Whether a broker must have a disk of its own for it.
+    pub(crate) fn needs_disk(self) -> bool {
+        matches!(self, Self::DiskFull | Self::DiskSlow)
+    }
 }
 
 /// Which fault comes when: each has its turn before one comes again.
@@ -89,154 +96,4 @@ impl Plan {
     pub(crate) fn random(&mut self) -> &mut StdRng {
         &mut self.random
     }
-}
-
-/// How long something lasts.
-fn a_while(random: &mut StdRng) -> Duration {
-    Duration::from_millis(random.random_range(500..2_000))
-}
-
-fn any(random: &mut StdRng) -> i32 {
-    IDS[random.random_range(0..IDS.len())]
-}
-
-/// Does it; the site is to be healed afterwards. How often it bit: a zero is a fault that was none.
-pub(crate) async fn strike(fault: Fault, site: &mut Site, random: &mut StdRng) -> Fallible<u64> {
-    let before = site.net.bites();
-    let mut own = 1;
-    match fault {
-        Fault::KillLeader => {
-            let leader = site.leader().await?;
-            site.kill(leader)?;
-            sleep(a_while(random)).await;
-        }
-        Fault::KillController => {
-            let controller = site.controller().await?;
-            site.kill(controller)?;
-            sleep(a_while(random)).await;
-        }
-        Fault::KillTwo => {
-            let spared = any(random);
-            for id in IDS.into_iter().filter(|id| *id != spared) {
-                site.kill(id)?;
-            }
-            sleep(a_while(random)).await;
-        }
-        Fault::KillAll => {
-            let mut order = IDS;
-            order.shuffle(random);
-            for id in order {
-                site.kill(id)?;
-            }
-            order.shuffle(random);
-            for id in order {
-                site.revive(id)?;
-                sleep(a_while(random) / 4).await;
-            }
-        }
-        Fault::Terminate => {
-            let leader = site.leader().await?;
-            site.stop(leader)?;
-            sleep(a_while(random) / 2).await;
-        }
-        Fault::RollingRestart => {
-            for id in IDS {
-                site.stop(id)?;
-                site.heal()?;
-                site.whole(Duration::from_secs(30)).await?;
-            }
-        }
-        Fault::Replace => {
-            let id = any(random);
-            site.kill(id)?;
-            sleep(a_while(random) / 2).await;
-            site.replace(id)?;
-        }
-        Fault::Freeze => {
-            let leader = site.leader().await?;
-            site.freeze(leader)?;
-            sleep(Site::too_long()).await;
-        }
-        Fault::Stutter => {
-            let id = any(random);
-            for _ in 0..10 {
-                site.freeze(id)?;
-                sleep(Duration::from_millis(random.random_range(20..300))).await;
-                site.thaw(id)?;
-                sleep(Duration::from_millis(random.random_range(20..100))).await;
-            }
-        }
-        Fault::Island => {
-            site.weather(&Site::all_of(any(random)), Weather::Silent);
-            sleep(Site::too_long()).await;
-        }
-        Fault::PeersOnly => {
-            site.weather(&Site::peers_of(site.leader().await?), Weather::Silent);
-            sleep(Site::too_long()).await;
-        }
-        Fault::OneWay => {
-            let deaf = Who::Broker(site.leader().await?);
-            let ways: Vec<_> = Site::all_of(any(random)).into_iter().filter(|(_, to)| *to == deaf).collect();
-            let ways = if ways.is_empty() { IDS.map(|id| (Who::Broker(id), deaf)).to_vec() } else { ways };
-            site.weather(&ways, Weather::Silent);
-            sleep(Site::too_long()).await;
-        }
-        Fault::ControllerOnly => {
-            let controller = site.controller().await?;
-            let others: Vec<i32> = IDS.into_iter().filter(|id| *id != controller).collect();
-            let cut = others[random.random_range(0..others.len())];
-            site.weather(&both(Who::Broker(controller), Who::Broker(cut)), Weather::Silent);
-            sleep(Site::too_long()).await;
-        }
-        Fault::Flapping => {
-            let ways = Site::peers_of(any(random));
-            for _ in 0..8 {
-                site.weather(&ways, Weather::Silent);
-                sleep(a_while(random) / 5).await;
-                site.net.clear();
-                sleep(a_while(random) / 10).await;
-            }
-        }
-        Fault::Delay => {
-            let by = Weather::Slow(Duration::from_millis(random.random_range(20..80)));
-            site.weather(&IDS.map(Site::all_of).concat(), by);
-            sleep(Site::too_long()).await;
-        }
-        Fault::Torn => {
-            let ways = Site::all_of(any(random));
-            for _ in 0..6 {
-                site.weather(&ways, Weather::Torn);
-                sleep(Duration::from_millis(50)).await;
-                site.net.clear();
-                sleep(a_while(random) / 4).await;
-            }
-        }
-        Fault::PreferredElection => {
-            let leader = site.leader().await?;
-            site.kill(leader)?;
-            sleep(a_while(random) / 4).await;
-            site.heal()?;
-            site.whole(Duration::from_secs(30)).await?;
-            own = elect_preferred(site).await?;
-        }
-    }
-    let is_of_the_network = matches!(
-        fault,
-        Fault::Island
-            | Fault::PeersOnly
-            | Fault::OneWay
-            | Fault::ControllerOnly
-            | Fault::Flapping
-            | Fault::Delay
-            | Fault::Torn
-    );
-    Ok(if is_of_the_network { site.net.bites() - before } else { own })
-}
-
-/// Has the preferred replicas elected; how many partitions got another leader.
-async fn elect_preferred(site: &Site) -> Fallible<u64> {
-    let request = ElectLeadersRequest { topic_partitions: None, ..Default::default() };
-    let response = site.admin().request(request, Target::Controller).await?;
-    let results = response.replica_election_results.iter().flat_map(|topic| &topic.partition_result);
-    Ok(results.filter(|result| result.error_code == ErrorCode::NONE).count() as u64)
 }

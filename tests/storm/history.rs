@@ -65,6 +65,12 @@ pub(crate) enum Event {
         group: usize,
         members: Vec<(String, Vec<i32>)>,
     },
+    /// A broker leads a partition in an epoch: it says so itself, or the metadata does.
+    Leads {
+        partition: i32,
+        epoch: i32,
+        broker: i32,
+    },
     /// Everything below these offsets, by partition, is acked and settled, and was read by everybody.
     Settled {
         ends: Vec<i64>,
@@ -183,7 +189,7 @@ impl Inner {
             }
             Event::Committed { .. } => self.counts.commits += 1,
             Event::Owned { .. } => self.counts.rebalances += 1,
-            Event::Read { .. } | Event::Watermarks { .. } | Event::Settled { .. } => {}
+            Event::Read { .. } | Event::Watermarks { .. } | Event::Leads { .. } | Event::Settled { .. } => {}
         }
         self.checker.see(&event);
         if self.last.len() == LAST {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kinglet::admin::{GroupOffsets, GroupState, OffsetInfo};
+use kinglet::admin::{GroupOffsets, GroupState, OffsetInfo, PartitionDescription};
 use kinglet::{Client, Config, PerItem, Position, TopicPartition};
 use tokio::task::JoinHandle;
 
@@ -27,6 +27,7 @@ impl Observer {
         let task = tokio::spawn(async move {
             let mut shared = vec![Vec::new(); groups];
             loop {
+                leaders(&client).await.unwrap_or_default().into_iter().for_each(|event| history.note(event));
                 if let Some(watermarks) = watermarks(&client).await {
                     for (partition, start, high) in watermarks {
                         history.note(Event::Watermarks { observer: 0, partition, start, high });
@@ -80,6 +81,16 @@ async fn watermarks(client: &Client) -> Option<Vec<(i32, i64, i64)>> {
     };
     let known = |partition| Some((partition, offset(&starts, partition)?, offset(&ends, partition)?));
     Some((0..PARTITIONS).filter_map(known).collect())
+}
+
+/// As the metadata has them.
+async fn leaders(client: &Client) -> Option<Vec<Event>> {
+    let (_, topic) = client.admin().describe_topics([TOPIC]).await.ok()?.into_iter().next()?;
+    let leads = |described: PartitionDescription| {
+        let PartitionDescription { partition, leader_epoch: epoch, .. } = described;
+        described.leader.map(|broker| Event::Leads { partition, epoch, broker })
+    };
+    Some(topic.ok()?.partitions.into_iter().filter_map(leads).collect())
 }
 
 /// First what is committed, then the high watermarks: those can only have grown meanwhile.

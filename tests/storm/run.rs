@@ -5,18 +5,21 @@ use std::fmt;
 use std::time::Duration;
 
 use kinglet::{Assignment, Client, Config, Consumer, Position};
+use kinglet_harness::absent::or_skip;
 use kinglet_harness::binaries::Binaries;
 use kinglet_harness::kafka::Jars;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Fallible;
 use crate::checker::Replicas;
-use crate::faults::{Fault, Plan, strike};
+use crate::disk::Disk;
+use crate::faults::{Fault, Plan};
 use crate::history::{Counts, Event, History, Reader};
 use crate::java::Java;
 use crate::load::{Member, PARTITIONS, Writer, parse, tail};
 use crate::observers::{Observer, ends, partitions};
 use crate::site::Site;
+use crate::strike::strike;
 
 /// A group of ours and one of Java's.
 const GROUPS: usize = 2;
@@ -64,9 +67,13 @@ impl fmt::Display for Report {
 }
 
 pub(crate) async fn run(binaries: &Binaries, jars: &Jars, rounds: usize, seed: u64) -> Fallible<Report> {
-    let mut site = Site::start(binaries).await?;
+    let mut faults = chosen()?;
+    let needs_disk = faults.iter().any(|fault| fault.needs_disk());
+    let disk = if needs_disk { or_skip("faults of a disk", Disk::mount()) } else { None };
+    faults.retain(|fault| disk.is_some() || !fault.needs_disk());
+    let mut site = Site::start(binaries, disk).await?;
     let history = History::new(usize::try_from(PARTITIONS)?, GROUPS);
-    let done = weather(&mut site, jars, &history, rounds, seed).await;
+    let done = weather(&mut site, jars, &history, rounds, Plan::new(seed, faults)).await;
     done.map_err(|error| {
         let last = history.last().join("\n  ");
         format!("{error}\nKINGLET_SEED={seed}; the last events:\n  {last}").into()
@@ -112,7 +119,7 @@ async fn weather(
     jars: &Jars,
     history: &History,
     rounds: usize,
-    seed: u64,
+    mut plan: Plan,
 ) -> Fallible<Report> {
     let bootstrap = site.bootstrap();
     let mut workers = Workers::start(&bootstrap, jars, history).await?;
@@ -121,7 +128,6 @@ async fn weather(
     // Nothing happens before everybody works.
     let begun = settle(site, history, &judge, &mut replicas, START_LIMIT).await;
     begun.map_err(|error| format!("before the first fault: {error}"))?;
-    let mut plan = Plan::new(seed, chosen()?);
     let mut faults: BTreeMap<Fault, (u32, u64)> = BTreeMap::new();
     let (mut fewest, mut slowest) = (u64::MAX, (Duration::ZERO, None));
     for round in 1..=rounds {
@@ -253,6 +259,7 @@ async fn read_to(
 
 /// What the judges and the brokers' logs say.
 fn judged(site: &Site, history: &History) -> Fallible<()> {
+    site.claims()?.into_iter().for_each(|claim| history.note(claim));
     let mut complaints = history.complaints();
     complaints.extend(site.bad_lines()?);
     if complaints.is_empty() {

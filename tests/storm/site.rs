@@ -8,13 +8,21 @@ use kinglet::admin::{NewTopic, PartitionDescription};
 use kinglet::{Client, Config};
 use kinglet_harness::binaries::Binaries;
 use kinglet_harness::cluster::Brokers;
+use rand::Rng;
+use rand::seq::IndexedRandom;
 use tokio::time::{Instant, sleep};
 
 use crate::Fallible;
+use crate::disk::{Disk, waiting_threads};
+use crate::history::Event;
 use crate::load::{PARTITIONS, TOPIC, tail};
-use crate::net::{Net, Weather, Who};
+use crate::net::{Net, Who};
 
 pub(crate) const IDS: [i32; 3] = [1, 2, 3];
+/// Whose disk may be its own.
+const ON_DISK: i32 = 3;
+/// What a system says of a full disk.
+const FULL: &str = "No space left on device";
 /// How often it is looked whether something is so.
 const LOOK: Duration = Duration::from_millis(50);
 /// A broker that says nothing for so long is fenced; longer would only make rounds longer.
@@ -24,7 +32,9 @@ const OPTIONS: [&str; 3] =
 
 /// The cluster.
 pub(crate) struct Site {
+    // Before its disk, so that it is dropped first.
     brokers: Brokers,
+    disk: Option<Disk>,
     pub(crate) net: Net,
     admin: Client,
     frozen: BTreeSet<i32>,
@@ -36,8 +46,13 @@ pub(crate) struct Site {
 
 impl Site {
     /// Starts it, with a topic of three replicas. Within a runtime of several threads.
-    pub(crate) async fn start(binaries: &Binaries) -> Fallible<Self> {
+    pub(crate) async fn start(binaries: &Binaries, disk: Option<Disk>) -> Fallible<Self> {
         let mut brokers = Brokers::behind(binaries, &OPTIONS)?;
+        if let Some(disk) = &disk {
+            let data = disk.path().join("data");
+            std::fs::create_dir(&data)?;
+            std::os::unix::fs::symlink(data, brokers.data_dir(ON_DISK)?)?;
+        }
         let mut net = Net::new(brokers.ports());
         for id in IDS {
             net.open(id)?;
@@ -52,7 +67,7 @@ impl Site {
             created?;
         }
         let (frozen, dead, starting) = Default::default();
-        let mut site = Self { brokers, net, admin, frozen, dead, starting, dirs: BTreeMap::new() };
+        let mut site = Self { brokers, disk, net, admin, frozen, dead, starting, dirs: BTreeMap::new() };
         site.learn_dirs()?;
         Ok(site)
     }
@@ -77,6 +92,11 @@ impl Site {
     pub(crate) async fn leader(&self) -> Fallible<i32> {
         let partitions = self.partitions().await?;
         partitions.first().and_then(|partition| partition.leader).ok_or_else(|| "nobody leads".into())
+    }
+
+    /// How many partitions a broker leads.
+    pub(crate) async fn led_by(&self, id: i32) -> Fallible<u64> {
+        Ok(self.partitions().await?.iter().filter(|partition| partition.leader == Some(id)).count() as u64)
     }
 
     /// Who leads the metadata.
@@ -109,6 +129,12 @@ impl Site {
         Ok(())
     }
 
+    /// One whose directory may be another.
+    pub(crate) fn replaceable(&self, random: &mut impl Rng) -> Fallible<i32> {
+        let ids: Vec<i32> = IDS.into_iter().filter(|id| self.disk.is_none() || *id != ON_DISK).collect();
+        ids.choose(random).copied().ok_or_else(|| "all have disks of their own".into())
+    }
+
     /// Starts it with an empty directory.
     pub(crate) fn replace(&mut self, id: i32) -> Fallible<()> {
         self.net.open(id)?;
@@ -130,6 +156,32 @@ impl Site {
         Ok(())
     }
 
+    /// The disk that one broker has for itself.
+    pub(crate) fn disk(&mut self) -> Fallible<&mut Disk> {
+        self.disk.as_mut().ok_or_else(|| "no broker has a disk of its own".into())
+    }
+
+    /// Whether the broker with a disk of its own waits for it.
+    pub(crate) fn waits_for_disk(&self) -> Fallible<bool> {
+        let pid = IDS.into_iter().zip(self.brokers.pids()).find(|(id, _)| *id == ON_DISK);
+        let (_, pid) = pid.ok_or("its broker does not run")?;
+        Ok(waiting_threads(pid)? > 0)
+    }
+
+    /// Nothing more goes to that disk for a while; how often its broker was told so. It is started again at the end, as the one who
+    /// made space would do: the metadata's log may not go on after such a failure.
+    pub(crate) async fn fill_disk(&mut self) -> Fallible<u64> {
+        let told = |site: &Self| -> Fallible<usize> {
+            Ok(site.brokers.lines(ON_DISK)?.iter().filter(|line| line.contains(FULL)).count())
+        };
+        let before = told(self)?;
+        self.disk()?.fill()?;
+        sleep(Self::too_long()).await;
+        let after = told(self)?;
+        self.kill(ON_DISK)?;
+        Ok(after.saturating_sub(before) as u64)
+    }
+
     /// Longer than a broker may be silent.
     pub(crate) fn too_long() -> Duration {
         Duration::from_millis(SESSION_MS * 3 / 2)
@@ -138,6 +190,9 @@ impl Site {
     /// Everything that was done to it ends: the network is clear, and all brokers run.
     pub(crate) fn heal(&mut self) -> Fallible<()> {
         self.net.clear();
+        if let Some(disk) = &mut self.disk {
+            disk.heal()?;
+        }
         for id in self.frozen.clone() {
             self.thaw(id)?;
         }
@@ -179,11 +234,6 @@ impl Site {
         Self::peers_of(id).into_iter().chain(both(Who::Broker(id), Who::Client)).collect()
     }
 
-    /// Changes the weather.
-    pub(crate) fn weather(&self, ways: &[(Who, Who)], weather: Weather) {
-        self.net.set(ways.iter().copied(), weather);
-    }
-
     /// The folders of a partition's replicas.
     pub(crate) fn replicas(&self, partition: i32) -> Vec<PathBuf> {
         self.dirs.values().map(|dir| dir.join(format!("{TOPIC}-{partition}"))).collect()
@@ -194,10 +244,22 @@ impl Site {
         let mut bad = Vec::new();
         for id in IDS {
             let lines = self.brokers.lines(id)?;
-            let is_bad = |line: &&String| line.contains("panicked") || line.contains("ERROR");
+            let is_bad = |line: &&String| {
+                line.contains("panicked") || (line.contains("ERROR") && !line.contains(FULL))
+            };
             bad.extend(lines.iter().filter(is_bad).map(|line| format!("broker {id}: {line}")));
         }
         Ok(tail(&bad, 20).into())
+    }
+
+    /// Who says that it leads a partition, and in which epoch.
+    pub(crate) fn claims(&self) -> Fallible<Vec<Event>> {
+        let mut claims = Vec::new();
+        for broker in IDS {
+            let lines = self.brokers.lines(broker)?;
+            claims.extend(lines.iter().filter_map(|line| claim(broker, line)));
+        }
+        Ok(claims)
     }
 
     fn learn_dirs(&mut self) -> Fallible<()> {
@@ -212,4 +274,15 @@ impl Site {
 /// Both directions between two.
 pub(crate) fn both(one: Who, other: Who) -> [(Who, Who); 2] {
     [(one, other), (other, one)]
+}
+
+/// What a broker says when it leads: `… leads topic="storm" partition=3 epoch=7 offset=1815`.
+fn claim(broker: i32, line: &str) -> Option<Event> {
+    let (_, said) = line.split_once(" leads ")?;
+    let field = |key: &str| said.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    if field("topic")?.trim_matches('"') != TOPIC {
+        return None;
+    }
+    let (partition, epoch) = (field("partition")?.parse().ok()?, field("epoch")?.parse().ok()?);
+    Some(Event::Leads { partition, epoch, broker })
 }

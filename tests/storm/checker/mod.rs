@@ -2,6 +2,8 @@
 
 mod committed;
 mod denied;
+mod holes;
+mod leaders;
 mod lost;
 mod once;
 mod order;
@@ -44,6 +46,8 @@ impl Checker {
             Box::<watermarks::Watermarks>::default(),
             Box::<committed::Committed>::default(),
             Box::new(owners::Owners),
+            Box::<holes::Holes>::default(),
+            Box::<leaders::Leaders>::default(),
         ];
         Self { judges, violations: Vec::new() }
     }

@@ -1,6 +1,9 @@
 //! The judges are judged: a history that is right, and each with its one fault.
 
-use super::Checker;
+use kinglet_protocol::records::{BatchBuilder, Seal};
+use tempfile::TempDir;
+
+use super::{Checker, Replicas};
 use crate::history::{Event, Id, Reader};
 
 const READERS: [Reader; 3] = [Reader::Group(0), Reader::Group(1), Reader::Judge];
@@ -93,7 +96,7 @@ fn what_was_said_not_to_be_written_is_not_read_before_or_after() {
     let failed = |never| Event::Failed { id: id(3), never };
     one(&[failed(true), read(Reader::Judge, 3, 3)], "denied");
     one(&[read(Reader::Judge, 3, 3), failed(true)], "denied");
-    assert_eq!(judged(&[read(Reader::Judge, 3, 3), failed(false)]), [""; 0]);
+    assert_eq!(judged(&[read(Reader::Judge, 3, 0), failed(false)]), [""; 0]);
 }
 
 #[test]
@@ -121,4 +124,53 @@ fn two_owners_of_a_partition_are_found() {
     };
     assert_eq!(judged(&[owned(vec![2])]), [""; 0]);
     one(&[owned(vec![1])], "owners");
+}
+
+#[test]
+fn an_offset_that_holds_nothing_is_a_hole() {
+    one(&with(read(Reader::Judge, 3, 4)), "holes");
+    one(&with(read(Reader::Stranger, 1, 1)), "holes");
+    one(&with(read(Reader::Judge, 2, 2)), "holes");
+    // Who knows nothing reads it all again.
+    let mut again = right();
+    again.extend((0..3).map(|number| read(Reader::Stranger, number, number.try_into().unwrap())));
+    assert_eq!(judged(&again), [""; 0]);
+}
+
+#[test]
+fn two_leaders_in_an_epoch_are_found() {
+    let leads = |epoch, broker| Event::Leads { partition: 0, epoch, broker };
+    assert_eq!(judged(&[leads(3, 1), leads(4, 2), leads(3, 1)]), [""; 0]);
+    one(&[leads(3, 1), leads(4, 2), leads(3, 2)], "leaders");
+}
+
+/// A replica's folder with batches of one record each, whose values are these.
+fn replica(values: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = Vec::new();
+    for (offset, value) in (0_i64..).zip(values) {
+        let mut builder = BatchBuilder::new(100);
+        builder.push(1_700_000_000_000, None, Some(value.as_bytes()), &[]);
+        let mut batch = builder.seal(Seal::default()).unwrap().to_vec();
+        // The base offset lies before what the checksum covers.
+        batch[..8].copy_from_slice(&offset.to_be_bytes());
+        bytes.extend(batch);
+    }
+    std::fs::write(folder.path().join("00000000000000000000.log"), bytes).unwrap();
+    folder
+}
+
+#[test]
+fn replicas_that_differ_are_found_in_what_is_committed_alone() {
+    let compared = |one: &[&str], other: &[&str], end| {
+        let folders = [replica(one), replica(other)];
+        let paths = folders.each_ref().map(|folder| folder.path().to_owned());
+        let mut replicas = Replicas::default();
+        replicas.compare(0, &paths, end).map(|()| replicas.bytes)
+    };
+    assert!(compared(&["a", "b", "c"], &["a", "b", "c"], 3).unwrap() > 0);
+    assert!(compared(&["a", "b", "c"], &["a", "b"], 2).is_ok(), "one is behind in what is not committed");
+    assert!(compared(&["a", "b", "c"], &["a", "b"], 3).is_err(), "one lacks a record");
+    assert!(compared(&["a", "b", "c"], &["a", "x", "c"], 3).is_err(), "one has another record");
+    assert!(compared(&["a", "b", "c"], &["a", "x", "c"], 1).is_ok());
 }
