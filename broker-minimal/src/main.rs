@@ -1,6 +1,9 @@
 //! `kbroker`: reads the configuration, starts a broker, says where it is, and stops it at a signal.
 
 mod command_line;
+mod daemon;
+mod look;
+mod stop;
 mod supervisor;
 
 use std::io::{self, IsTerminal, Write};
@@ -22,13 +25,7 @@ fn main() -> ExitCode {
     let filter = EnvFilter::builder().parse_lossy(format!("info,openraft=off,{said}"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     log.with_ansi(io::stderr().is_terminal()).init();
-    let stop_with_stdin = args.stop_with_stdin;
-    let ran = match args.asked() {
-        Ok(Asked::Broker(config)) => run(*config, stop_with_stdin),
-        Ok(Asked::Cluster(cluster, _data)) => supervisor::processes::run(&cluster),
-        Err(failure) => Err(failure),
-    };
-    match ran {
+    match act(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -40,25 +37,46 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
+fn act(args: Args) -> Result<(), Failure> {
+    let (stop_with_stdin, detached) = (args.stop_with_stdin, args.detached);
+    if detached {
+        daemon::detach().map_err(Failure::Session)?;
+    }
+    match args.asked()? {
+        Asked::Broker(config) => run(*config, stop_with_stdin, detached),
+        Asked::Cluster(cluster, _data) => supervisor::processes::run(&cluster),
+        Asked::Daemon(dir) => Ok(daemon::start(&dir)?),
+        Asked::Stop(dir) => stop::stop(&dir),
+        Asked::Check(file) => look::check(&file),
+        Asked::Print(config, file) => {
+            look::print(&config, file.as_deref());
+            Ok(())
+        }
+    }
+}
+
+fn run(config: Config, stop_with_stdin: bool, detached: bool) -> Result<(), Failure> {
     for notice in config.notices() {
         tracing::warn!("{notice}");
     }
     kinglet_broker::limits::raise_open_files();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(config.network_threads).enable_all();
-    runtime.build().map_err(Failure::Runtime)?.block_on(serve(config, stop_with_stdin))
+    runtime.build().map_err(Failure::Runtime)?.block_on(serve(config, stop_with_stdin, detached))
 }
 
-async fn serve(config: Config, stop_with_stdin: bool) -> Result<(), Failure> {
+async fn serve(config: Config, stop_with_stdin: bool, detached: bool) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
     let mut end_of_stdin = pin!(end_of_stdin(stop_with_stdin));
-    // A broker of a cluster waits in its start for others, who may never come.
+    // A broker of a cluster waits in its start for others, who may never come, and who called may be about to start them.
+    let has_others = config.quorum.as_ref().is_some_and(|quorum| quorum.peers.len() > 1);
+    let mut patience = pin!(daemon::patience(detached && has_others));
     let broker = tokio::select! {
         started = Box::pin(Broker::start(config)) => started?,
         () = either(&mut interrupt, &mut terminate) => return stopped_early(),
         () = &mut end_of_stdin => return stopped_early(),
+        never = &mut patience => match never {},
     };
     // Nobody may be reading: a broker serves all the same.
     let _unread = writeln!(io::stdout(), "{}", Banner::new(&broker));

@@ -11,9 +11,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kinglet_broker::log::DirError;
+
 /// What the brokers of a cluster have in common.
 #[derive(Debug)]
 pub(crate) struct Cluster {
+    /// Where the data of all lies, each in a directory of its own.
+    pub(crate) dir: PathBuf,
     pub(crate) members: Vec<Member>,
     /// Whether the data goes at the end.
     pub(crate) is_ephemeral: bool,
@@ -51,6 +55,8 @@ pub(crate) enum ClusterError {
     NoPorts(io::Error),
     #[error("{}: {source}", path.display())]
     Dir { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    InUse(DirError),
     #[error("broker {id} cannot be started: {source}")]
     Spawn { id: usize, source: io::Error },
     #[error("no broker is left")]
@@ -93,7 +99,8 @@ impl Cluster {
             }
             Member { id, port, dir, log, arguments }
         };
-        Ok(Self { members: (1..).zip(ports).map(member).collect(), is_ephemeral, program })
+        let members = (1..).zip(ports).map(member).collect();
+        Ok(Self { dir: dir.to_path_buf(), members, is_ephemeral, program })
     }
 
     /// What a person types to start a broker again.

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use kinglet_protocol::ErrorCode;
 use rustix::process::{Pid, Signal, kill_process};
-use wire::{LIMIT, Wire, batch, eventually, now_ms};
+use wire::{LIMIT, Wire, batch, eventually, is_running, now_ms};
 
 const KBROKER: &str = env!("CARGO_BIN_EXE_kbroker");
 
@@ -106,12 +106,6 @@ impl Drop for Cluster {
         let _ = self.supervisor.kill();
         let _ = self.supervisor.wait();
     }
-}
-
-/// Whether it runs; a zombie, whose parent has yet to look at it, does not.
-fn is_running(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid()));
-    stat.is_ok_and(|stat| !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
 }
 
 /// The first of as many ports in a row that nobody uses now.

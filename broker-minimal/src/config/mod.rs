@@ -9,8 +9,10 @@ mod entry;
 mod error;
 mod known;
 mod listener;
+mod origin;
 mod properties;
 mod quorum;
+mod review;
 mod topic;
 mod value;
 
@@ -31,7 +33,9 @@ pub(crate) use entry::{Entry, Source, Synonym};
 pub use error::ConfigError;
 pub use listener::Listener;
 pub(crate) use listener::Purpose;
+pub use origin::{Effective, Origin};
 pub use quorum::{QuorumConfig, Roles};
+pub use review::{Finding, Severity};
 pub(crate) use topic::{
     Overrides, TopicConfigError, check as check_topic_config, default_value as topic_default,
     entries as topic_entries, find as topic_key, min_insync_replicas as topic_min_insync_replicas,
@@ -116,6 +120,8 @@ pub struct Config {
     /// The port that was asked for besides the keys: it holds whatever else is set.
     port: Option<u16>,
     given: BTreeMap<&'static str, String>,
+    /// Where the keys that were given stand, also those that have no effect.
+    origins: BTreeMap<String, Origin>,
     dynamic: Dynamic,
     unknown: Vec<String>,
     without_effect: Vec<String>,
@@ -158,6 +164,7 @@ impl Default for Config {
             temporary: None,
             port: None,
             given: BTreeMap::new(),
+            origins: BTreeMap::new(),
             dynamic: Dynamic::default(),
             unknown: Vec::new(),
             without_effect: Vec::new(),
@@ -169,19 +176,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a `server.properties`.
+    /// Reads a `server.properties`. The first thing that is wrong with it is the error; [`Config::review`] tells all.
     pub fn from_properties(text: &str) -> Result<Self, ConfigError> {
-        let mut config = Self::default();
-        let mut lines = BTreeMap::new();
-        for entry in properties::parse(text) {
-            config.give(&entry.key, &entry.value).map_err(|e| e.at_line(entry.line))?;
-            lines.insert(entry.key, entry.line);
-        }
-        config.resolve().map_err(|invalid| {
-            let line = lines.get(&invalid.key).copied();
-            ConfigError { line, invalid }
-        })?;
-        Ok(config)
+        let (config, refused) = Self::read(text);
+        refused.into_iter().next().map_or(Ok(config), Err)
     }
 
     /// Whom a listener is for.
@@ -231,7 +229,12 @@ impl Config {
 
     /// Sets one key, as `--override` does. An unknown key is kept as a notice; after an error the broker must not start.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
-        self.give(key.trim(), value.trim())?;
+        self.set_by("--override", key, value)
+    }
+
+    /// [`Config::set`], by an option of the command line that is to be named as the origin.
+    pub fn set_by(&mut self, option: &'static str, key: &str, value: &str) -> Result<(), ConfigError> {
+        self.give(key.trim(), value.trim(), Origin::Option(option))?;
         self.resolve().map_err(|invalid| ConfigError { line: None, invalid })
     }
 
@@ -251,20 +254,20 @@ impl Config {
     pub fn notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
         if self.zookeeper.is_some() {
-            let own =
-                self.advertised.first().map(|at| format!("{}:{}", at.host, at.port)).unwrap_or_default();
-            notices.push(quorum::zookeeper_notice(self.quorum.as_ref(), &own));
+            notices.push(self.zookeeper_notice());
         }
         for key in &self.unknown {
-            notices.push(match nearest(key) {
-                Some(near) => format!("{key}: unknown configuration, did you mean {near}?"),
-                None => format!("{key}: unknown configuration"),
-            });
+            notices.push(unknown_notice(key));
         }
         if !self.without_effect.is_empty() {
             notices.push(format!("accepted, but without an effect here: {}", self.without_effect.join(", ")));
         }
         notices
+    }
+
+    fn zookeeper_notice(&self) -> String {
+        let own = self.advertised.first().map(|at| format!("{}:{}", at.host, at.port)).unwrap_or_default();
+        quorum::zookeeper_notice(self.quorum.as_ref(), &own)
     }
 
     /// The value that was given for a broker key, at run time or in the file, if one was.
@@ -283,7 +286,8 @@ impl Config {
         }
     }
 
-    fn give(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
+    fn give(&mut self, key: &str, value: &str, origin: Origin) -> Result<(), ConfigError> {
+        self.origins.insert(key.to_owned(), origin);
         let Some(row) = broker::find(key) else {
             if key == "zookeeper.connect" {
                 self.zookeeper = Some(value.to_owned());
@@ -411,6 +415,13 @@ impl Config {
 fn push_once(keys: &mut Vec<String>, key: &str) {
     if !keys.iter().any(|other| other == key) {
         keys.push(key.to_owned());
+    }
+}
+
+fn unknown_notice(key: &str) -> String {
+    match nearest(key) {
+        Some(near) => format!("{key}: unknown configuration, did you mean {near}?"),
+        None => format!("{key}: unknown configuration"),
     }
 }
 

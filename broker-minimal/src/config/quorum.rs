@@ -25,6 +25,8 @@ pub(super) const ROLES: &str = "process.roles";
 pub(super) const BOOTSTRAP: &str = "controller.quorum.bootstrap.servers";
 pub(super) const VOTERS: &str = "controller.quorum.voters";
 const ZOOKEEPER: &str = "zookeeper.connect";
+/// The keys that [`check`] looks at.
+pub(super) const TOGETHER: &[&str] = &[ROLES, BOOTSTRAP, VOTERS, "node.id", "broker.id"];
 
 impl Default for Roles {
     fn default() -> Self {

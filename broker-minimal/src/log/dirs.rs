@@ -3,7 +3,6 @@
 //! Which topics should exist is not known here.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,10 +11,10 @@ use kinglet_protocol::Uuid;
 use kinglet_protocol::records::files::{self, FileError, MetaProperties, OffsetEntry};
 
 use super::checkpoint;
+use super::dir_lock::DirLock;
 use super::recovery::Recovery;
 
 const META: &str = "meta.properties";
-const LOCK: &str = ".lock";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
@@ -107,8 +106,8 @@ pub struct LogDir {
     is_new: bool,
     /// The mark was there when the broker started, with this broker epoch in it; -1 for none.
     clean_epoch: Option<i64>,
-    /// Held as long as the broker runs; the system drops it when the process ends, however that happens.
-    _lock: File,
+    /// Held as long as the broker runs.
+    _lock: DirLock,
 }
 
 impl LogDirs {
@@ -138,7 +137,7 @@ impl LogDirs {
         let mut locked = Vec::new();
         for path in paths {
             std::fs::create_dir_all(path).map_err(disk(path))?;
-            locked.push((path, lock(path)?, read_meta(path)?));
+            locked.push((path, DirLock::take(path)?, read_meta(path)?));
         }
         let found = locked.iter().find_map(|(_, _, meta)| meta.as_ref().map(|meta| meta.cluster_id.clone()));
         let cluster_id = cluster_id.map(str::to_owned).or(found);
@@ -303,19 +302,9 @@ pub fn remove_partition(path: &Path, topic_id: Uuid) -> Result<(), DirError> {
     std::fs::remove_dir_all(&doomed).map_err(disk(&doomed))
 }
 
-fn disk(path: &Path) -> impl Fn(io::Error) -> DirError {
+pub(super) fn disk(path: &Path) -> impl Fn(io::Error) -> DirError {
     let path = path.to_path_buf();
     move |source| DirError::Disk { path: path.clone(), source }
-}
-
-fn lock(dir: &Path) -> Result<File, DirError> {
-    let path = dir.join(LOCK);
-    let file = File::options().create(true).append(true).open(&path).map_err(disk(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DirError::InUse(dir.to_path_buf())),
-        Err(TryLockError::Error(source)) => Err(DirError::Disk { path, source }),
-    }
 }
 
 fn read_meta(dir: &Path) -> Result<Option<MetaProperties>, DirError> {

@@ -13,6 +13,7 @@ use std::process::{ExitStatus, Stdio};
 use std::task::Poll;
 use std::time::Duration;
 
+use kinglet_broker::log::DirLock;
 use rustix::process::{Pid, Signal as ToSend, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -58,6 +59,10 @@ async fn supervise(cluster: &Cluster) -> Result<(), Failure> {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let began = looks.tick().await;
+    // So that `kbroker stop` finds this process, and nobody else looks after the same brokers.
+    let in_dir = |source| ClusterError::Dir { path: cluster.dir.clone(), source };
+    std::fs::create_dir_all(&cluster.dir).map_err(in_dir)?;
+    let _lock = DirLock::take(&cluster.dir).map_err(ClusterError::InUse)?;
     for member in &cluster.members {
         // Those that were started stop when this returns and their pipes close.
         processes.push(start(member)?);
@@ -103,7 +108,8 @@ fn start(member: &Member) -> Result<Process, ClusterError> {
     Ok(Process { child: Some(child), _alive: alive, log_start, is_ready: false })
 }
 
-fn open_log(path: &Path) -> io::Result<File> {
+/// A file for what a process says, behind what was said before.
+pub(crate) fn open_log(path: &Path) -> io::Result<File> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
     }
@@ -168,7 +174,7 @@ fn read_from(path: &Path, start: u64) -> io::Result<String> {
 }
 
 /// The last lines that a broker said since it began.
-fn tail(path: &Path, start: u64) -> String {
+pub(crate) fn tail(path: &Path, start: u64) -> String {
     let end = std::fs::metadata(path).map_or(start, |metadata| metadata.len());
     let said = read_from(path, start.max(end.saturating_sub(TAIL_BYTES))).unwrap_or_default();
     let lines: Vec<&str> = said.lines().collect();

@@ -20,6 +20,7 @@ use kinglet_protocol::messages::{
 };
 use kinglet_protocol::records::{BatchBuilder, Seal};
 use kinglet_protocol::{Request, decode_response, encode_request};
+use rustix::process::Pid;
 
 /// How long anything may take that should happen at once.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -178,4 +179,10 @@ pub(crate) fn copy(from: &Path, to: &Path) {
             assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
         }
     }
+}
+
+/// Whether it runs; a zombie, whose parent has yet to look at it, does not.
+pub(crate) fn is_running(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid()));
+    stat.is_ok_and(|stat| !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
 }
