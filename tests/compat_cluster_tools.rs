@@ -1,6 +1,8 @@
-//! Three Apache Kafkas judge `kelect`, `kreassign`, `klogdirs`, `kconfigs` and `kcluster`: Kafka's tools print the same bytes about the
+//! Three Apache Kafkas, and then three kbrokers, judge `kelect`, `kreassign`, `klogdirs`, `kconfigs` and `kcluster`: Kafka's tools print the same bytes about the
 //! same cluster and exit alike, and what one of them began the other sees, goes on with and takes back.
 
+#[path = "compat_cluster_tools/kbrokers.rs"]
+mod kbrokers;
 #[path = "compat_cluster_tools/world.rs"]
 mod world;
 
@@ -21,22 +23,32 @@ fn clusters_are_administered_as_with_kafkas_tools() {
     let quiet = "metadata.max.idle.interval.ms=0\noffsets.topic.num.partitions=2\n";
     let mut kafka = KafkaCluster::start_with(&jars, quiet).expect("three Apache Kafkas start");
     let mut world = World::new(&jars, kafka.bootstrap(), kafka.controllers());
-    for (topic, assignment) in
-        [("t3", "1:2:3,2:3:1,3:1:2"), ("cfg", "3:1,1:2"), ("slow", "1"), ("only", "3"), ("dead", "3:1")]
-    {
-        world.create(topic, assignment);
-    }
-    world.fill("slow", 8000);
-
+    create_topics(&world);
     describe_cluster(&mut world);
     describe_log_dirs(&mut world);
-    configure(&mut world);
+    configure_topics(&mut world);
+    configure_brokers(&mut world);
+    configure_others(&mut world);
     elect(&mut world);
     reassign(&mut world);
     reassign_slowly(&mut world);
 
     kafka.kill(3).expect("it runs");
     world.without(kafka.bootstrap(), kafka.controllers());
+    unregister(&mut world);
+}
+
+fn create_topics(world: &World) {
+    for (topic, assignment) in
+        [("t3", "1:2:3,2:3:1,3:1:2"), ("cfg", "3:1,1:2"), ("slow", "1"), ("only", "3"), ("dead", "3:1")]
+    {
+        world.create(topic, assignment);
+    }
+    world.fill("slow", 8000);
+}
+
+/// What can be done about broker 3, which is dead.
+fn unregister(world: &mut World) {
     world.same(CLUSTER, "kcluster", &["list-endpoints", "--include-fenced-brokers"]);
     let one = ["--topic", "dead", "--partition", "0"];
     world.same_failure(ELECTION, "kelect", &[&["--election-type", "preferred"][..], &one].concat());
@@ -70,7 +82,7 @@ fn describe_log_dirs(world: &mut World) {
     world.refused(LOG_DIRS, "klogdirs", &["--describe", "--broker-list", "1,7"]);
 }
 
-fn configure(world: &mut World) {
+fn configure_topics(world: &mut World) {
     let topic = ["--entity-type", "topics", "--entity-name", "cfg"];
     let alter = |more: &[&'static str]| [&topic[..], &["--alter"], more].concat();
     world.same(
@@ -87,6 +99,13 @@ fn configure(world: &mut World) {
     world.same(CONFIGS, "kconfigs", &["--describe", "--topic", "cfg"]);
     world.same(CONFIGS, "kconfigs", &["--describe", "--topic", "cfg", "--all"]);
     world.same(CONFIGS, "kconfigs", &["--describe", "--entity-type", "topics"]);
+    world.same(CONFIGS, "kconfigs", &["--describe", "--topic", "nosuch", "--compat"]);
+    world.refused(CONFIGS, "kconfigs", &alter(&["--add-config", "retention.ms=soon"]));
+    world.refused(CONFIGS, "kconfigs", &alter(&["--add-config", "nosuch.key=1"]));
+    world.refused(CONFIGS, "kconfigs", &alter(&["--add-config", "a"]));
+}
+
+fn configure_brokers(world: &mut World) {
     world.same(
         CONFIGS,
         "kconfigs",
@@ -99,6 +118,13 @@ fn configure(world: &mut World) {
     );
     world.same(CONFIGS, "kconfigs", &["--describe", "--entity-type", "brokers"]);
     world.same(CONFIGS, "kconfigs", &["--describe", "--broker", "2", "--all"]);
+    world.same(CONFIGS, "kconfigs", &["--describe", "--broker", "9", "--compat"]);
+    world.refused(CONFIGS, "kconfigs", &["--alter", "--broker", "2", "--add-config", "node.id=9"]);
+    world.refused(CONFIGS, "kconfigs", &["--describe", "--entity-type", "nosuch"]);
+    world.refused(CONFIGS, "kconfigs", &["--describe", "--broker", "x"]);
+}
+
+fn configure_others(world: &mut World) {
     world.same(CONFIGS, "kconfigs", &["--describe", "--broker-logger", "1"]);
     world.same(
         CONFIGS,
@@ -110,13 +136,6 @@ fn configure(world: &mut World) {
     let metrics = "interval.ms=60000,match=[client_id=a.*,client_software_name=b.*]";
     world.same(CONFIGS, "kconfigs", &["--alter", "--client-metrics", "m", "--add-config", metrics]);
     world.same(CONFIGS, "kconfigs", &["--describe", "--entity-type", "client-metrics"]);
-    world.same(CONFIGS, "kconfigs", &["--describe", "--topic", "nosuch", "--compat"]);
-    world.same(CONFIGS, "kconfigs", &["--describe", "--broker", "9", "--compat"]);
-    world.refused(CONFIGS, "kconfigs", &alter(&["--add-config", "retention.ms=soon"]));
-    world.refused(CONFIGS, "kconfigs", &alter(&["--add-config", "nosuch.key=1"]));
-    world.refused(CONFIGS, "kconfigs", &alter(&["--add-config", "a"]));
-    world.refused(CONFIGS, "kconfigs", &["--describe", "--entity-type", "nosuch"]);
-    world.refused(CONFIGS, "kconfigs", &["--describe", "--broker", "x"]);
 }
 
 fn elect(world: &mut World) {
