@@ -3,12 +3,14 @@
 
 #[path = "failover/drill.rs"]
 mod drill;
+#[path = "failover/retries.rs"]
+mod retries;
 #[path = "failover/workload.rs"]
 mod workload;
 
 use std::error::Error;
 
-use drill::{drill, drill_apart, drill_told};
+use drill::{Drill, drill, drill_apart, drill_of_two, drill_told};
 use workload::TOPIC;
 
 type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -256,4 +258,65 @@ fn a_controller_apart_is_killed_while_another_leads_partitions_on() {
         assert!(status.success(), "{status}");
         drill.goes_on()
     });
+}
+
+#[test]
+fn leaders_stay_when_a_broker_comes_back_and_kelect_gives_the_preferred_one_its_partitions() {
+    let options = ["min.insync.replicas=1", "auto.leader.rebalance.enable=false"];
+    drill_of_two("the election drill, by kelect", &options, |drill| {
+        let (none, three) = (drill.send_with_retries(0)?, drill.send_with_retries(3)?);
+        kill_and_restart_1(drill, |drill| {
+            drill.sends_on(&none)?;
+            drill.sends_on(&three)
+        })?;
+        assert_eq!(drill.leaders()?, [Some(2), Some(2)], "leaders stay");
+        drill.say("back");
+
+        drill.elect()?;
+        drill.until_preferred()?;
+        drill.goes_on()?;
+        drill.sends_on(&none)?;
+        drill.sends_on(&three)?;
+        drill.say("elected by kelect");
+
+        let (none, three) = (drill.fates(none)?, drill.fates(three)?);
+        println!("  retries=0: {none}\n  retries=3: {three}");
+        assert!(none.failed > 0, "without retries failures are reported");
+        assert_eq!(three.failed, 0, "three retries are enough");
+        Ok(())
+    });
+}
+
+#[test]
+fn the_preferred_one_gets_its_partitions_back_without_being_asked() {
+    let options = [
+        "min.insync.replicas=1",
+        "auto.leader.rebalance.enable=true",
+        "leader.imbalance.check.interval.seconds=1",
+    ];
+    drill_of_two("the election drill, by itself", &options, |drill| {
+        let three = drill.send_with_retries(3)?;
+        kill_and_restart_1(drill, |drill| drill.sends_on(&three))?;
+        drill.until_preferred()?;
+        drill.goes_on()?;
+        drill.sends_on(&three)?;
+        drill.say("back, and elected by itself");
+        let three = drill.fates(three)?;
+        println!("  retries=3: {three}");
+        assert_eq!(three.failed, 0, "three retries are enough");
+        Ok(())
+    });
+}
+
+/// Broker 1 is killed, broker 2 leads alone; broker 1 is back in the ISR.
+fn kill_and_restart_1(drill: &mut Drill<'_>, sends_on: impl Fn(&Drill<'_>) -> Fallible<()>) -> Fallible<()> {
+    drill.kill(1)?;
+    drill.until("broker 2 leads, alone in the ISR", |p| p.leader == Some(2) && p.isr == [2])?;
+    drill.goes_on()?;
+    sends_on(drill)?;
+    drill.say("dead");
+    drill.restart(1)?;
+    drill.until("broker 1 is in every ISR", |p| p.isr.len() == 2)?;
+    drill.goes_on()?;
+    sends_on(drill)
 }

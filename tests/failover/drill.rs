@@ -7,10 +7,12 @@ use kinglet::admin::{NewTopic, PartitionDescription};
 use kinglet::{Client, Config, Position, Record, TopicPartition};
 use kinglet_harness::binaries::Binaries;
 use kinglet_harness::cluster::Brokers;
+use kinglet_harness::process::{Input, run_ok};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
 use crate::Fallible;
+use crate::retries::{Fates, Retrying};
 use crate::workload::{TOPIC, Workload, read};
 
 /// A topic that nobody counts in, led by broker 1.
@@ -47,7 +49,17 @@ pub(crate) fn drill_told(
     work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
 ) {
     let brokers = Brokers::start(&binaries(), options).expect("three kbrokers form a cluster");
-    drill_with(brokers, name, leaders, work);
+    drill_with(brokers, name, &on_all(leaders), work);
+}
+
+/// [`drill_told`], with two partitions on brokers 1 and 2, each of which is preferred for one; broker 3 only votes.
+pub(crate) fn drill_of_two(
+    name: &'static str,
+    options: &[&str],
+    work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
+) {
+    let brokers = Brokers::start(&binaries(), options).expect("three kbrokers form a cluster");
+    drill_with(brokers, name, &[vec![1, 2], vec![2, 1]], work);
 }
 
 /// [`drill_told`], on brokers whose controllers are processes of their own.
@@ -58,7 +70,17 @@ pub(crate) fn drill_apart(
     work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
 ) {
     let brokers = Brokers::start_apart(&binaries(), options);
-    drill_with(brokers.expect("three controllers and three brokers form a cluster"), name, leaders, work);
+    drill_with(
+        brokers.expect("three controllers and three brokers form a cluster"),
+        name,
+        &on_all(leaders),
+        work,
+    );
+}
+
+/// Three replicas of each partition, the first of which leads.
+fn on_all(leaders: [i32; 3]) -> [Vec<i32>; 3] {
+    leaders.map(|leader| vec![leader, leader % 3 + 1, (leader + 1) % 3 + 1])
 }
 
 fn binaries() -> Binaries {
@@ -68,41 +90,36 @@ fn binaries() -> Binaries {
 fn drill_with(
     mut brokers: Brokers,
     name: &'static str,
-    leaders: [i32; 3],
+    replicas: &[Vec<i32>],
     work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
 ) {
     // The brokers outlive a failure, so that what they said is kept.
-    if let Err(error) = run(name, leaders, &mut brokers, work) {
+    if let Err(error) = run(name, replicas, &mut brokers, work) {
         panic!("{name}: {error}");
     }
 }
 
 fn run(
     name: &'static str,
-    leaders: [i32; 3],
+    replicas: &[Vec<i32>],
     brokers: &mut Brokers,
     work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
 ) -> Fallible<()> {
-    let mut drill = Drill::start(name, leaders, brokers)?;
+    let mut drill = Drill::start(name, replicas, brokers)?;
     work(&mut drill)?;
     let Drill { runtime, workload, brokers, .. } = drill;
     runtime.block_on(workload.finish(&brokers.bootstrap()))
 }
 
 impl<'a> Drill<'a> {
-    fn start(name: &'static str, leaders: [i32; 3], brokers: &'a mut Brokers) -> Fallible<Self> {
+    fn start(name: &'static str, replicas: &[Vec<i32>], brokers: &'a mut Brokers) -> Fallible<Self> {
         let runtime = Runtime::new()?;
         let bootstrap = brokers.bootstrap();
         let (admin, workload) = runtime.block_on(async {
             let admin = Client::connect(Config::new(&bootstrap)).await?;
-            let replicas = leaders.map(|leader| vec![leader, leader % 3 + 1, (leader + 1) % 3 + 1]);
-            let topic = NewTopic::assigned(TOPIC, replicas.to_vec());
-            for (_, created) in
-                admin.admin().create_topics([topic, NewTopic::assigned(ASIDE, vec![vec![1, 2, 3]])]).await?
-            {
-                created?;
-            }
-            Fallible::Ok((admin, Workload::start(&bootstrap).await?))
+            create(&admin, TOPIC, replicas.to_vec()).await?;
+            create(&admin, ASIDE, vec![vec![1, 2, 3]]).await?;
+            Fallible::Ok((admin, Workload::start(&bootstrap, replicas.len()).await?))
         })?;
         Ok(Self { name, runtime, admin, workload, brokers })
     }
@@ -122,7 +139,42 @@ impl<'a> Drill<'a> {
 
     /// Reads partitions, as somebody who knows nothing of them.
     pub(crate) fn read(&self, partitions: &[i32]) -> Fallible<BTreeMap<i32, Vec<(i64, usize)>>> {
-        self.runtime.block_on(read(&self.brokers.bootstrap(), partitions))
+        self.runtime.block_on(read(&self.brokers.bootstrap(), TOPIC, partitions))
+    }
+
+    /// Starts a producer with so many retries on a topic of its own, which lies where partition 0 does.
+    pub(crate) fn send_with_retries(&self, retries: u32) -> Fallible<Retrying> {
+        let replicas = self.partitions()?.into_iter().next().ok_or("there is no partition")?.replicas;
+        self.runtime.block_on(async {
+            let topic = format!("retries-{retries}");
+            create(&self.admin, &topic, vec![replicas]).await?;
+            Retrying::start(&self.brokers.bootstrap(), topic, retries).await
+        })
+    }
+
+    /// Waits until such a producer has sent some more.
+    pub(crate) fn sends_on(&self, retrying: &Retrying) -> Fallible<()> {
+        self.runtime.block_on(retrying.goes_on())
+    }
+
+    /// Ends such a producer; what became of its records is looked up in the log.
+    pub(crate) fn fates(&self, retrying: Retrying) -> Fallible<Fates> {
+        self.runtime.block_on(retrying.finish(&self.brokers.bootstrap()))
+    }
+
+    /// Runs `kelect`, which gives the partitions back to the brokers that are preferred; again while some of these are still
+    /// catching up.
+    pub(crate) fn elect(&self) -> Fallible<()> {
+        let mut last = None;
+        let electing = async {
+            let mut kelect = binaries().tool("kelect", &self.brokers.bootstrap());
+            while let Err(error) = run_ok(&mut kelect, Input::Nothing, LIMIT) {
+                last = Some(error);
+                sleep(LOOK).await;
+            }
+        };
+        let elected = self.runtime.block_on(async { timeout(LIMIT, electing).await });
+        elected.map_err(|_| format!("kelect does not elect: {last:?}").into())
     }
 
     /// Writes one record elsewhere than where they are counted, to a partition of broker 1, and gives up soon.
@@ -186,6 +238,11 @@ impl<'a> Drill<'a> {
         })
     }
 
+    /// Waits until every partition is led by its first replica.
+    pub(crate) fn until_preferred(&self) -> Fallible<()> {
+        self.until("the preferred replicas lead", |p| p.leader == p.replicas.first().copied())
+    }
+
     /// Waits until every partition has been written some more, and is read.
     pub(crate) fn goes_on(&self) -> Fallible<()> {
         self.runtime.block_on(async {
@@ -198,6 +255,11 @@ impl<'a> Drill<'a> {
     pub(crate) fn say(&self, when: &str) {
         println!("{}, {when}: {}", self.name, self.workload.gaps());
     }
+}
+
+async fn create(admin: &Client, topic: &str, replicas: Vec<Vec<i32>>) -> Fallible<()> {
+    let created = admin.admin().create_topics([NewTopic::assigned(topic, replicas)]).await?;
+    Ok(created.into_iter().try_for_each(|(_, created)| created.map(drop))?)
 }
 
 async fn describe(admin: &Client) -> Fallible<Vec<PartitionDescription>> {

@@ -14,7 +14,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::Fallible;
 
 pub(crate) const TOPIC: &str = "orders";
-pub(crate) const PARTITIONS: i32 = 3;
 /// Between two records.
 const PACE: Duration = Duration::from_millis(2);
 /// How often it is looked whether something is so.
@@ -64,8 +63,8 @@ impl fmt::Display for Gaps {
 
 impl Workload {
     /// Begins; the topic is there. Returns when all partitions are written and read.
-    pub(crate) async fn start(bootstrap: &str) -> Fallible<Self> {
-        let partitions = (0..PARTITIONS).map(|_| Partition::default()).collect();
+    pub(crate) async fn start(bootstrap: &str, partitions: usize) -> Fallible<Self> {
+        let partitions = (0..partitions).map(|_| Partition::default()).collect();
         let seen = Arc::new(Mutex::new(Seen { partitions, ..Seen::default() }));
         let stop = Arc::new(AtomicBool::new(false));
         let producing = Client::connect(Config::new(bootstrap).set("linger.ms", 1)?).await?;
@@ -128,11 +127,12 @@ impl Workload {
         })
         .await?;
         consumer.abort();
-        let again = read_all(bootstrap).await?;
+        let count = i32::try_from(lock(&seen).partitions.len())?;
+        let again = read(bootstrap, TOPIC, &Vec::from_iter(0..count)).await?;
         let seen = lock(&seen);
         let mut complaints = seen.complaints.clone();
         let mut count = 0;
-        for (index, (partition, again)) in seen.partitions.iter().zip(&again).enumerate() {
+        for (index, (partition, again)) in seen.partitions.iter().zip(again.values()).enumerate() {
             count += partition.acked.len();
             complaints.extend(judge(index, partition, again));
         }
@@ -212,11 +212,12 @@ async fn send(
 ) -> Fallible<()> {
     let producer = client.producer()?;
     let mut queues = Vec::new();
-    for partition in 0..PARTITIONS {
+    let partitions = lock(seen).partitions.len();
+    for partition in 0..partitions {
         // One task a partition: those that go on must not wait for one that does not.
         let (queue, deliveries) = mpsc::unbounded_channel();
-        acks.push(tokio::spawn(take_acks(usize::try_from(partition)?, deliveries, Arc::clone(seen))));
-        queues.push((partition, queue));
+        acks.push(tokio::spawn(take_acks(partition, deliveries, Arc::clone(seen))));
+        queues.push((i32::try_from(partition)?, queue));
     }
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -296,17 +297,14 @@ fn number(value: Option<&[u8]>) -> usize {
     text.and_then(|text| text.parse().ok()).unwrap_or(usize::MAX)
 }
 
-/// Everything in the topic, read by somebody who knows nothing of it.
-pub(crate) async fn read_all(bootstrap: &str) -> Fallible<Vec<Vec<(i64, usize)>>> {
-    let partitions: Vec<_> = (0..PARTITIONS).collect();
-    let all = read(bootstrap, &partitions).await?;
-    Ok(all.into_values().collect())
-}
-
-/// Everything in some partitions.
-pub(crate) async fn read(bootstrap: &str, partitions: &[i32]) -> Fallible<BTreeMap<i32, Vec<(i64, usize)>>> {
+/// Everything in some partitions, offset and number, read by somebody who knows nothing of them.
+pub(crate) async fn read(
+    bootstrap: &str,
+    topic: &str,
+    partitions: &[i32],
+) -> Fallible<BTreeMap<i32, Vec<(i64, usize)>>> {
     let client = Client::connect(Config::new(bootstrap)).await?;
-    let at: Vec<_> = partitions.iter().map(|partition| TopicPartition::new(TOPIC, *partition)).collect();
+    let at: Vec<_> = partitions.iter().map(|partition| TopicPartition::new(topic, *partition)).collect();
     let begin = at.iter().map(|at| (at.clone(), Position::Beginning));
     let consumer = client.consumer(Assignment::partitions(begin)).await?;
     let ends = timeout(LIMIT, consumer.end_offsets(&at)).await??;
