@@ -83,7 +83,7 @@ pub(crate) struct PartitionImage {
     pub(crate) isr: Vec<i32>,
     /// Replicas that left the ISR while it was too small for writes: they have everything that was acked (KIP-966).
     pub(crate) elr: Vec<i32>,
-    /// The ISR's last member, when it has stopped uncleanly.
+    /// Who led last, while nobody leads.
     pub(crate) last_known_elr: Vec<i32>,
     pub(crate) adding: Vec<i32>,
     pub(crate) removing: Vec<i32>,

@@ -1,7 +1,7 @@
 //! Who leads a partition, and what becomes of its ISR when members go: the one place where leaders are chosen.
 //!
 //! The high watermark stands still while the ISR is smaller than `min.insync.replicas`, so replicas that leave it then have
-//! everything that was acked and stay eligible (KIP-966).
+//! everything that was acked and stay eligible (KIP-966). When each of them may have lost something, the last leader is waited for.
 
 use kinglet_protocol::messages::elect_leaders::{PartitionResult, ReplicaElectionResult, TopicPartitions};
 use kinglet_protocol::messages::metadata_records::PartitionChangeRecord;
@@ -93,12 +93,12 @@ impl Change<'_> {
                 after.is_recovering = true;
             }
             Elected::Nobody => {
-                after.leader = NO_LEADER;
-                after.isr = self.last_members(&acked);
-                after.elr = if is_enough(&after.isr) { Vec::new() } else { without(&acked, &after.isr) };
-                if let Some(lost) = self.lost.filter(|lost| after.isr == [*lost]) {
-                    after.last_known_elr = vec![lost];
+                if before.leader != NO_LEADER {
+                    after.last_known_elr = vec![before.leader];
                 }
+                after.leader = NO_LEADER;
+                after.isr = self.last_members(&acked, &after.last_known_elr);
+                after.elr = if is_enough(&after.isr) { Vec::new() } else { without(&acked, &after.isr) };
             }
         }
         record(self.topic.id, self.index, before, after)
@@ -121,13 +121,19 @@ impl Change<'_> {
     }
 
     /// The ISR of a partition that nobody leads: it is never empty, so that those who have everything are known.
-    fn last_members(&self, acked: &[i32]) -> Vec<i32> {
+    ///
+    /// If there is none, it is the last leader, as in Kafka, and not who happens to come back last: each record was in its log first,
+    /// and what was written while it led alone is nowhere else.
+    fn last_members(&self, acked: &[i32], last_leader: &[i32]) -> Vec<i32> {
         let replicas = &self.assignment.replicas;
-        let before: Vec<i32> = self.before.isr.iter().copied().filter(|id| replicas.contains(id)).collect();
+        let replicas_of =
+            |ids: &[i32]| -> Vec<i32> { ids.iter().copied().filter(|id| replicas.contains(id)).collect() };
+        let before = replicas_of(&self.before.isr);
         let kept: Vec<i32> = before.iter().copied().filter(|id| self.lost != Some(*id)).collect();
+        let last_leader = replicas_of(last_leader);
         // None of them is a replica any more when a reassignment was taken back uncleanly.
         let first = replicas.get(..1).unwrap_or_default();
-        let candidates = [&self.isr[..], &kept, acked, &before, first];
+        let candidates = [&self.isr[..], &kept, acked, &last_leader, &before, first];
         candidates.into_iter().find(|isr| !isr.is_empty()).unwrap_or_default().to_vec()
     }
 }

@@ -137,6 +137,24 @@ fn an_unclean_restart_takes_a_broker_out_of_the_isrs() {
 }
 
 #[test]
+fn when_each_who_had_everything_may_have_lost_some_the_last_leader_leads() {
+    let mut cluster = Cluster::of(3);
+    cluster.topic(&[&[1, 2, 3]], &[("min.insync.replicas", "2")]);
+    cluster.lose(2);
+    cluster.lose(3);
+    assert_eq!(cluster.state(), (1, vec![1], vec![3]));
+    cluster.lose(1);
+    cluster.register(1, 2, -1).unwrap();
+    assert_eq!(cluster.state(), (-1, vec![3], vec![]), "3 may come back with all that it had");
+    cluster.register(3, 2, -1).unwrap();
+    cluster.beat(3).unwrap();
+    assert_eq!(cluster.state(), (-1, vec![1], vec![]), "it does not, and has less than 1 had");
+    cluster.beat(1).unwrap();
+    assert_eq!(cluster.state(), (1, vec![1], vec![]));
+    assert!(cluster.at().last_known_elr.is_empty());
+}
+
+#[test]
 fn a_clean_restart_keeps_the_last_replica() {
     let mut cluster = Cluster::of(2);
     cluster.topic(&[&[1, 2]], &[]);
@@ -144,7 +162,7 @@ fn a_clean_restart_keeps_the_last_replica() {
     let epoch = cluster.broker(1).epoch;
     cluster.register(1, 2, epoch).unwrap();
     assert_eq!(cluster.state(), (-1, vec![1], vec![]));
-    assert!(cluster.at().last_known_elr.is_empty());
+    assert_eq!(cluster.at().last_known_elr, [1]);
     cluster.beat(2).unwrap();
     assert_eq!(cluster.state(), (-1, vec![1], vec![]), "2 may lack records");
     cluster.beat(1).unwrap();

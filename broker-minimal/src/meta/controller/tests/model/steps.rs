@@ -122,7 +122,8 @@ impl World {
         let registered =
             self.cluster.register_with(registration(id, self.nodes[&id].life, previous.unwrap_or(-1)));
         self.nodes.get_mut(&id).unwrap().epoch = registered.unwrap();
-        if before.is_some_and(|before| before.last_known_elr != self.cluster.at().last_known_elr) {
+        let was_last = |at: PartitionImage| at.isr.iter().chain(&at.elr).all(|member| *member == id);
+        if previous.is_none() && before.is_some_and(was_last) {
             self.is_lossy = true;
             self.bite("lost");
         }
