@@ -29,6 +29,7 @@ pub mod log;
 mod meta;
 #[cfg(test)]
 mod model;
+mod mutant;
 mod opening;
 mod peer;
 mod replica;

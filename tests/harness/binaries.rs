@@ -24,6 +24,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Binaries {
     dir: PathBuf,
+    /// The mistake that `kbroker` makes.
+    mutant: Option<&'static str>,
 }
 
 /// Why our programs cannot be built.
@@ -38,13 +40,24 @@ impl Binaries {
     /// When they do not compile.
     pub fn build() -> Result<Self, BuildError> {
         static BUILT: OnceLock<Result<PathBuf, BuildError>> = OnceLock::new();
-        BUILT.get_or_init(build).clone().map(|dir| Self { dir })
+        BUILT.get_or_init(build).clone().map(|dir| Self { dir, mutant: None })
+    }
+
+    /// A `kbroker` that makes a mistake, for tests of tests: one of those in `broker-minimal/src/mutant.rs`.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub fn build_mutant(name: &'static str) -> Result<Self, BuildError> {
+        static BUILT: OnceLock<Result<PathBuf, BuildError>> = OnceLock::new();
+        BUILT.get_or_init(build_mutants).clone().map(|dir| Self { dir, mutant: Some(name) })
     }
 
     /// A command for one of our programs: `ktopics`, `kproduce`, `kconsume`, `kperf`, `kverify`, `kgroups`, `kdelete`, `kquorum`,
     /// `kelect`, `kreassign`, `klogdirs`, `kconfigs`, `kcluster`, `kapi`, `kbroker`.
     pub fn command(&self, program: &str) -> Command {
-        Command::new(self.dir.join(program))
+        let mut command = Command::new(self.dir.join(program));
+        command.envs(self.mutant.map(|name| ("KINGLET_MUTANT", name)));
+        command
     }
 
     /// A command for one of the tools that talk to a cluster.
@@ -156,31 +169,69 @@ impl Kbroker {
 }
 
 fn build() -> Result<PathBuf, BuildError> {
-    if let Some(dir) = std::env::var_os("KINGLET_BIN_DIR") {
-        return Ok(PathBuf::from(dir));
+    if let Some(dir) = ready() {
+        return Ok(dir);
     }
-    let executable = std::env::current_exe().map_err(|error| BuildError(error.to_string()))?;
-    // target/<profile>/deps/<test>, target/<profile>/examples/<example>, target/<profile>/<binary>
-    let dir = executable.ancestors().skip(1).find(|dir| !dir.ends_with("deps") && !dir.ends_with("examples"));
-    let (Some(dir), Some(target)) = (dir, dir.and_then(Path::parent)) else {
-        return Err(BuildError(format!("{} is in no target folder", executable.display())));
-    };
-    let profile = match dir.file_name().and_then(|name| name.to_str()) {
-        None | Some("debug") => "dev",
-        Some(profile) => profile,
-    };
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--workspace", "--bins"]);
+    let Target { folder, profile } = Target::of_this_test()?;
+    let mut command = cargo_build(&["--workspace", "--bins"], &profile, &folder);
     // With examples the features are those of `cargo test --workspace`, dev-dependencies' included, so nothing is compiled twice.
     // What is measured goes without them.
     if profile == "dev" {
         command.arg("--examples");
     }
-    command.args(["--profile", profile, "--target-dir"]).arg(target);
+    finish(&mut command, &profile, &folder)
+}
+
+/// In a folder of its own, where no other test finds it.
+fn build_mutants() -> Result<PathBuf, BuildError> {
+    if let Some(dir) = ready() {
+        return Ok(dir);
+    }
+    let Target { folder, profile } = Target::of_this_test()?;
+    let folder = folder.join("mutants");
+    let what = ["--package", "kinglet-broker", "--bin", "kbroker", "--features", "mutants"];
+    finish(&mut cargo_build(&what, &profile, &folder), &profile, &folder)
+}
+
+fn ready() -> Option<PathBuf> {
+    std::env::var_os("KINGLET_BIN_DIR").map(PathBuf::from)
+}
+
+/// Where Cargo builds, and how.
+struct Target {
+    folder: PathBuf,
+    profile: String,
+}
+
+impl Target {
+    fn of_this_test() -> Result<Self, BuildError> {
+        let executable = std::env::current_exe().map_err(|error| BuildError(error.to_string()))?;
+        // target/<profile>/deps/<test>, target/<profile>/examples/<example>, target/<profile>/<binary>
+        let dir =
+            executable.ancestors().skip(1).find(|dir| !dir.ends_with("deps") && !dir.ends_with("examples"));
+        let (Some(dir), Some(folder)) = (dir, dir.and_then(Path::parent)) else {
+            return Err(BuildError(format!("{} is in no target folder", executable.display())));
+        };
+        let profile = match dir.file_name().and_then(|name| name.to_str()) {
+            None | Some("debug") => "dev",
+            Some(profile) => profile,
+        };
+        Ok(Self { folder: folder.to_owned(), profile: profile.to_owned() })
+    }
+}
+
+fn cargo_build(what: &[&str], profile: &str, target: &Path) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet"]).args(what).args(["--profile", profile, "--target-dir"]).arg(target);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    run_ok(&mut command, Input::Nothing, BUILD_LIMIT).map_err(|error| BuildError(error.to_string()))?;
-    Ok(dir.to_owned())
+    command
+}
+
+/// Has it built; where it is.
+fn finish(command: &mut Command, profile: &str, target: &Path) -> Result<PathBuf, BuildError> {
+    run_ok(command, Input::Nothing, BUILD_LIMIT).map_err(|error| BuildError(error.to_string()))?;
+    Ok(target.join(if profile == "dev" { "debug" } else { profile }))
 }
 
 /// The port in the first `127.0.0.1:<port>` or `localhost:<port>` of a line.

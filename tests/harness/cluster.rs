@@ -335,7 +335,10 @@ impl Brokers {
     }
 
     /// Writes what all have said to files that stay, and the end of it to standard error.
-    fn keep_lines(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub fn keep_lines(&self) -> io::Result<()> {
         let kept = tempfile::Builder::new().prefix("kinglet-brokers-").tempdir()?.keep();
         for member in &self.members {
             let lines = member.lines();

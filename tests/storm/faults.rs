@@ -13,7 +13,7 @@ pub(crate) enum Fault {
     KillAll,
     /// One leader after the other is killed, as soon as it leads.
     Chase,
-    /// The leader is killed when a follower comes back that had left the ISR.
+    /// A leader is killed while a follower is back and not in its ISR.
     KillBehind,
     Terminate,
     RollingRestart,

@@ -53,12 +53,13 @@ pub(crate) enum Event {
         start: i64,
         high: i64,
     },
-    /// What a group has committed, and the high watermark that was asked for after it.
+    /// What a group has committed, and the high watermark that was asked for after it, from a leader in that epoch.
     Committed {
         group: usize,
         partition: i32,
         offset: i64,
         high: i64,
+        epoch: i32,
     },
     /// A stable generation of a group.
     Owned {

@@ -96,13 +96,27 @@ async fn take_fates(mut deliveries: mpsc::UnboundedReceiver<(Id, Delivery)>, his
     }
 }
 
-/// A member of a group of ours. It is done with a record when it has noted it.
+/// When a member of a group lets a record be committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// When it has noted it.
+    Careful,
+    /// While it still holds it: a mistake that must be found.
+    Hasty,
+}
+
+/// A member of a group of ours.
 pub(crate) struct Member {
     task: JoinHandle<()>,
 }
 
 impl Member {
-    pub(crate) async fn start(bootstrap: &str, group: usize, history: History) -> Fallible<Self> {
+    pub(crate) async fn start(
+        bootstrap: &str,
+        group: usize,
+        habit: Habit,
+        history: History,
+    ) -> Fallible<Self> {
         let config = Config::new(bootstrap)
             .set("group.id", group_id(group))?
             .set("auto.offset.reset", "earliest")?
@@ -111,7 +125,7 @@ impl Member {
             .set("auto.commit.interval.ms", 200)?;
         let consumer = Client::connect(config).await?.consumer([TOPIC]).await?;
         let task = tokio::spawn(async move {
-            if let Err(error) = read(&consumer, Reader::Group(group), &history).await {
+            if let Err(error) = read(&consumer, Reader::Group(group), habit, &history).await {
                 history.complain(format_args!("a member of group {group}: {error}"));
             }
         });
@@ -135,11 +149,19 @@ pub(crate) fn group_id(group: usize) -> String {
 }
 
 /// Reads until it is stopped.
-async fn read(consumer: &Consumer, by: Reader, history: &History) -> Fallible<()> {
+async fn read(consumer: &Consumer, by: Reader, habit: Habit, history: &History) -> Fallible<()> {
+    let holds = match habit {
+        Habit::Careful => 0,
+        Habit::Hasty => 500,
+    };
+    let mut held = VecDeque::new();
     while let Some(batch) = consumer.recv().await? {
         for record in batch.iter() {
             let (partition, offset, id) = (batch.partition(), record.offset, parse(record.value));
-            history.note(Event::Read { by, partition, offset, id });
+            held.push_back(Event::Read { by, partition, offset, id });
+        }
+        while held.len() > holds {
+            held.pop_front().into_iter().for_each(|event| history.note(event));
         }
     }
     Ok(())

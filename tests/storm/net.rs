@@ -63,33 +63,39 @@ struct Gate {
     port: u16,
     behind: SocketAddr,
     task: Option<JoinHandle<()>>,
+    /// Bound, and never listening: while nobody listens there, no connection gets one of its ports as its own.
+    _reserved: [TcpSocket; 2],
 }
 
 impl Net {
     /// `(broker, the port that others are told, its own port)`; all gates are closed at first.
-    pub(crate) fn new(brokers: impl IntoIterator<Item = (i32, u16, u16)>) -> Self {
-        let gate = |(id, port, behind)| {
-            (id, Gate { port, behind: SocketAddr::from((Ipv4Addr::LOCALHOST, behind)), task: None })
-        };
+    pub(crate) fn new(brokers: impl IntoIterator<Item = (i32, u16, u16)>) -> Fallible<Self> {
+        let mut gates = BTreeMap::new();
+        for (id, port, behind) in brokers {
+            let reserved = [bound(port)?, bound(behind)?];
+            let behind = SocketAddr::from((Ipv4Addr::LOCALHOST, behind));
+            gates.insert(id, Gate { port, behind, task: None, _reserved: reserved });
+        }
         let shared = Shared { weather: watch::Sender::new(Map::new()), bites: AtomicU64::new(0) };
-        Self { shared: Arc::new(shared), gates: brokers.into_iter().map(gate).collect() }
+        Ok(Self { shared: Arc::new(shared), gates })
     }
 
     /// Connections to it are taken from now on. Within a runtime.
-    pub(crate) fn open(&mut self, id: i32) -> Fallible<()> {
+    pub(crate) async fn open(&mut self, id: i32) -> Fallible<()> {
         let gate = self.gates.get_mut(&id).ok_or("no such broker")?;
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, gate.port)))?;
-        let listener = socket.listen(BACKLOG)?;
+        if let Some(closed) = gate.task.take() {
+            // It was aborted; its port is free when it has ended.
+            let _aborted = closed.await;
+        }
+        let listener = bound(gate.port)?.listen(BACKLOG)?;
         gate.task =
             Some(tokio::spawn(accept(Arc::clone(&self.shared), listener, Who::Broker(id), gate.behind)));
         Ok(())
     }
 
     /// Its process is dead: connections to it are refused, as they are without a network between.
-    pub(crate) fn close(&mut self, id: i32) {
-        if let Some(task) = self.gates.get_mut(&id).and_then(|gate| gate.task.take()) {
+    pub(crate) fn close(&self, id: i32) {
+        if let Some(task) = self.gates.get(&id).and_then(|gate| gate.task.as_ref()) {
             task.abort();
         }
     }
@@ -112,9 +118,15 @@ impl Net {
 
 impl Drop for Net {
     fn drop(&mut self) {
-        let ids: Vec<i32> = self.gates.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.close(id));
+        self.gates.keys().for_each(|id| self.close(*id));
     }
+}
+
+fn bound(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    Ok(socket)
 }
 
 async fn accept(shared: Arc<Shared>, listener: TcpListener, to: Who, behind: SocketAddr) {

@@ -61,11 +61,17 @@ pub(crate) fn partitions() -> Vec<TopicPartition> {
 
 /// The high watermarks; `None` unless all are known.
 pub(crate) async fn ends(client: &Client) -> Option<Vec<i64>> {
+    Some(told_ends(client).await?.into_iter().map(|(end, _)| end).collect())
+}
+
+/// The high watermarks, with the epochs of the leaders that told them.
+async fn told_ends(client: &Client) -> Option<Vec<(i64, i32)>> {
     let asked = partitions().into_iter().map(|at| (at, Position::End));
     let answered = client.admin().list_offsets(asked).await.ok()?;
-    let mut ends = vec![0; answered.len()];
+    let mut ends = vec![(0, -1); answered.len()];
     for (at, info) in answered {
-        *ends.get_mut(usize::try_from(at.partition).ok()?)? = info.ok()?.offset;
+        let info = info.ok()?;
+        *ends.get_mut(usize::try_from(at.partition).ok()?)? = (info.offset, info.leader_epoch.unwrap_or(-1));
     }
     Some(ends)
 }
@@ -98,12 +104,12 @@ async fn committed(client: &Client, group: usize) -> Option<Vec<Event>> {
     let answered =
         client.admin().list_group_offsets([GroupOffsets::of(group_id(group), partitions())]).await.ok()?;
     let (_, offsets) = answered.into_iter().next()?;
-    let ends = ends(client).await?;
+    let ends = told_ends(client).await?;
     let mut events = Vec::new();
     for (at, offset) in offsets.ok()? {
         let (Ok(Some(offset)), Ok(index)) = (offset, usize::try_from(at.partition)) else { continue };
-        let high = *ends.get(index)?;
-        events.push(Event::Committed { group, partition: at.partition, offset: offset.offset, high });
+        let (high, epoch) = *ends.get(index)?;
+        events.push(Event::Committed { group, partition: at.partition, offset: offset.offset, high, epoch });
     }
     Some(events)
 }

@@ -1,7 +1,5 @@
 //! Round after round: a fault, healing, and the judges' look at what is settled.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use kinglet::{Assignment, Client, Config, Consumer, Position};
@@ -14,163 +12,145 @@ use crate::Fallible;
 use crate::checker::Replicas;
 use crate::disk::Disk;
 use crate::faults::{Fault, Plan};
-use crate::history::{Counts, Event, History, Reader};
-use crate::java::Java;
-use crate::load::{Member, PARTITIONS, Writer, parse, tail};
-use crate::observers::{Observer, ends, partitions};
+use crate::history::{Event, History, Reader};
+use crate::load::{Habit, PARTITIONS, parse, tail};
+use crate::observers::{ends, partitions};
+use crate::report::{Broken, Report, Violation};
 use crate::site::Site;
 use crate::strike::strike;
+use crate::workers::{GROUPS, Workers};
 
-/// A group of ours and one of Java's.
-const GROUPS: usize = 2;
-const WRITERS: u32 = 2;
-const JAVAS: u32 = 1;
-const MEMBERS: usize = 2;
 /// A round with fewer acks tells too little.
 const ACKS_MIN: u64 = 1_000;
-/// After healing everything is well again by then.
+/// After healing everything is well again by then. A Java program has started by then, too.
 const WELL_LIMIT: Duration = Duration::from_secs(60);
-/// A Java program has started by then.
-const START_LIMIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What happened.
-pub(crate) struct Report {
-    rounds: usize,
-    /// By fault: its rounds, and how often it bit.
-    faults: BTreeMap<Fault, (u32, u64)>,
-    counts: Counts,
-    fewest: u64,
-    equal: u64,
-    slowest: (Duration, Option<Fault>),
+/// What to run.
+pub(crate) struct Setup<'a> {
+    pub(crate) binaries: &'a Binaries,
+    pub(crate) jars: &'a Jars,
+    pub(crate) rounds: usize,
+    pub(crate) seed: u64,
+    pub(crate) habit: Habit,
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { sent, acked, failed, read, rebalances, commits } = self.counts;
-        writeln!(
-            f,
-            "{} rounds: {sent} records sent, {acked} acked ({} a round at least), {failed} failed",
-            self.rounds, self.fewest
-        )?;
-        writeln!(
-            f,
-            "groups read {read}, {rebalances} assignments and {commits} commits seen, {} bytes of replicas equal",
-            self.equal
-        )?;
-        writeln!(f, "well again {:?} after healing at the latest ({:?})", self.slowest.0, self.slowest.1)?;
-        for (fault, (rounds, bites)) in &self.faults {
-            writeln!(f, "  {fault:?}: {rounds} rounds, bit {bites} times")?;
+struct Storm {
+    site: Site,
+    history: History,
+    workers: Workers,
+    judge: Consumer,
+    replicas: Replicas,
+    report: Report,
+    /// What comes now.
+    fault: Option<Fault>,
+}
+
+pub(crate) async fn run(setup: &Setup<'_>) -> Result<Report, Broken> {
+    let history = History::new(usize::try_from(PARTITIONS).unwrap_or_default(), GROUPS);
+    let broken = |round, fault, error| Broken { round, fault, error, last: history.last() };
+    let (mut storm, mut plan) =
+        Storm::begin(setup, &history).await.map_err(|error| broken(0, None, error))?;
+    if let Err(error) = storm.rage(setup.rounds, &mut plan).await {
+        if let Err(lost) = storm.site.keep_lines() {
+            eprintln!("what the brokers said is lost: {lost}");
         }
-        Ok(())
+        return Err(broken(storm.report.rounds + 1, storm.fault, error));
     }
+    storm.report.counts = history.counts();
+    storm.report.equal = storm.replicas.bytes;
+    Ok(storm.report)
 }
 
-pub(crate) async fn run(binaries: &Binaries, jars: &Jars, rounds: usize, seed: u64) -> Fallible<Report> {
-    let mut faults = chosen()?;
-    let needs_disk = faults.iter().any(|fault| fault.needs_disk());
-    let disk = if needs_disk { or_skip("faults of a disk", Disk::mount()) } else { None };
-    faults.retain(|fault| disk.is_some() || !fault.needs_disk());
-    let mut site = Site::start(binaries, disk).await?;
-    let history = History::new(usize::try_from(PARTITIONS)?, GROUPS);
-    let done = weather(&mut site, jars, &history, rounds, Plan::new(seed, faults)).await;
-    done.map_err(|error| {
-        let last = history.last().join("\n  ");
-        format!("{error}\nKINGLET_SEED={seed}; the last events:\n  {last}").into()
-    })
-}
-
-/// Those who work all the time.
-struct Workers {
-    writers: Vec<Writer>,
-    members: Vec<Member>,
-    javas: Vec<Java>,
-    _observer: Observer,
-}
-
-impl Workers {
-    async fn start(bootstrap: &str, jars: &Jars, history: &History) -> Fallible<Self> {
-        let mut writers = Vec::new();
-        for number in 0..WRITERS {
-            writers.push(Writer::start(bootstrap, number, history.clone()).await?);
-        }
-        let mut members = Vec::new();
-        for _ in 0..MEMBERS {
-            members.push(Member::start(bootstrap, 0, history.clone()).await?);
-        }
-        let mut javas = vec![Java::consumer(jars, bootstrap, 1, history)?];
-        for number in 0..JAVAS {
-            javas.push(Java::producer(jars, bootstrap, WRITERS + number, history)?);
-        }
-        let observer = Observer::start(bootstrap, GROUPS, history.clone()).await?;
-        Ok(Self { writers, members, javas, _observer: observer })
+impl Storm {
+    /// Returns when everybody works.
+    async fn begin(setup: &Setup<'_>, history: &History) -> Fallible<(Self, Plan)> {
+        let mut faults = chosen()?;
+        let needs_disk = faults.iter().any(|fault| fault.needs_disk());
+        let disk = if needs_disk { or_skip("faults of a disk", Disk::mount()) } else { None };
+        faults.retain(|fault| disk.is_some() || !fault.needs_disk());
+        let site = Site::start(setup.binaries, disk).await?;
+        let workers = Workers::start(site.bootstrap(), setup.jars, setup.habit, history).await?;
+        let judge = reader(&site.bootstrap()).await?;
+        let (replicas, report) = (Replicas::default(), Report::default());
+        let mut storm =
+            Self { site, history: history.clone(), workers, judge, replicas, report, fault: None };
+        storm.settle().await?;
+        Ok((storm, Plan::new(setup.seed, faults)))
     }
 
-    /// One of our members goes, and another comes.
-    async fn exchange_member(&mut self, bootstrap: &str, history: &History) -> Fallible<()> {
-        self.members.remove(0).kill();
-        self.members.push(Member::start(bootstrap, 0, history.clone()).await?);
-        Ok(())
-    }
-}
-
-async fn weather(
-    site: &mut Site,
-    jars: &Jars,
-    history: &History,
-    rounds: usize,
-    mut plan: Plan,
-) -> Fallible<Report> {
-    let bootstrap = site.bootstrap();
-    let mut workers = Workers::start(&bootstrap, jars, history).await?;
-    let judge = reader(&bootstrap).await?;
-    let mut replicas = Replicas::default();
-    // Nothing happens before everybody works.
-    let begun = settle(site, history, &judge, &mut replicas, START_LIMIT).await;
-    begun.map_err(|error| format!("before the first fault: {error}"))?;
-    let mut faults: BTreeMap<Fault, (u32, u64)> = BTreeMap::new();
-    let (mut fewest, mut slowest) = (u64::MAX, (Duration::ZERO, None));
-    for round in 1..=rounds {
-        let fault = plan.draw();
-        let acked = history.counts().acked;
-        let bites = strike(fault, site, plan.random())
-            .await
-            .map_err(|error| format!("round {round}, {fault:?}: {error}"))?;
-        site.heal().map_err(|error| format!("round {round}, {fault:?}, healing: {error}"))?;
-        let healed = Instant::now();
-        if round % 3 == 0 {
-            workers.exchange_member(&bootstrap, history).await?;
-        }
-        let settled = settle(site, history, &judge, &mut replicas, WELL_LIMIT).await;
-        settled.map_err(|error| format!("round {round}, {fault:?}: {error}"))?;
-        let took = healed.elapsed();
-        while history.counts().acked < acked + ACKS_MIN {
-            if healed.elapsed() > WELL_LIMIT {
-                return Err(format!("round {round}, {fault:?}: fewer than {ACKS_MIN} acks").into());
+    async fn rage(&mut self, rounds: usize, plan: &mut Plan) -> Fallible<()> {
+        for round in 1..=rounds {
+            let fault = plan.draw();
+            self.fault = Some(fault);
+            let acked = self.history.counts().acked;
+            let bites = strike(fault, &mut self.site, plan.random()).await?;
+            self.site.heal().await?;
+            let healed = Instant::now();
+            if round % 3 == 0 {
+                self.workers.exchange_member(&self.history).await?;
             }
-            sleep(LOOK).await;
+            self.settle().await?;
+            let took = healed.elapsed();
+            let enough = || self.history.counts().acked >= acked + ACKS_MIN;
+            until(healed + WELL_LIMIT, "enough is acked", enough).await?;
+            self.report.round(fault, bites, took, self.history.counts().acked - acked);
+            if !self.workers.all_run() {
+                return Err("a program of Java's has ended".into());
+            }
+            self.judged()?;
         }
-        fewest = fewest.min(history.counts().acked - acked);
-        if took > slowest.0 {
-            slowest = (took, Some(fault));
+        self.fault = None;
+        self.finish().await?;
+        match self.report.never_bit().as_slice() {
+            [] => Ok(()),
+            never => Err(format!("faults that never bit: {never:?}").into()),
         }
-        let tally = faults.entry(fault).or_default();
-        *tally = (tally.0 + 1, tally.1 + bites);
-        println!(
-            "round {round}: {fault:?} bit {bites}, well again in {took:?}, {} acked",
-            history.counts().acked - acked
-        );
-        if workers.javas.iter_mut().any(|java| !java.runs()) {
-            return Err(format!("round {round}, {fault:?}: a program of Java's has ended").into());
-        }
-        judged(site, history).map_err(|error| format!("round {round}, {fault:?}: {error}"))?;
     }
-    finish(site, history, workers, &judge, &mut replicas).await?;
-    let never: Vec<_> = faults.iter().filter(|(_, (_, bites))| *bites == 0).map(|(fault, _)| fault).collect();
-    if !never.is_empty() {
-        return Err(format!("faults that never bit: {never:?}").into());
+
+    /// Waits until all is well, and until everything up to now was read by everybody; then compares the replicas.
+    async fn settle(&mut self) -> Fallible<()> {
+        let Self { site, history, judge, replicas, .. } = self;
+        site.whole(WELL_LIMIT).await?;
+        let deadline = Instant::now() + WELL_LIMIT;
+        let before = history.acked_to();
+        let is_written = || history.acked_to().iter().zip(&before).all(|(now, before)| now > before);
+        until(deadline, "every partition is written again", is_written).await?;
+        let ends = known_ends(site, deadline).await?;
+        read_to(judge, Reader::Judge, &ends, history, deadline).await?;
+        until(deadline, "the groups have read everything", || history.is_read(&ends))
+            .await
+            .map_err(|error| Violation(format!("{error}: {:?} of {ends:?}", history.read_to())))?;
+        history.note(Event::Settled { ends: ends.clone() });
+        for (partition, end) in (0..PARTITIONS).zip(&ends) {
+            let compared = replicas.compare(usize::try_from(partition)?, &site.replicas(partition), *end);
+            compared.map_err(Violation)?;
+        }
+        Ok(())
     }
-    Ok(Report { rounds, faults, counts: history.counts(), fewest, equal: replicas.bytes, slowest })
+
+    /// What the judges and the brokers' logs say.
+    fn judged(&self) -> Fallible<()> {
+        self.site.claims()?.into_iter().for_each(|claim| self.history.note(claim));
+        let mut complaints = self.history.complaints();
+        complaints.extend(self.site.bad_lines()?);
+        if complaints.is_empty() {
+            return Ok(());
+        }
+        let first = Vec::from(tail(&complaints, 20)).join("\n  ");
+        Err(Violation(format!("{} complaints, the last:\n  {first}", complaints.len())).into())
+    }
+
+    /// Every record has its fate, and somebody who knows nothing reads it all.
+    async fn finish(&mut self) -> Fallible<()> {
+        self.settle().await?;
+        self.workers.stop_writers().await?;
+        let deadline = Instant::now() + WELL_LIMIT;
+        let ends = known_ends(&self.site, deadline).await?;
+        let stranger = reader(&self.site.bootstrap()).await?;
+        read_to(&stranger, Reader::Stranger, &ends, &self.history, deadline).await?;
+        self.judged()
+    }
 }
 
 /// The faults of `KINGLET_FAULTS`, or all.
@@ -187,46 +167,22 @@ async fn reader(bootstrap: &str) -> Fallible<Consumer> {
     Ok(client.consumer(Assignment::partitions(begin)).await?)
 }
 
-/// Waits until all is well, and until everything up to now was read by everybody; then compares the replicas.
-async fn settle(
-    site: &Site,
-    history: &History,
-    judge: &Consumer,
-    replicas: &mut Replicas,
-    limit: Duration,
-) -> Fallible<()> {
-    site.whole(limit).await?;
-    let deadline = Instant::now() + limit;
-    // Every partition is written again.
-    let before = history.acked_to();
-    until(deadline, "every partition is written", || {
-        history.acked_to().iter().zip(&before).all(|(now, before)| now > before)
-    })
-    .await?;
-    let ends = loop {
-        match ends(site.admin()).await {
-            Some(ends) => break ends,
-            None if Instant::now() > deadline => {
-                return Err("alive: nobody says where the partitions end".into());
-            }
-            None => sleep(LOOK).await,
+async fn known_ends(site: &Site, deadline: Instant) -> Fallible<Vec<i64>> {
+    loop {
+        if let Some(ends) = ends(site.admin()).await {
+            return Ok(ends);
         }
-    };
-    read_to(judge, Reader::Judge, &ends, history, deadline).await?;
-    until(deadline, "the groups have read everything", || history.is_read(&ends))
-        .await
-        .map_err(|error| format!("{error}: {:?} of {ends:?}", history.read_to()))?;
-    history.note(Event::Settled { ends: ends.clone() });
-    for (partition, end) in (0..PARTITIONS).zip(&ends) {
-        replicas.compare(usize::try_from(partition)?, &site.replicas(partition), *end)?;
+        if Instant::now() > deadline {
+            return Err(Violation("alive: nobody says where the partitions end".to_owned()).into());
+        }
+        sleep(LOOK).await;
     }
-    Ok(())
 }
 
-async fn until(deadline: Instant, what: &str, is_so: impl Fn() -> bool) -> Fallible<()> {
+async fn until(deadline: Instant, what: &str, is_so: impl Fn() -> bool) -> Result<(), Violation> {
     while !is_so() {
         if Instant::now() > deadline {
-            return Err(format!("alive: not so in time: {what}").into());
+            return Err(Violation(format!("alive: not so in time: {what}")));
         }
         sleep(LOOK).await;
     }
@@ -247,46 +203,13 @@ async fn read_to(
     };
     while !is_there() {
         let batch = timeout(deadline - Instant::now(), consumer.recv()).await;
-        let batch = batch.map_err(|_| format!("alive: {by:?} does not get to the ends {ends:?}"))??;
-        let batch = batch.ok_or("the consumer ended")?;
+        let batch = batch
+            .map_err(|_| Violation(format!("alive: {by:?} does not get to the ends {ends:?}")))??
+            .ok_or("the consumer ended")?;
         for record in batch.iter() {
             let (partition, offset, id) = (batch.partition(), record.offset, parse(record.value));
             history.note(Event::Read { by, partition, offset, id });
         }
     }
     Ok(())
-}
-
-/// What the judges and the brokers' logs say.
-fn judged(site: &Site, history: &History) -> Fallible<()> {
-    site.claims()?.into_iter().for_each(|claim| history.note(claim));
-    let mut complaints = history.complaints();
-    complaints.extend(site.bad_lines()?);
-    if complaints.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "{} complaints, the first:\n  {}",
-        complaints.len(),
-        Vec::from(tail(&complaints, 20)).join("\n  ")
-    )
-    .into())
-}
-
-/// Every record has its fate, and somebody who knows nothing reads it all.
-async fn finish(
-    site: &Site,
-    history: &History,
-    workers: Workers,
-    judge: &Consumer,
-    replicas: &mut Replicas,
-) -> Fallible<()> {
-    settle(site, history, judge, replicas, WELL_LIMIT).await?;
-    for writer in workers.writers {
-        writer.stop().await?;
-    }
-    let ends = ends(site.admin()).await.ok_or("nobody says where the partitions end")?;
-    read_to(&reader(&site.bootstrap()).await?, Reader::Stranger, &ends, history, Instant::now() + WELL_LIMIT)
-        .await?;
-    judged(site, history)
 }

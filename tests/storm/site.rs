@@ -17,6 +17,7 @@ use crate::disk::{Disk, waiting_threads};
 use crate::history::Event;
 use crate::load::{PARTITIONS, TOPIC, tail};
 use crate::net::{Net, Who};
+use crate::report::Violation;
 
 pub(crate) const IDS: [i32; 3] = [1, 2, 3];
 /// Whose disk may be its own.
@@ -25,10 +26,11 @@ const ON_DISK: i32 = 3;
 const FULL: &str = "No space left on device";
 /// How often it is looked whether something is so.
 const LOOK: Duration = Duration::from_millis(50);
-/// A broker that says nothing for so long is fenced; longer would only make rounds longer.
+/// A broker that says nothing for so long is fenced; longer would only make rounds longer. A leader finds that a follower lags before
+/// that, so that both take somebody out of an ISR.
 const SESSION_MS: u64 = 2_000;
 const OPTIONS: [&str; 3] =
-    ["broker.session.timeout.ms=2000", "replica.lag.time.max.ms=4000", "auto.leader.rebalance.enable=false"];
+    ["broker.session.timeout.ms=2000", "replica.lag.time.max.ms=1500", "auto.leader.rebalance.enable=false"];
 
 /// The cluster.
 pub(crate) struct Site {
@@ -53,9 +55,9 @@ impl Site {
             std::fs::create_dir(&data)?;
             std::os::unix::fs::symlink(data, brokers.data_dir(ON_DISK)?)?;
         }
-        let mut net = Net::new(brokers.ports());
+        let mut net = Net::new(brokers.ports())?;
         for id in IDS {
-            net.open(id)?;
+            net.open(id).await?;
             brokers.spawn(id)?;
         }
         for id in IDS {
@@ -121,8 +123,8 @@ impl Site {
     }
 
     /// Starts it again; it may have to wait for others.
-    pub(crate) fn revive(&mut self, id: i32) -> Fallible<()> {
-        self.net.open(id)?;
+    pub(crate) async fn revive(&mut self, id: i32) -> Fallible<()> {
+        self.net.open(id).await?;
         self.brokers.spawn(id)?;
         self.dead.remove(&id);
         self.starting.insert(id);
@@ -136,8 +138,8 @@ impl Site {
     }
 
     /// Starts it with an empty directory.
-    pub(crate) fn replace(&mut self, id: i32) -> Fallible<()> {
-        self.net.open(id)?;
+    pub(crate) async fn replace(&mut self, id: i32) -> Fallible<()> {
+        self.net.open(id).await?;
         self.brokers.spawn_empty(id)?;
         self.dead.remove(&id);
         self.starting.insert(id);
@@ -188,7 +190,7 @@ impl Site {
     }
 
     /// Everything that was done to it ends: the network is clear, and all brokers run.
-    pub(crate) fn heal(&mut self) -> Fallible<()> {
+    pub(crate) async fn heal(&mut self) -> Fallible<()> {
         self.net.clear();
         if let Some(disk) = &mut self.disk {
             disk.heal()?;
@@ -197,7 +199,7 @@ impl Site {
             self.thaw(id)?;
         }
         for id in self.dead.clone() {
-            self.revive(id)?;
+            self.revive(id).await?;
         }
         for id in std::mem::take(&mut self.starting) {
             tokio::task::block_in_place(|| self.brokers.wait_ready(id))?;
@@ -207,17 +209,26 @@ impl Site {
 
     /// Waits until every partition has its leader and all replicas are in sync.
     pub(crate) async fn whole(&self, limit: Duration) -> Fallible<()> {
+        let is_whole = |p: &PartitionDescription| p.leader.is_some() && p.isr.len() == IDS.len();
+        self.until(limit, "every replica is in sync", is_whole).await
+    }
+
+    /// Waits until it is so for all partitions.
+    pub(crate) async fn until(
+        &self,
+        limit: Duration,
+        what: &str,
+        is_so: impl Fn(&PartitionDescription) -> bool,
+    ) -> Fallible<()> {
         let deadline = Instant::now() + limit;
         loop {
             let described = self.partitions().await;
-            let is_whole = |p: &PartitionDescription| p.leader.is_some() && p.isr.len() == IDS.len();
-            if described.as_ref().is_ok_and(|partitions| partitions.iter().all(is_whole)) {
+            if described.as_ref().is_ok_and(|partitions| partitions.iter().all(&is_so)) {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(
-                    format!("alive: not every replica is in sync after {limit:?}: {described:?}").into()
-                );
+                let late = format!("alive: not so after {limit:?}: {what}: {described:?}");
+                return Err(Violation(late).into());
             }
             sleep(LOOK).await;
         }
@@ -250,6 +261,11 @@ impl Site {
             bad.extend(lines.iter().filter(is_bad).map(|line| format!("broker {id}: {line}")));
         }
         Ok(tail(&bad, 20).into())
+    }
+
+    /// What the brokers said stays in files.
+    pub(crate) fn keep_lines(&self) -> Fallible<()> {
+        Ok(self.brokers.keep_lines()?)
     }
 
     /// Who says that it leads a partition, and in which epoch.

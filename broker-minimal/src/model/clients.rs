@@ -6,10 +6,10 @@ use std::time::Duration;
 use kinglet_protocol::ErrorCode;
 use rand::RngExt;
 
-use super::Mutant;
 use super::log::{Appended, Record};
 use super::world::{Event, World, partition};
 use crate::meta::raft::model::VOTERS;
+use crate::mutant::Mutant;
 use crate::replica::Acks;
 
 /// `max.in.flight.requests.per.connection`, which idempotence allows.

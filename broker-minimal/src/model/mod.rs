@@ -28,37 +28,12 @@ mod world;
 use bites::Bites;
 use world::World;
 
+use crate::mutant::Mutant;
+
 /// Runs in the ordinary test.
 const SEEDS: u64 = 150;
 /// Runs in which each mistake has to be found.
 const MUTANT_SEEDS: u64 = 300;
-
-/// A mistake that the model must find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mutant {
-    /// Answers before the ISR has it.
-    AckEarly,
-    /// A follower cuts to its high watermark instead of asking its leader where they part (KIP-101).
-    TruncateToHighWatermark,
-    /// Takes messages of other epochs for its own.
-    SkipEpochCheck,
-    /// Appends a batch again that a producer sends again.
-    ForgetDuplicates,
-    /// A follower remembers no producers, for the time when it leads.
-    ForgetCopied,
-    /// Who was proposed counts only once the image says so.
-    ForgetProposed,
-    /// A follower joins that has not all that its leader began with.
-    JoinEarly,
-    /// A process leads that has read only of its earlier life's leadership.
-    LeadUnregistered,
-    /// A process whose disk has lost records says that the last one ended in order.
-    PassForClean,
-    /// A proposal is kept whatever it was decided on.
-    KeepStale,
-    /// Tells consumers an end before it knows what its predecessors committed (KIP-207).
-    TellUnsettled,
-}
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())

@@ -2,9 +2,9 @@
 
 use kinglet_protocol::ErrorCode;
 
-use super::Mutant;
 use super::log::Record;
 use super::world::{Event, Letter, World};
+use crate::mutant::Mutant;
 use crate::replica::FollowerFetch;
 use crate::replica::divergence::{cut_at, diverges};
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use kinglet_protocol::{ErrorCode, Uuid};
 use rand::RngExt;
 
-use super::Mutant;
 use super::broker::{Purpose, Timer};
 use super::clients::Reply;
 use super::controller::Task;
@@ -15,6 +14,7 @@ use super::log::Log;
 use super::world::{Event, World, partition};
 use crate::meta::image::Image;
 use crate::meta::raft::model::{Disk, Voter};
+use crate::mutant::Mutant;
 use crate::replica::{Effect, Partition, ReplyId, Settings, as_known, eligible};
 
 /// `replica.lag.time.max.ms`.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::Mutant;
 use super::bites::Bites;
 use super::broker::{Timer, Told};
 use super::clients::{Consumer, Produce, Produced, Producer};
@@ -18,6 +17,7 @@ use super::node::Node;
 use crate::config::Config;
 use crate::meta::image::{Image, PartitionImage};
 use crate::meta::raft::model::{Message, VOTERS};
+use crate::mutant::Mutant;
 
 /// Milliseconds with faults, and without any after them.
 const STORMY_MS: u64 = 15_000;

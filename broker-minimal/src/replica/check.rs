@@ -72,7 +72,7 @@ impl Partition {
     /// Compares the epoch a request was made with to ours (KIP-320); -1 asks for no check.
     pub(crate) fn check_epoch(&self, current_leader_epoch: i32) -> Result<(), ErrorCode> {
         #[cfg(test)]
-        if self.mutant == Some(crate::model::Mutant::SkipEpochCheck) {
+        if self.mutant == Some(crate::mutant::Mutant::SkipEpochCheck) {
             return Ok(());
         }
         if current_leader_epoch < 0 || current_leader_epoch == self.leader_epoch {

@@ -13,6 +13,8 @@ use super::isr::Proposal;
 use super::leader::Leader;
 use super::pending::{Pending, ReplyId};
 use crate::meta::image::PartitionImage;
+#[cfg(any(test, feature = "mutants"))]
+use crate::mutant::Mutant;
 
 /// One replica.
 #[derive(Debug)]
@@ -25,8 +27,8 @@ pub(crate) struct Partition {
     /// First offset that is not committed: what consumers see ends before it.
     pub(super) high_watermark: i64,
     pub(super) role: Role,
-    #[cfg(test)]
-    pub(crate) mutant: Option<crate::model::Mutant>,
+    #[cfg(any(test, feature = "mutants"))]
+    pub(crate) mutant: Option<Mutant>,
 }
 
 #[derive(Debug)]
@@ -49,8 +51,8 @@ impl Partition {
             partition_epoch: -1,
             high_watermark,
             role: Role::Follower { agrees: false },
-            #[cfg(test)]
-            mutant: None,
+            #[cfg(any(test, feature = "mutants"))]
+            mutant: crate::mutant::made(),
         }
     }
 
@@ -125,8 +127,8 @@ impl Partition {
         deadline: Instant,
         out: &mut Vec<Effect>,
     ) {
-        #[cfg(test)]
-        if self.mutant == Some(crate::model::Mutant::AckEarly) {
+        #[cfg(any(test, feature = "mutants"))]
+        if self.mutant == Some(Mutant::AckEarly) {
             return out.push(Effect::Ack(id));
         }
         let is_committed = self.high_watermark >= until;
@@ -227,6 +229,10 @@ impl Partition {
                 };
                 let isr: Vec<i32> = leader.isr.iter().copied().filter(in_sync).collect();
                 if isr.len() < leader.isr.len() {
+                    #[cfg(any(test, feature = "mutants"))]
+                    if self.mutant == Some(Mutant::ShrinkAlone) {
+                        leader.isr.clone_from(&isr);
+                    }
                     self.propose(isr, out);
                 }
             }
@@ -264,9 +270,9 @@ impl Partition {
         let mut high_watermark = leader.end;
         for (id, follower) in &leader.followers {
             let counts = || leader.is_member(*id) || self.is_joining(leader, *id, follower, now);
-            #[cfg(test)]
+            #[cfg(any(test, feature = "mutants"))]
             let counts = || match self.mutant {
-                Some(crate::model::Mutant::ForgetProposed) => leader.isr.contains(id),
+                Some(Mutant::ForgetProposed) => leader.isr.contains(id),
                 _ => counts(),
             };
             if follower.end < high_watermark && counts() {
@@ -305,8 +311,8 @@ impl Partition {
         let Some(leader) = self.leader() else { return };
         let Some(follower) = leader.followers.get(&id) else { return };
         let has_all = follower.end >= self.high_watermark.max(leader.start);
-        #[cfg(test)]
-        let has_all = has_all || (self.mutant == Some(crate::model::Mutant::JoinEarly) && follower.end >= 0);
+        #[cfg(any(test, feature = "mutants"))]
+        let has_all = has_all || (self.mutant == Some(Mutant::JoinEarly) && follower.end >= 0);
         if leader.proposal.is_none() && !leader.isr.contains(&id) && has_all && leader.may_join(id, follower)
         {
             let mut isr = leader.isr.clone();

@@ -8,6 +8,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::log::AppendError;
 use crate::meta::image::PartitionImage;
+use crate::mutant::{self, Mutant};
 use crate::replica::Effect;
 use crate::replica::divergence;
 
@@ -58,6 +59,9 @@ impl Replica {
         let (topic, partition, epoch) = (&self.topic, id.index, self.core.leader_epoch());
         if !self.core.leads() {
             tracing::debug!(topic, partition, epoch, leader = state.leader, "follows");
+            if mutant::makes(Mutant::TruncateToHighWatermark) {
+                let _refused = self.log.truncate_to(self.core.high_watermark());
+            }
         } else if state.replicas.len() > 1 {
             tracing::info!(topic, partition, epoch, offset = self.log.end_offset(), "leads");
             if let Err(error) = self.log.begin_epoch(epoch) {

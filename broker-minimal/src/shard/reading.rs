@@ -12,6 +12,7 @@ use super::replica::Replica;
 use super::worker::Worker;
 use crate::clock;
 use crate::log::{FirstBatch, SegmentStart, TimestampOffset};
+use crate::mutant::{self, Mutant};
 use crate::replica::FollowerFetch;
 use crate::replica::divergence;
 
@@ -56,7 +57,8 @@ impl Worker {
     pub(super) fn find_offset(&self, find: &FindOffset) -> Result<FoundOffset, ErrorCode> {
         let replica = self.leading(find.id, find.current_leader_epoch)?;
         let log = &replica.log;
-        let is_settling = replica.core.is_settling() && !find.uncommitted;
+        let is_settling =
+            replica.core.is_settling() && !find.uncommitted && !mutant::makes(Mutant::TellUnsettled);
         let end = if find.uncommitted { log.end_offset() } else { replica.core.high_watermark() };
         let at = |offset: i64| FoundOffset { offset, timestamp: -1, leader_epoch: log.epoch_of(offset) };
         let found = match find.at {
@@ -144,7 +146,8 @@ impl Replica {
                 return Ok(ReadRecords::Diverging { epoch, end_offset });
             }
         }
-        let upto = if is_follower { self.log.end_offset() } else { self.core.high_watermark() };
+        let reads_all = is_follower || mutant::makes(Mutant::ReadUncommitted);
+        let upto = if reads_all { self.log.end_offset() } else { self.core.high_watermark() };
         let slice = self.log.read(at.offset, at.max_bytes, upto, FirstBatch::Always);
         let slice = slice.map_err(|error| error.code())?;
         Ok(ReadRecords::Slice((slice.len > 0).then_some(slice)))

@@ -110,10 +110,16 @@ fn a_watermark_that_goes_back_is_found() {
 
 #[test]
 fn a_commit_that_goes_back_or_lies_above_the_high_watermark_is_found() {
-    let committed = |offset, high| Event::Committed { group: 0, partition: 0, offset, high };
-    assert_eq!(judged(&[committed(3, 3), committed(4, 9)]), [""; 0]);
+    let committed = |offset, high| Event::Committed { group: 0, partition: 0, offset, high, epoch: 3 };
+    let twice = [settled(9), settled(9)];
+    assert_eq!(judged(&[&[committed(3, 3), committed(4, 9)], &twice[..]].concat()), [""; 0]);
     one(&[committed(3, 3), committed(2, 9)], "committed");
-    one(&[committed(4, 3)], "committed");
+    let leads = |epoch| Event::Leads { partition: 0, epoch, broker: 1 };
+    one(&[&[leads(3), committed(4, 3)], &twice[..]].concat(), "committed");
+    // Who told it led no more.
+    assert_eq!(judged(&[&[leads(3), committed(4, 3), leads(4)], &twice[..]].concat()), [""; 0]);
+    let known_late = [leads(3), committed(4, 3), settled(9), leads(4), settled(9)];
+    assert_eq!(judged(&known_late), [""; 0]);
 }
 
 #[test]

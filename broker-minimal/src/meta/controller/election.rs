@@ -11,6 +11,7 @@ use super::reassignment::Assignment;
 use super::{Controller, UNCLEAN};
 use crate::meta::image::{PartitionImage, RECOVERING, Topic, UNCHANGED};
 use crate::meta::record::Record;
+use crate::mutant::{self, Mutant};
 
 /// Nobody leads.
 pub(super) const NO_LEADER: i32 = -1;
@@ -107,6 +108,12 @@ impl Change<'_> {
     fn elect(&self, acked: &[i32], may_lead: &dyn Fn(i32) -> bool) -> Elected {
         let replicas = &self.assignment.replicas;
         let in_sync = |id: &i32| self.isr.contains(id) && may_lead(*id);
+        if mutant::makes(Mutant::ElectAnyone)
+            && !may_lead(self.before.leader)
+            && let Some(id) = replicas.iter().find(|id| may_lead(**id))
+        {
+            return Elected::Unclean(*id);
+        }
         let preferred = replicas.first().filter(|_| self.election == Election::Preferred);
         let current = Some(&self.before.leader);
         let wanted = preferred.into_iter().chain(current).chain(replicas).find(|id| in_sync(id));
