@@ -5,7 +5,22 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic time, for deadlines.
 pub(crate) fn now() -> Instant {
+    #[cfg(test)]
+    if let Some(now) = SET.get() {
+        return now;
+    }
     Instant::now()
+}
+
+#[cfg(test)]
+thread_local! {
+    static SET: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
+}
+
+/// From now on it is this late for a test's own thread; `None` is as late as it is.
+#[cfg(test)]
+pub(crate) fn set(now: Option<Instant>) {
+    SET.set(now);
 }
 
 /// Milliseconds since the Unix epoch, for timestamps that leave this process.

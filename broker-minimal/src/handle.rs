@@ -14,16 +14,8 @@ use crate::listen::Bound;
 use crate::meta::raft::QuorumError;
 use crate::opening::Parts;
 use crate::shard::storage::{Opened, Storage};
-use crate::{ShutdownError, StartError, clock, convert, group, meta, rng, server, sessions, shard, stopped};
+use crate::{ShutdownError, StartError, clock, convert, group, meta, rng, server, sessions, shard};
 
-/// How often the shards look at the clock: retention, rolling, background flushes.
-const TICK: Duration = Duration::from_secs(1);
-/// How often they look at acks that wait and followers that lag, where there are any.
-const DEADLINES: Duration = Duration::from_millis(100);
-/// The first look at retention comes this long after the start, as in Kafka.
-const RETENTION_DELAY: Duration = Duration::from_secs(30);
-/// How often the checkpoint files are written while the broker runs, as Kafka's `log.flush.offset.checkpoint.interval.ms`.
-const CHECKPOINT: Duration = Duration::from_secs(60);
 /// How long connections may take to end when the broker stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -83,7 +75,8 @@ impl Handle {
             handle.listen(bound, stopping.clone());
         }
         handle.tasks.spawn(shard::cleaner::run(Arc::clone(&handle.storage), stopping.clone()));
-        handle.tasks.spawn(tick(Arc::clone(&handle.storage), stopping.clone()));
+        handle.tasks.spawn(shard::ticks::run(Arc::clone(&handle.storage), stopping.clone()));
+        handle.tasks.spawn(shard::ticks::flush(Arc::clone(&handle.storage), stopping.clone()));
         handle.join(&stopping).await?;
         handle.ready.send_replace(true);
         handle.ready_in = clock::now().duration_since(started);
@@ -216,34 +209,6 @@ impl Handle {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(ShutdownError(error.to_string())),
             Err(error) => Err(ShutdownError(error.to_string())),
-        }
-    }
-}
-
-/// Drives what depends on time until the broker stops.
-async fn tick(storage: Arc<Storage>, mut stop: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(TICK);
-    let mut deadlines = tokio::time::interval(DEADLINES);
-    deadlines.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let every = storage.config().retention_check_interval;
-    // Not at once: what comes old already, as from another cluster, stays long enough to be read by who waits for it.
-    let first = tokio::time::Instant::now() + every.min(RETENTION_DELAY);
-    let mut retentions = tokio::time::interval_at(first, every);
-    // The first at once: entries of topics that went while the broker was down must not outlive this start.
-    let mut checkpoints = tokio::time::interval(CHECKPOINT);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => storage.shards.tick(clock::now_ms()),
-            _ = deadlines.tick() => storage.shards.deadlines(),
-            _ = retentions.tick() => storage.shards.retain(clock::now_ms()),
-            _ = checkpoints.tick() => {
-                let storage = Arc::clone(&storage);
-                let save = tokio::task::spawn_blocking(move || storage.save_checkpoints()).await;
-                if let Ok(Err(error)) = save {
-                    tracing::warn!(%error, "checkpoints not saved: a restart scans more of the logs");
-                }
-            }
-            () = stopped(&mut stop) => return,
         }
     }
 }

@@ -20,6 +20,7 @@ mod cluster;
 pub mod config;
 mod context;
 mod convert;
+mod disk;
 mod group;
 mod handle;
 mod in_process;

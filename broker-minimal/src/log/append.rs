@@ -73,10 +73,7 @@ impl Log {
         if self.unflushed.records < self.config.flush_messages {
             return Ok(());
         }
-        self.flush().map_err(|error| match error {
-            LogError::Disk { source, .. } => AppendError::Disk(source),
-            LogError::OldFormat { .. } | LogError::Corrupt { .. } | LogError::Offline => AppendError::Offline,
-        })
+        self.flush().map_err(AppendError::from)
     }
 
     /// Everything that can be said before a byte is written; returns the size of all batches.
@@ -263,7 +260,15 @@ impl Log {
     }
 
     /// Ends the active segment and starts the next one at the end of the log.
-    pub(super) fn roll(&mut self) -> io::Result<()> {
+    ///
+    /// What is there is flushed first: a power cut that took the end of a segment and left the next one would leave a gap, and
+    /// compaction leaves such gaps too, so that a start could not tell.
+    pub(super) fn roll(&mut self) -> Result<(), LogError> {
+        self.flush()?;
+        self.start_segment().map_err(LogError::disk(&*self.dir))
+    }
+
+    fn start_segment(&mut self) -> io::Result<()> {
         let made = Segment::create(&self.dir, self.end, self.config.index_interval_bytes);
         let segment = made.inspect_err(|error| {
             // As in `take_back`: there may be room again.

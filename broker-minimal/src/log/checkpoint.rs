@@ -1,14 +1,14 @@
 //! Small files that are replaced as a whole: a reader finds the old content or the new, never a part.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use kinglet_protocol::Uuid;
 use kinglet_protocol::records::files;
 
 use super::epochs::Epochs;
+use crate::disk;
 
 /// File names are at most this long.
 const NAME_MAX: usize = 255;
@@ -17,29 +17,25 @@ const NAME_MAX: usize = 255;
 /// anew, or is flushed later.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path);
-    std::fs::write(&temporary, bytes)?;
-    std::fs::rename(&temporary, path)
+    disk::write_all(&disk::create(&temporary)?, bytes, 0)?;
+    disk::rename(&temporary, path)
 }
 
 /// Replaces a file and waits until the disk has it, name and content.
 pub(super) fn replace_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path);
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    path.parent().map_or(Ok(()), sync_dir)
+    let file = disk::create(&temporary)?;
+    disk::write_all(&file, bytes, 0)?;
+    disk::sync(&file)?;
+    disk::rename(&temporary, path)?;
+    path.parent().map_or(Ok(()), disk::sync_path)
 }
 
-/// Waits until names that were made, changed or removed in a directory are on disk.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// The text of a small file; `None` if it is not there.
+/// The text of a small file; `None` if it is not there. What a power cut left of one that was not flushed need not be text: like
+/// any other that makes no sense, it is then for the caller to refuse.
 pub(super) fn read_text(path: &Path) -> io::Result<Option<String>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -57,7 +53,9 @@ pub(super) fn write_epochs(dir: &Path, epochs: &Epochs) -> io::Result<()> {
 pub(super) fn read_epochs(dir: &Path) -> io::Result<Option<Epochs>> {
     let path = epochs_path(dir);
     let Some(text) = read_text(&path)? else { return Ok(None) };
-    let epochs = files::parse_epochs(&text).ok().and_then(Epochs::from_entries);
+    // A power cut may have left a part of it, and a part of its last number is a number too.
+    let whole = text.ends_with('\n').then_some(text);
+    let epochs = whole.and_then(|text| files::parse_epochs(&text).ok()).and_then(Epochs::from_entries);
     if epochs.is_none() {
         tracing::warn!(path = %path.display(), "epoch checkpoint unreadable, rebuilding it from the log");
     }

@@ -18,6 +18,7 @@ use super::compact::{OffsetMap, Part, Rules, Verdict, groups, is_compacted, judg
 use super::indexing::Rebuilt;
 use super::scan::{Found, ScanError, Scanner, Window};
 use super::segment::{INDEX, LOG, TIME_INDEX};
+use crate::disk;
 
 /// A batch may not unpack to more than this; no larger one is taken on a compacted topic.
 const UNPACK_LIMIT: usize = 64 * 1024 * 1024;
@@ -289,7 +290,7 @@ impl Source {
 struct Writer {
     dir: PathBuf,
     base: i64,
-    log: BufWriter<File>,
+    log: BufWriter<disk::NewFile>,
     rebuilt: Rebuilt,
     size: u64,
     /// Something is not as it was.
@@ -299,7 +300,7 @@ struct Writer {
 impl Writer {
     fn create(dir: &Path, base: i64, index_interval: u32) -> Result<Self, CleanError> {
         let path = cleaned_path(dir, base, LOG);
-        let file = File::create(&path).map_err(|source| CleanError::Disk { path, source })?;
+        let file = disk::NewFile::create(&path).map_err(|source| CleanError::Disk { path, source })?;
         let log = BufWriter::with_capacity(WRITE_BUFFER, file);
         let rebuilt = Rebuilt::new(base, index_interval);
         Ok(Self { dir: dir.to_path_buf(), base, log, rebuilt, size: 0, has_changed: false })
@@ -331,25 +332,25 @@ impl Writer {
 
     fn sync(mut self, sources: &[PathBuf]) -> Result<(), CleanError> {
         self.rebuilt.seal();
-        let disk = |extension: &str| {
+        let failed = |extension: &str| {
             let path = cleaned_path(&self.dir, self.base, extension);
             move |source| CleanError::Disk { path, source }
         };
-        let log = self.log.into_inner().map_err(|error| disk(LOG)(error.into_error()))?;
+        let log = self.log.into_inner().map_err(|error| failed(LOG)(error.into_error()))?;
         let modified = sources.iter().filter_map(|path| path.metadata().ok()?.modified().ok()).max();
         if let Some(modified) = modified {
-            log.set_modified(modified).map_err(disk(LOG))?;
+            log.file().set_modified(modified).map_err(failed(LOG))?;
         }
-        log.sync_all().map_err(disk(LOG))?;
+        disk::sync(log.file()).map_err(failed(LOG))?;
         let offsets: Vec<u8> = self.rebuilt.offsets.iter().flat_map(|entry| entry.encode()).collect();
         let times: Vec<u8> = self.rebuilt.times.iter().flat_map(|entry| entry.encode()).collect();
         for (extension, bytes) in [(INDEX, offsets), (TIME_INDEX, times)] {
             let write = || {
-                let mut file = File::create(cleaned_path(&self.dir, self.base, extension))?;
-                file.write_all(&bytes)?;
-                file.sync_all()
+                let file = disk::create(&cleaned_path(&self.dir, self.base, extension))?;
+                disk::write_all(&file, &bytes, 0)?;
+                disk::sync(&file)
             };
-            write().map_err(disk(extension))?;
+            write().map_err(failed(extension))?;
         }
         Ok(())
     }
@@ -362,6 +363,6 @@ pub(super) fn cleaned_path(dir: &Path, base: i64, extension: &str) -> PathBuf {
 /// Removes what an unfinished pass wrote. What stays is removed by the next start, or written over by the next pass.
 pub(super) fn remove_cleaned(dir: &Path, base: i64) {
     for extension in [LOG, INDEX, TIME_INDEX] {
-        let _ = std::fs::remove_file(cleaned_path(dir, base, extension));
+        let _ = disk::remove(&cleaned_path(dir, base, extension));
     }
 }

@@ -255,7 +255,7 @@ impl LogDir {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.ends_with("-delete") {
-                std::fs::remove_dir_all(&path).map_err(disk(&path))?;
+                crate::disk::remove_dir_all(&path).map_err(disk(&path))?;
                 continue;
             }
             let Some((topic, partition)) = parse_name(&name) else {
@@ -298,8 +298,8 @@ impl LogDir {
 /// Removes the directory of a partition whose topic is gone, by way of a name that the next start removes too.
 pub fn remove_partition(path: &Path, topic_id: Uuid) -> Result<(), DirError> {
     let doomed = checkpoint::doomed_dir(path, topic_id);
-    std::fs::rename(path, &doomed).map_err(disk(path))?;
-    std::fs::remove_dir_all(&doomed).map_err(disk(&doomed))
+    crate::disk::rename(path, &doomed).map_err(disk(path))?;
+    crate::disk::remove_dir_all(&doomed).map_err(disk(&doomed))
 }
 
 pub(super) fn disk(path: &Path) -> impl Fn(io::Error) -> DirError {
@@ -337,8 +337,8 @@ fn check(
 fn take_clean_mark(dir: &Path) -> Result<Option<i64>, DirError> {
     let path = dir.join(CLEAN_SHUTDOWN);
     let text = checkpoint::read_text(&path).map_err(disk(&path))?;
-    match std::fs::remove_file(&path) {
-        Ok(()) => checkpoint::sync_dir(dir).map_err(disk(dir))?,
+    match crate::disk::remove(&path) {
+        Ok(()) => crate::disk::sync_path(dir).map_err(disk(dir))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(DirError::Disk { path: dir.to_path_buf(), source }),
     }

@@ -126,6 +126,15 @@ pub enum AppendError {
     Offline,
 }
 
+impl From<LogError> for AppendError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Disk { source, .. } => Self::Disk(source),
+            LogError::OldFormat { .. } | LogError::Corrupt { .. } | LogError::Offline => Self::Offline,
+        }
+    }
+}
+
 impl AppendError {
     /// The code a client gets.
     pub fn code(&self) -> ErrorCode {

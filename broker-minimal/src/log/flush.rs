@@ -13,11 +13,14 @@ use super::error::LogError;
 use super::retention::{Limits, Retention, SegmentAge};
 use super::segment::{INDEX, LOG, SNAPSHOT, TIME_INDEX};
 use super::{Log, checkpoint};
+use crate::disk;
 
-/// A record is flushed in the background at the latest after this time, or when this much is unflushed: a power cut
-/// loses as much at most, if `flush.ms` and `flush.messages` do not say less.
-const BACKGROUND_MS: i64 = 100;
+/// A record is to be flushed in the background after this time, or when this much is unflushed, if `flush.ms` and
+/// `flush.messages` do not say less. A power cut takes 100 ms at most: the owner looks every 20 ms, and the disk gets the rest.
+const BACKGROUND_MS: i64 = 60;
 const BACKGROUND_BYTES: u64 = 1024 * 1024;
+/// A flush that is so much behind its time is not put off any more.
+const LATE_MS: i64 = 1_000;
 /// Files that were not used for this long are closed, and their indexes forgotten.
 const SWEEP_MS: i64 = 60_000;
 
@@ -53,9 +56,10 @@ impl Unflushed {
         }
     }
 
-    /// After a clean stop.
+    /// After a clean stop, which waits for nothing of a log that was never written to.
     pub(super) fn nothing(end: i64) -> Self {
-        Self { epochs: false, names: false, ..Self::new(end) }
+        let was_written = end > 0;
+        Self { epochs: !was_written, names: !was_written, ..Self::new(end) }
     }
 
     pub(super) fn on_append(&mut self, bytes: u64, records: i64, now_ms: i64) {
@@ -78,10 +82,14 @@ impl Unflushed {
         self.since_ms.get_or_insert(0);
     }
 
+    /// How long the first of it has waited.
+    fn age_ms(&self, now_ms: i64) -> Option<i64> {
+        self.since_ms.map(|since_ms| now_ms.saturating_sub(since_ms))
+    }
+
     fn is_due(&self, now_ms: i64, flush_ms: i64) -> bool {
-        let Some(since_ms) = self.since_ms else { return false };
-        let is_old = now_ms.saturating_sub(since_ms) >= flush_ms.min(BACKGROUND_MS);
-        !self.is_running && (is_old || self.bytes >= BACKGROUND_BYTES)
+        let Some(age_ms) = self.age_ms(now_ms) else { return false };
+        !self.is_running && (age_ms >= flush_ms.min(BACKGROUND_MS) || self.bytes >= BACKGROUND_BYTES)
     }
 }
 
@@ -103,14 +111,13 @@ impl FlushJob {
     /// Waits for the disk. May run on any thread; its result must be given to [`Log::on_flushed`] whatever it is.
     pub fn run(&self) -> io::Result<()> {
         for log in &self.logs {
-            log.sync_data()?;
+            disk::sync(log)?;
         }
         for path in &self.paths {
-            match File::open(path) {
-                Ok(file) => file.sync_all()?,
+            match disk::sync_path(path) {
                 // Retention or the topic's deletion was faster.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                synced => synced?,
             }
         }
         Ok(())
@@ -129,16 +136,9 @@ pub(super) struct Doomed {
     paths: Vec<PathBuf>,
 }
 
-/// What [`Log::tick`] did and wants.
-#[derive(Debug, Default)]
-pub struct TickReport {
-    /// A flush is due: run it, then call [`Log::on_flushed`].
-    pub flush: Option<FlushJob>,
-}
-
 impl Log {
-    /// Does what time asks for, but for retention: deletion, forgetting producers, closing files, background flushes.
-    pub fn tick(&mut self, now_ms: i64) -> Result<TickReport, LogError> {
+    /// Does what time asks for, but for retention and flushes: deletion, forgetting producers, closing files.
+    pub fn tick(&mut self, now_ms: i64) -> Result<(), LogError> {
         if self.is_offline {
             return Err(LogError::Offline);
         }
@@ -148,19 +148,37 @@ impl Log {
             self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
             self.segments.iter_mut().for_each(|segment| segment.forget_if_unused());
         }
-        let is_due = self.unflushed.is_due(now_ms, self.config.flush_ms);
-        let flush = if is_due { Some(self.start_flush()?) } else { None };
-        Ok(TickReport { flush })
+        Ok(())
+    }
+
+    /// Whether a flush will be due when nothing else happens: [`Log::is_flush_due`] wants to be asked every 20 ms then.
+    pub fn has_unflushed(&self) -> bool {
+        self.unflushed.since_ms.is_some() && !self.is_offline
+    }
+
+    /// Whether it is time for [`Log::start_flush`].
+    pub fn is_flush_due(&self, now_ms: i64) -> bool {
+        self.unflushed.is_due(now_ms, self.config.flush_ms) && !self.is_offline
+    }
+
+    /// Whether a flush was put off for so long that the log's owner should wait for the disk itself.
+    pub fn is_flush_late(&self, now_ms: i64) -> bool {
+        self.unflushed.age_ms(now_ms).is_some_and(|age_ms| age_ms >= LATE_MS)
     }
 
     /// Waits until everything appended is on disk.
     pub fn flush(&mut self) -> Result<(), LogError> {
+        if self.unflushed.is_running {
+            // What that flush was given may not be on disk yet, and nobody waits for it here.
+            self.unflushed.epochs = true;
+            self.unflushed.names = true;
+        }
         let job = self.start_flush()?;
         let result = job.run();
         self.on_flushed(&job, result)
     }
 
-    /// Collects what a flush has to wait for. While one runs, `tick` starts no other.
+    /// Collects what a flush has to wait for. While one runs, no other is due.
     pub fn start_flush(&mut self) -> Result<FlushJob, LogError> {
         if self.is_offline {
             return Err(LogError::Offline);
@@ -171,7 +189,8 @@ impl Log {
             end: self.end,
             generation: self.unflushed.generation,
         };
-        let first = self.segment_index(self.unflushed.recovery_point);
+        // The segment that ends at the recovery point was active when it was flushed, so that its indexes were not.
+        let first = self.segment_index(self.unflushed.recovery_point.saturating_sub(1));
         let active = self.segments.len() - 1;
         for (index, segment) in self.segments.iter_mut().enumerate().skip(first) {
             // Lookups have these entries in memory, and recovery makes those anew that never reach the disk.
@@ -249,8 +268,8 @@ impl Log {
     /// Deletes the partition: its directory gets a name that the next start removes, and is removed now.
     pub fn delete(self) -> Result<(), LogError> {
         let doomed = checkpoint::doomed_dir(&self.dir, self.topic_id);
-        std::fs::rename(&self.dir, &doomed).map_err(LogError::disk(&*self.dir))?;
-        std::fs::remove_dir_all(&doomed).map_err(LogError::disk(&doomed))
+        disk::rename(&self.dir, &doomed).map_err(LogError::disk(&*self.dir))?;
+        disk::remove_dir_all(&doomed).map_err(LogError::disk(&doomed))
     }
 
     /// Drops whole segments below `high_watermark` that time or size no longer keeps, and says how many: the log may start
@@ -285,30 +304,45 @@ impl Log {
             return Ok(0);
         }
         if count == self.segments.len() {
-            self.roll().map_err(LogError::disk(&*self.dir))?;
+            self.roll()?;
         }
         self.drop_oldest(count, now_ms)?;
         Ok(count)
     }
 
     /// Takes the oldest segments out of the log. Their files stay for a while for readers that still send them.
+    ///
+    /// The disk is waited for: they must not be back after a power cut, nor be gone while the segment behind them is not there.
     pub(super) fn drop_oldest(&mut self, count: usize, now_ms: i64) -> Result<(), LogError> {
+        if self.unflushed.names {
+            self.sync_names()?;
+        }
         let dropped: Vec<_> = self.segments.drain(..count).collect();
         self.start = self.start.max(self.segments.first().map_or(self.end, |first| first.base()));
         let mut paths = Vec::new();
+        // The oldest is gone on disk before the next goes: no crash leaves a gap.
         for segment in &dropped {
             for extension in [LOG, INDEX, TIME_INDEX, SNAPSHOT] {
                 let from = segment.path(extension);
                 let to = segment.path(&format!("{extension}.deleted"));
-                match std::fs::rename(&from, &to) {
+                match disk::rename(&from, &to) {
                     Ok(()) => paths.push(to),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(source) => return Err(LogError::Disk { path: from, source }),
                 }
             }
+            self.sync_names()?;
         }
         self.doom(paths, now_ms);
         self.truncate_epochs_start()
+    }
+
+    /// Waits until the disk has the names of the log's files; as any flush, it is not tried again if that fails.
+    pub(super) fn sync_names(&mut self) -> Result<(), LogError> {
+        disk::sync_path(&self.dir).map_err(|source| {
+            self.go_offline("flush of the directory", &source);
+            LogError::Disk { path: self.dir.to_path_buf(), source }
+        })
     }
 
     /// Removes files when nobody is likely to open them any more.
@@ -340,7 +374,7 @@ impl Log {
 fn remove_all(paths: &[PathBuf]) {
     for path in paths {
         // A segment that was cleaned twice in this time left one name for both.
-        if let Err(error) = std::fs::remove_file(path)
+        if let Err(error) = disk::remove(path)
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(path = %path.display(), %error, "dropped segment stays until the next start");

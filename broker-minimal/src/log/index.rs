@@ -5,7 +5,7 @@
 //! recovery writes anew.
 
 use std::cell::OnceCell;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -13,6 +13,7 @@ use std::path::Path;
 use kinglet_protocol::records::files::{OffsetIndexEntry, TimeIndexEntry};
 
 use super::scan::ScanError;
+use crate::disk;
 
 /// One entry of fixed size.
 pub(super) trait Entry: Copy {
@@ -159,11 +160,11 @@ impl<E: Entry> Index<E> {
         }
         let mut bytes = Vec::with_capacity(self.pending.len() * E::LEN);
         self.pending.iter().for_each(|entry| entry.put(&mut bytes));
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let file = disk::open(path)?;
         let position = u64::try_from(self.on_disk * E::LEN).map_err(io::Error::other)?;
-        if let Err(error) = file.write_all_at(&bytes, position) {
+        if let Err(error) = disk::write_all(&file, &bytes, position) {
             // Half an entry would make the whole index unreadable.
-            file.set_len(position)?;
+            disk::set_len(&file, position)?;
             return Err(error);
         }
         self.on_disk += self.pending.len();

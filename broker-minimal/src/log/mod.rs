@@ -41,7 +41,7 @@ pub use config::LogConfig;
 pub use dir_lock::DirLock;
 pub use dirs::{Checkpoints, DirError, FoundPartition, LogDir, LogDirs, remove_partition};
 pub use error::{AppendError, LogError, ReadError};
-pub use flush::{FlushJob, TickReport};
+pub use flush::FlushJob;
 pub use lookup::{SegmentStart, TimestampOffset};
 pub use producers::{Duplicate, ProducerError};
 pub use read::{FileSlice, FirstBatch};
@@ -53,6 +53,8 @@ use producers::Producers;
 use recent::Recent;
 use segment::Segment;
 use swap::CleanerState;
+
+use crate::disk;
 
 /// The log of one partition.
 #[derive(Debug)]
@@ -82,7 +84,7 @@ pub struct Log {
 impl Log {
     /// Makes the directory of a new partition. It is not waited for until it is on disk: the first flush does that.
     pub fn create(dir: &Path, topic_id: Uuid, config: LogConfig) -> Result<Self, LogError> {
-        std::fs::create_dir(dir).map_err(LogError::disk(dir))?;
+        disk::create_dir(dir).map_err(LogError::disk(dir))?;
         let dir: Arc<Path> = Arc::from(dir);
         let segment = checkpoint::write_topic_id(&dir, topic_id)
             .and_then(|()| Segment::create(&dir, 0, config.index_interval_bytes));
@@ -90,7 +92,7 @@ impl Log {
             Ok(segment) => Ok(Self::assemble(dir, topic_id, config, vec![segment])),
             Err(source) => {
                 // The next attempt shall find the name free. If this fails too, that attempt says so.
-                let _ = std::fs::remove_dir_all(&dir);
+                let _ = disk::remove_dir_all(&dir);
                 Err(LogError::Disk { path: dir.to_path_buf(), source })
             }
         }

@@ -9,6 +9,7 @@ use kinglet_protocol::records::files::{parse_segment_file_name, segment_file_nam
 use kinglet_protocol::records::{BatchError, BatchHeader};
 
 use super::config::LogConfig;
+use super::epochs::Epochs;
 use super::error::LogError;
 use super::flush::Unflushed;
 use super::indexing::Rebuilt;
@@ -16,6 +17,7 @@ use super::producers::Producers;
 use super::scan::{ScanError, Window};
 use super::segment::{INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX};
 use super::{Log, checkpoint};
+use crate::disk;
 
 /// How much in front of a snapshot is read for batches that producers may retry: five of Kafka's default size from each
 /// of a dozen producers.
@@ -68,15 +70,15 @@ impl Log {
             let interval = log.config.index_interval_bytes;
             log.segments.push(Segment::create(&log.dir, recovery.log_start, interval).map_err(disk)?);
         }
-        let saved = checkpoint::read_epochs(dir).map_err(disk)?;
+        let first = recovery.log_start.max(log.segments.first().map_or(0, Segment::base));
+        // A process that was killed may have cut the epochs to a later start than it saved.
+        let is_whole = |epochs: &Epochs| recovery.clean || epochs.epoch_of(first) >= 0;
+        let saved = checkpoint::read_epochs(dir).map_err(disk)?.filter(is_whole);
         let has_epochs = saved.is_some();
         log.epochs = saved.unwrap_or_default();
         let mut report = RecoveryReport::default();
         if !(recovery.clean && has_epochs && log.open_clean()?) {
             log.open_unclean(recovery, has_epochs, &mut report)?;
-            if log.end > 0 {
-                log.unflushed.on_append(report.scanned_bytes, 0, now_ms);
-            }
         }
         let known_start = recovery.log_start.max(log.segments.first().map_or(0, Segment::base));
         if known_start > log.end {
@@ -88,6 +90,10 @@ impl Log {
         log.producers.expire(now_ms, log.config.producer_id_expiration_ms);
         log.swept_ms = now_ms;
         log.remove_snapshots().map_err(disk)?;
+        if !recovery.clean {
+            // What a killed process wrote, cut and removed may not be on disk, and is relied upon from now on.
+            log.flush()?;
+        }
         Ok((log, report))
     }
 
@@ -116,7 +122,8 @@ impl Log {
     ) -> Result<(), LogError> {
         let dir = Arc::clone(&self.dir);
         let disk = |source| LogError::Disk { path: dir.to_path_buf(), source };
-        let first = self.segment_index(recovery.recovery_point);
+        // The segment that ends at the recovery point too: its indexes may not have been flushed.
+        let first = self.segment_index(recovery.recovery_point.saturating_sub(1));
         let from = self.segments.get(first).map_or(0, Segment::base);
         let sure = self.segments.get(..first).unwrap_or_default();
         self.epochs.truncate_end(from);
@@ -146,11 +153,10 @@ impl Log {
                 break;
             }
         }
-        for dropped in self.segments.drain(index..).rev() {
-            report.segments_dropped += 1;
-            report.truncated_bytes += dropped.size();
-            super::truncate::remove(&dropped).map_err(disk)?;
-        }
+        let dropped = self.segments.split_off(index);
+        report.segments_dropped += dropped.len();
+        report.truncated_bytes += dropped.iter().map(Segment::size).sum::<u64>();
+        super::truncate::remove_from_end(&dir, dropped).map_err(disk)?;
         self.seal_recovered(first).map_err(disk)?;
         checkpoint::write_epochs(&self.dir, &self.epochs).map_err(disk)?;
         self.unflushed.recovery_point = recovery.recovery_point.min(self.end);
@@ -168,13 +174,13 @@ impl Log {
     }
 
     /// Keeps the snapshots that start a segment, and the newest.
-    fn remove_snapshots(&self) -> io::Result<()> {
+    pub(super) fn remove_snapshots(&self) -> io::Result<()> {
         let offsets = snapshot_offsets(&self.dir)?;
         let newest = offsets.iter().copied().filter(|&offset| offset <= self.end).max();
         for offset in offsets {
             let starts_segment = self.segments.iter().any(|segment| segment.base() == offset);
             if !starts_segment && Some(offset) != newest {
-                std::fs::remove_file(self.dir.join(segment_file_name(offset, SNAPSHOT)))?;
+                disk::remove(&self.dir.join(segment_file_name(offset, SNAPSHOT)))?;
             }
         }
         Ok(())
@@ -292,8 +298,11 @@ impl Walk<'_> {
                 Err(ScanError::Torn { reason, .. }) => break Some(reason.to_string()),
                 Err(ScanError::Io(source)) => return Err(disk(source)),
             };
-            if found.header.base_offset < end {
-                break Some(format!("offset {} behind {end}", found.header.base_offset));
+            let header = &found.header;
+            // The checksum does not cover the offset: a torn write may have left anything in its place.
+            let is_in_range = i32::try_from(header.last_offset().saturating_sub(segment.base())).is_ok();
+            if header.base_offset < end || !is_in_range {
+                break Some(format!("offset {} where {end} is next", header.base_offset));
             }
             if !scanner.verify_crc(&found).map_err(disk)? {
                 if found.header.last_offset() >= self.trusted_to {
@@ -328,7 +337,7 @@ fn list_segments(dir: &Path, index_interval: u32) -> io::Result<Vec<Segment>> {
         let entry = entry?;
         let name = entry.file_name();
         if is_leftover(&name) {
-            std::fs::remove_file(entry.path())?;
+            disk::remove(&entry.path())?;
             continue;
         }
         match name.to_str().and_then(parse_segment_file_name) {
@@ -341,7 +350,7 @@ fn list_segments(dir: &Path, index_interval: u32) -> io::Result<Vec<Segment>> {
     }
     for (base, path) in indexes {
         if !segments.iter().any(|segment| segment.base() == base) {
-            std::fs::remove_file(path)?;
+            disk::remove(&path)?;
         }
     }
     segments.sort_unstable_by_key(Segment::base);

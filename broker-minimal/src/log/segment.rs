@@ -15,6 +15,7 @@ use kinglet_protocol::records::files::{OffsetIndexEntry, TimeIndexEntry, segment
 use super::index::{Index, IndexError};
 use super::indexing::{Indexing, Newest, Rebuilt};
 use super::scan::{Found, ScanError, Scanner, Window};
+use crate::disk;
 
 /// Where an offset lies.
 #[derive(Clone, Copy, Debug)]
@@ -57,20 +58,18 @@ impl Segment {
             Err(error) => {
                 // Left behind, it would be taken for the end of the log at the next start. What cannot be removed was
                 // not made, as on a disk that is read-only.
-                let _ = std::fs::remove_file(segment.path(LOG));
+                let _ = disk::remove(&segment.path(LOG));
                 Err(error)
             }
         }
     }
 
     fn create_files(&self) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
-        let file = options.open(self.path(LOG))?;
+        let file = disk::create(&self.path(LOG))?;
         // The segment is new: nobody has opened its file.
         let _ = self.file.set(Arc::new(file));
-        options.open(self.path(INDEX))?;
-        options.open(self.path(TIME_INDEX))?;
+        disk::create(&self.path(INDEX))?;
+        disk::create(&self.path(TIME_INDEX))?;
         Ok(())
     }
 
@@ -169,25 +168,25 @@ impl Segment {
 
     #[cfg(not(test))]
     fn write_some(&self, file: &File, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
-        Ok(rustix::io::pwritev(file, slices, position)?)
+        disk::write_some(file, slices, position)
     }
 
     /// As a disk with little room: a write that does not fit is cut short, the next one fails.
     #[cfg(test)]
     fn write_some(&self, file: &File, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
-        let Some(room) = self.room else { return Ok(rustix::io::pwritev(file, slices, position)?) };
+        let Some(room) = self.room else { return disk::write_some(file, slices, position) };
         let left = (self.size + room).saturating_sub(position);
         let first = slices.first().map_or(&[][..], |slice| slice);
         let fits = first.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         if fits == 0 {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        Ok(rustix::io::pwritev(file, &[IoSlice::new(&first[..fits])], position)?)
+        disk::write_some(file, &[IoSlice::new(&first[..fits])], position)
     }
 
     /// Takes back what a failed append left behind the last whole batch.
     pub(super) fn truncate_back(&self) -> io::Result<()> {
-        self.file()?.set_len(self.size)
+        self.cut_file(self.size)
     }
 
     /// Counts a batch that was written behind the last one.
@@ -352,9 +351,16 @@ impl Segment {
 
     /// Counts only the bytes before `position`, after recovery walked them.
     pub(super) fn cut(&mut self, position: u64) -> io::Result<()> {
-        self.file()?.set_len(position)?;
+        self.cut_file(position)?;
         self.size = position;
         Ok(())
+    }
+
+    /// Waits for the disk: if a power cut took the cut alone, what was cut off would follow what was appended since.
+    fn cut_file(&self, position: u64) -> io::Result<()> {
+        let file = self.file()?;
+        disk::set_len(file, position)?;
+        disk::sync(file)
     }
 
     /// Ends the time index with the newest timestamp, as no more batches will come.

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use kinglet_protocol::records::files::{parse_segment_file_name, segment_file_name};
 
+use super::Log;
 use super::cleaning::{CleanError, CleanJob, CleanReport, Cleaned, cleaned_path, remove_cleaned};
 use super::compact::{Dirt, Part};
 use super::error::LogError;
 use super::scan::{ScanError, Scanner, Window};
 use super::segment::{INDEX, LOG, SNAPSHOT, Segment, TIME_INDEX};
-use super::{Log, checkpoint};
+use crate::disk;
 
 /// How long a partition is left alone after the disk refused.
 const HOLD_MS: i64 = 5 * 60 * 1000;
@@ -111,6 +112,12 @@ impl Log {
             undo(&self.dir, first.base);
             return Err(disk(source));
         }
+        // Only when the disk has it may what they replace go.
+        if let Err(source) = disk::sync_path(&self.dir) {
+            let error = disk(io::Error::new(source.kind(), source.to_string()));
+            self.go_offline("flush of the directory", &source);
+            return Err(error);
+        }
         let old = self.segments.get(from..to).unwrap_or_default();
         match replace(&self.dir, first.base, old) {
             Ok(paths) => self.doom(paths, now_ms),
@@ -154,23 +161,18 @@ impl Log {
     }
 }
 
-/// Names the files `.swap`, and waits until the disk has it: only then may what they replace go.
+/// Names the files `.swap`.
 fn decide(dir: &Path, base: i64) -> io::Result<()> {
     for extension in [TIME_INDEX, INDEX, LOG] {
-        step()?;
-        std::fs::rename(cleaned_path(dir, base, extension), swap_path(dir, base, extension))?;
+        disk::rename(&cleaned_path(dir, base, extension), &swap_path(dir, base, extension))?;
     }
-    step()?;
-    checkpoint::sync_dir(dir)
+    Ok(())
 }
 
 fn undo(dir: &Path, base: i64) {
     // The log first: without it nothing is decided. What cannot be removed now is removed, or finished, by the next start.
     for extension in [LOG, INDEX, TIME_INDEX] {
-        if step().is_err() {
-            return;
-        }
-        let _ = std::fs::remove_file(swap_path(dir, base, extension));
+        let _ = disk::remove(&swap_path(dir, base, extension));
     }
     remove_cleaned(dir, base);
 }
@@ -192,11 +194,14 @@ fn replace(dir: &Path, base: i64, old: &[Segment]) -> io::Result<Vec<std::path::
     Ok(deleted)
 }
 
+/// The names of what is replaced are gone; on disk too, or a power cut could leave both. The new ones are there when this returns, or
+/// the next start could find two swaps of the same records.
 fn put_in_place(dir: &Path, base: i64) -> io::Result<()> {
+    disk::sync_path(dir)?;
     for extension in [INDEX, TIME_INDEX, LOG] {
         rename_if_there(&swap_path(dir, base, extension), &dir.join(segment_file_name(base, extension)))?;
     }
-    Ok(())
+    disk::sync_path(dir)
 }
 
 /// Finishes the swaps that were decided, at a start, before the segments are listed.
@@ -225,8 +230,14 @@ pub(super) fn finish_swaps(dir: &Path) -> io::Result<()> {
                     files.iter().filter(|(other, _)| (base + 1..next).contains(other))
                 {
                     if [LOG, INDEX, TIME_INDEX, SNAPSHOT].contains(&extension.as_str()) {
-                        step()?;
-                        std::fs::remove_file(dir.join(segment_file_name(*replaced, extension)))?;
+                        disk::remove(&dir.join(segment_file_name(*replaced, extension)))?;
+                    }
+                }
+                // An index that is not `.swap` any more has its name already, or a power cut took it and left the old one, which does
+                // not fit: it is made anew either way.
+                for index in [INDEX, TIME_INDEX] {
+                    if !swap_path(dir, *base, index).try_exists()? {
+                        remove_if_there(&dir.join(segment_file_name(*base, index)))?;
                     }
                 }
                 put_in_place(dir, *base)?;
@@ -258,34 +269,13 @@ fn end_of(path: &Path, base: i64) -> io::Result<(i64, bool)> {
     }
 }
 
-/// Each change of the directory asks: in tests, the broker may have been killed before it.
-#[cfg(test)]
-fn step() -> io::Result<()> {
-    let left = STEPS_LEFT.get();
-    STEPS_LEFT.set(left.map(|left| left.saturating_sub(1)));
-    if left == Some(0) { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
-}
-
-#[cfg(not(test))]
-#[expect(clippy::unnecessary_wraps, reason = "only tests are killed")]
-fn step() -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(test)]
-thread_local! {
-    /// How many more changes a directory takes before the broker counts as killed.
-    pub(super) static STEPS_LEFT: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
-}
-
 fn swap_path(dir: &Path, base: i64, extension: &str) -> std::path::PathBuf {
     dir.join(segment_file_name(base, &format!("{extension}.swap")))
 }
 
 /// `false`: there is no such file.
 fn rename_if_there(from: &Path, to: &Path) -> io::Result<bool> {
-    step()?;
-    match std::fs::rename(from, to) {
+    match disk::rename(from, to) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -293,7 +283,7 @@ fn rename_if_there(from: &Path, to: &Path) -> io::Result<bool> {
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
+    match disk::remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }

@@ -1,10 +1,13 @@
 //! Cutting a log: at its end when a new leader has other records, at its start when records are deleted.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::LogError;
 use super::segment::{INDEX, LOG, Place, SNAPSHOT, Segment, TIME_INDEX};
 use super::{Log, checkpoint};
+use crate::disk;
 
 impl Log {
     /// Drops all records from `offset` on; a batch that holds it goes as a whole. The caller has removed the
@@ -21,20 +24,21 @@ impl Log {
             return self.restart_at(offset.max(0));
         }
         let dir = Arc::clone(&self.dir);
-        let disk = |source| LogError::Disk { path: dir.to_path_buf(), source };
         let keep = self.segment_index(offset) + 1;
-        // From the end on: a crash then leaves no gap in the middle.
-        while self.segments.len() > keep
-            && let Some(segment) = self.segments.pop()
-        {
-            remove(&segment).map_err(disk)?;
-        }
+        let gone = self.segments.split_off(keep);
+        self.remove_from_end(gone)?;
         let active = self.active_mut();
         let cut = match active.find(offset).map_err(LogError::scan(&*dir))? {
             Place::Batch(found) => found.position,
             Place::End => active.size(),
         };
-        self.end = active.truncate(cut).map_err(LogError::scan(&*dir))?;
+        match active.truncate(cut) {
+            Ok(end) => self.end = end,
+            Err(error) => {
+                self.go_offline("cut", &io::Error::other(error.to_string()));
+                return Err(LogError::scan(&*dir)(error));
+            }
+        }
         self.after_truncation()
     }
 
@@ -45,11 +49,15 @@ impl Log {
         }
         let dir = Arc::clone(&self.dir);
         let disk = |source| LogError::Disk { path: dir.to_path_buf(), source };
-        let segment = Segment::create(&self.dir, offset, self.config.index_interval_bytes).map_err(disk)?;
-        for old in self.segments.iter().rev().filter(|old| old.base() != offset) {
-            remove(old).map_err(disk)?;
-        }
-        self.segments = vec![segment];
+        // First, or a crash would leave the old ones, a gap, and the new one.
+        let gone = self.segments.drain(..).collect();
+        self.remove_from_end(gone)?;
+        let segment = Segment::create(&self.dir, offset, self.config.index_interval_bytes);
+        let segment = segment.map_err(|source| {
+            self.go_offline("restart", &source);
+            disk(source)
+        })?;
+        self.segments.push(segment);
         (self.start, self.end) = (offset, offset);
         // Nothing is here that any leader wrote.
         self.epochs.truncate_end(0);
@@ -73,11 +81,21 @@ impl Log {
         Ok(self.start)
     }
 
+    fn remove_from_end(&mut self, segments: Vec<Segment>) -> Result<(), LogError> {
+        remove_from_end(&self.dir, segments).map_err(|source| {
+            self.go_offline("removal of segments", &source);
+            LogError::Disk { path: self.dir.to_path_buf(), source }
+        })
+    }
+
     fn after_truncation(&mut self) -> Result<(), LogError> {
         self.recent.clear();
         self.unflushed.on_truncate(self.end);
         self.cleaner.first_dirty = self.cleaner.first_dirty.min(self.active().base());
         self.truncate_epochs_end()?;
+        self.remove_snapshots().map_err(LogError::disk(&*self.dir))?;
+        // Segments and producers that went must not be back after a power cut, behind what is appended now.
+        self.sync_names()?;
         self.producers = super::recovery::replay_producers(&self.dir, &self.segments, self.end)?;
         Ok(())
     }
@@ -91,11 +109,19 @@ impl Log {
     }
 }
 
-/// Removes the files of a segment.
-pub(super) fn remove(segment: &Segment) -> std::io::Result<()> {
+/// Removes the files of segments that end the log, from the last one on, each on disk before the next: no crash leaves a gap.
+pub(super) fn remove_from_end(dir: &Path, segments: Vec<Segment>) -> io::Result<()> {
+    for segment in segments.into_iter().rev() {
+        remove(&segment)?;
+        disk::sync_path(dir)?;
+    }
+    Ok(())
+}
+
+fn remove(segment: &Segment) -> io::Result<()> {
     for extension in [LOG, INDEX, TIME_INDEX, SNAPSHOT] {
-        match std::fs::remove_file(segment.path(extension)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        match disk::remove(&segment.path(extension)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
     }

@@ -106,4 +106,4 @@ pub(super) fn config_record(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -75,6 +75,10 @@ pub(crate) enum Command {
     Tick {
         now_ms: i64,
     },
+    /// Starts the flushes that are due.
+    Flush {
+        now_ms: i64,
+    },
     /// Lets go of appends that waited too long, and of followers that lag.
     Deadlines,
     /// Drops what retention does not keep.

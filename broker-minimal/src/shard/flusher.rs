@@ -21,16 +21,29 @@ pub(crate) struct Task {
 pub(crate) struct Flusher {
     tasks: Option<std::sync::mpsc::SyncSender<Task>>,
     thread: Option<JoinHandle<()>>,
+    /// Flushes that a test runs when it wants to.
+    #[cfg(test)]
+    pub(super) held: Option<Vec<Task>>,
 }
 
 impl Flusher {
     /// Starts the thread at the first flush: a broker without writes does without it.
     pub(crate) fn new() -> Self {
-        Self { tasks: None, thread: None }
+        Self {
+            tasks: None,
+            thread: None,
+            #[cfg(test)]
+            held: None,
+        }
     }
 
     /// Hands a flush over; gives it back when too many wait already.
     pub(crate) fn submit(&mut self, task: Task, shard: &mpsc::WeakSender<Command>) -> Result<(), Task> {
+        #[cfg(test)]
+        if let Some(held) = &mut self.held {
+            held.push(task);
+            return Ok(());
+        }
         if self.tasks.is_none() {
             self.spawn(shard.clone());
         }

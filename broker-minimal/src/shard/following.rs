@@ -18,6 +18,7 @@ impl Worker {
             Some(replica) => replica.append_follower(&append),
             None => Err(AppendFailure::NotHere),
         };
+        self.note_unflushed(append.id);
         let _gone = append.reply.send(result);
     }
 

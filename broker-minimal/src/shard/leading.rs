@@ -52,6 +52,7 @@ impl Worker {
         replica.carry_out(id, effects, &self.isr);
         if end > before {
             replica.wake_followers();
+            self.note_unflushed(id);
         }
     }
 }
@@ -133,6 +134,6 @@ impl Worker {
         } else {
             self.watched.remove(&id);
         }
-        self.has_deadlines.store(!self.watched.is_empty(), Ordering::Relaxed);
+        self.needs.deadlines.store(!self.watched.is_empty(), Ordering::Relaxed);
     }
 }

@@ -5,9 +5,12 @@ pub(crate) mod command;
 mod configs;
 mod failures;
 mod flusher;
+mod flushing;
 mod following;
 mod leading;
 mod opening;
+#[cfg(test)]
+mod power;
 mod reading;
 mod replica;
 pub(crate) mod sizes;
@@ -15,6 +18,7 @@ pub(crate) mod storage;
 mod strays;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod ticks;
 mod volumes;
 mod waiter;
 mod worker;
@@ -38,12 +42,21 @@ const QUEUE: usize = 1024;
 #[error("the shard that owns the partition has stopped")]
 pub(crate) struct Stopped;
 
+/// What a shard needs the clock for.
+#[derive(Debug, Default)]
+struct Needs {
+    /// Something may run out of time.
+    deadlines: AtomicBool,
+    /// Something was written.
+    flushes: AtomicBool,
+}
+
 /// The way to every shard.
 #[derive(Debug)]
 pub(crate) struct Shards {
     senders: Vec<mpsc::Sender<Command>>,
-    /// By shard, set by it: something there may run out of time.
-    has_deadlines: Vec<Arc<AtomicBool>>,
+    /// By shard, set by it.
+    needs: Vec<Arc<Needs>>,
     /// Log directories in which a log has failed.
     failed_dirs: watch::Receiver<BTreeSet<PathBuf>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -53,20 +66,20 @@ impl Shards {
     /// Starts `count` shards without partitions. What their leaders propose goes to `isr`.
     pub(crate) fn start(count: usize, isr: &IsrSink) -> std::io::Result<Self> {
         let mut senders = Vec::with_capacity(count);
-        let mut has_deadlines = Vec::with_capacity(count);
+        let mut needs = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
         let (failing, failed_dirs) = watch::channel(BTreeSet::new());
         for number in 0..count.max(1) {
             let (sender, commands) = mpsc::channel(QUEUE);
             let own = sender.downgrade();
             let name = format!("shard-{number}");
-            let flag = Arc::new(AtomicBool::new(false));
-            let worker = worker::Worker::new(own, isr.clone(), failing.clone(), Arc::clone(&flag));
+            let need = Arc::new(Needs::default());
+            let worker = worker::Worker::new(own, isr.clone(), failing.clone(), Arc::clone(&need));
             threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run(commands))?);
             senders.push(sender);
-            has_deadlines.push(flag);
+            needs.push(need);
         }
-        Ok(Self { senders, has_deadlines, failed_dirs, threads: Mutex::new(threads) })
+        Ok(Self { senders, needs, failed_dirs, threads: Mutex::new(threads) })
     }
 
     /// How many there are.
@@ -127,10 +140,19 @@ impl Shards {
 
     /// Lets shards look at what may run out of time, as [`Shards::tick`], but only those that have something of the kind.
     pub(crate) fn deadlines(&self) {
+        self.offer_where(|needs| &needs.deadlines, || Command::Deadlines);
+    }
+
+    /// Lets shards start the flushes that are due, as [`Shards::deadlines`].
+    pub(crate) fn flush(&self, now_ms: i64) {
+        self.offer_where(|needs| &needs.flushes, || Command::Flush { now_ms });
+    }
+
+    fn offer_where(&self, need: fn(&Needs) -> &AtomicBool, command: impl Fn() -> Command) {
         for (sender, _) in
-            self.senders.iter().zip(&self.has_deadlines).filter(|(_, flag)| flag.load(Ordering::Relaxed))
+            self.senders.iter().zip(&self.needs).filter(|(_, needs)| need(needs).load(Ordering::Relaxed))
         {
-            let _busy = sender.try_send(Command::Deadlines);
+            let _busy = sender.try_send(command());
         }
     }
 

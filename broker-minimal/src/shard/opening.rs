@@ -44,6 +44,7 @@ impl Worker {
         replica.carry_out(what.id, &mut self.effects, &self.isr);
         self.replicas.insert(what.id, replica);
         self.watch(what.id);
+        self.note_unflushed(what.id);
         Ok(report)
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Replica {
     pub(super) topic: String,
     pub(super) core: Partition,
     pub(super) log: Log,
+    /// The shard has it on its list of partitions with records that no flush was started for.
+    pub(super) is_noted: bool,
     waiters: Vec<Waiting>,
     sweep_at: usize,
     /// Appends that are not acked, and deletions that followers have not made.
@@ -67,6 +69,7 @@ impl Replica {
             topic,
             core,
             log,
+            is_noted: false,
             waiters: Vec::new(),
             sweep_at: WAITERS_SWEEP,
             unanswered: HashMap::new(),

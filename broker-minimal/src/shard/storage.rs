@@ -125,6 +125,8 @@ impl Storage {
             all.scanned_bytes += report.scanned_bytes;
             all.truncated_bytes += report.truncated_bytes;
         }
+        // A log that was being cut may end before its saved recovery point: what is appended now must not pass for flushed.
+        self.save_checkpoints()?;
         Ok(all)
     }
 
@@ -367,7 +369,7 @@ fn wait(opening: Vec<Opening>) -> Result<Vec<RecoveryReport>, StorageError> {
     Ok(reports)
 }
 
-fn by_dir(checkpoints: &[Checkpoint]) -> BTreeMap<&Path, Checkpoints> {
+pub(super) fn by_dir(checkpoints: &[Checkpoint]) -> BTreeMap<&Path, Checkpoints> {
     let mut by_dir: BTreeMap<&Path, Checkpoints> = BTreeMap::new();
     for at in checkpoints {
         let entry = |offset| OffsetEntry { topic: at.topic.clone(), partition: at.index, offset };

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, watch};
 
+use super::Needs;
 use super::cleaner::Candidate;
 use super::command::{Checkpoint, Command, IsrSink, NewReplica, PartitionId};
-use super::flusher::{Flusher, Task};
+use super::flusher::Flusher;
 use super::replica::Replica;
 use crate::clock;
 use crate::log::{CleanError, LogError};
@@ -22,16 +22,18 @@ pub(super) struct Worker {
     pub(super) missing: HashMap<PartitionId, NewReplica>,
     /// Partitions that are led here and have followers: acks and the ISR depend on time.
     pub(super) watched: HashSet<PartitionId>,
-    /// Whether there are any, for whoever has the clock.
-    pub(super) has_deadlines: Arc<AtomicBool>,
+    /// Partitions with records that no flush was started for.
+    pub(super) unflushed: Vec<PartitionId>,
+    /// What the clock has to look at.
+    pub(super) needs: Arc<Needs>,
     /// Where the ISRs that leaders want go.
     pub(super) isr: IsrSink,
     /// Log directories in which a log has failed.
     failed_dirs: watch::Sender<BTreeSet<PathBuf>>,
     /// Empty between commands; kept for its memory.
     pub(super) effects: Vec<Effect>,
-    flusher: Flusher,
-    own: mpsc::WeakSender<Command>,
+    pub(super) flusher: Flusher,
+    pub(super) own: mpsc::WeakSender<Command>,
 }
 
 impl Worker {
@@ -39,13 +41,14 @@ impl Worker {
         own: mpsc::WeakSender<Command>,
         isr: IsrSink,
         failed_dirs: watch::Sender<BTreeSet<PathBuf>>,
-        has_deadlines: Arc<AtomicBool>,
+        needs: Arc<Needs>,
     ) -> Self {
         Self {
             replicas: HashMap::new(),
             missing: HashMap::new(),
             watched: HashSet::new(),
-            has_deadlines,
+            unflushed: Vec::new(),
+            needs,
             isr,
             failed_dirs,
             effects: Vec::new(),
@@ -69,7 +72,7 @@ impl Worker {
         }
     }
 
-    fn on_command(&mut self, command: Command) {
+    pub(super) fn on_command(&mut self, command: Command) {
         // A closed reply is a client that left: the work is done, nobody needs to know.
         match command {
             Command::Append(append) => self.append(append),
@@ -110,6 +113,7 @@ impl Worker {
                 let _gone = done.send(());
             }
             Command::Tick { now_ms } => self.tick(now_ms),
+            Command::Flush { now_ms } => self.flush(now_ms),
             Command::Deadlines => self.deadlines(),
             Command::Retain { now_ms } => self.retain(now_ms),
             Command::PlanCleaning { now_ms, reply } => {
@@ -128,6 +132,7 @@ impl Worker {
                 // A failure is logged where the log goes offline.
                 if let Some(replica) = self.replicas.get_mut(&id) {
                     let _logged = replica.log.on_flushed(&job, result);
+                    self.note_unflushed(id);
                 }
             }
             Command::FailDir { dir } => self.fail_dir(&dir),
@@ -152,15 +157,9 @@ impl Worker {
                 replica.forget_gone();
             }
         }
-        for (&id, replica) in &mut self.replicas {
+        for replica in self.replicas.values_mut() {
             // An offline log said so once, when it went.
-            let Ok(report) = replica.log.tick(now_ms) else { continue };
-            let Some(job) = report.flush else { continue };
-            if let Err(Task { job, .. }) = self.flusher.submit(Task { id, job }, &self.own) {
-                // All threads are busy or there is none: the log waits itself, which bounds what is not on disk.
-                let result = job.run();
-                let _logged = replica.log.on_flushed(&job, result);
-            }
+            let _logged = replica.log.tick(now_ms);
         }
         self.tell_failures();
     }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::swap::STEPS_LEFT;
 use super::*;
+use crate::disk::recording::die_after;
 
 const LIMITS: CleanLimits = CleanLimits { buffer_bytes: 1 << 20, seeds: [1, 2] };
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -64,10 +64,28 @@ fn consume(log: &Log, mut offset: i64) -> Vec<Entry> {
 }
 
 fn pass(log: &mut Log, now: i64, limits: CleanLimits) -> Result<Option<CleanReport>, String> {
+    killed_pass(log, now, limits, None)
+}
+
+/// The broker is killed when it has done so much of the first swap.
+fn killed_pass(
+    log: &mut Log,
+    now: i64,
+    limits: CleanLimits,
+    mut kill: Option<usize>,
+) -> Result<Option<CleanReport>, String> {
     log.flush().expect("no disk error");
     let job = log.plan_cleaning(now, log.end_offset()).expect("the log can be read");
     let Some(job) = job else { return Ok(None) };
-    match job.run(limits, &|| false, &mut |cleaned| log.swap_in(&cleaned, now)) {
+    let mut swap = |cleaned: Cleaned| {
+        if let Some(steps) = kill.take() {
+            die_after(Some(steps));
+        }
+        log.swap_in(&cleaned, now)
+    };
+    let result = job.run(limits, &|| false, &mut swap);
+    die_after(None);
+    match result {
         Ok(report) => {
             log.on_cleaned(Ok(report), now);
             Ok(Some(report))
@@ -193,7 +211,7 @@ fn a_producer_goes_on_after_compaction_and_a_restart_though_its_records_are_gone
 }
 
 #[test]
-fn what_is_young_uncommitted_unflushed_or_clean_enough_is_left_alone() {
+fn what_is_young_uncommitted_or_clean_enough_is_left_alone() {
     let place = Place::new();
     let config = LogConfig { min_compaction_lag_ms: 1_000, ..compacted() };
     let mut log = place.create(config.clone());
@@ -201,8 +219,6 @@ fn what_is_young_uncommitted_unflushed_or_clean_enough_is_left_alone() {
     log.roll().expect("no disk error");
     append(&mut log, keyed(&[("a", Some("2"))]));
     let is_due = |log: &Log, now, hw| log.plan_cleaning(now, hw).expect("it can be read").is_some();
-    assert!(!is_due(&log, NOW + DAY_MS, 2), "not flushed");
-    log.flush().expect("no disk error");
     assert!(is_due(&log, NOW + 1_000, 2));
     assert!(!is_due(&log, NOW + 999, 2), "too young");
     assert!(!is_due(&log, NOW + 1_000, 0), "not committed");
@@ -277,13 +293,12 @@ fn a_kill_at_any_step_of_a_swap_leaves_the_old_segments_or_the_new_one() {
         for again in [0, 1, 2, 3, 5, 8, 100] {
             let place = Place::new();
             let mut log = three_segments(&place);
-            STEPS_LEFT.set(Some(steps));
-            was_killed = pass(&mut log, NOW, LIMITS).is_err();
+            was_killed = killed_pass(&mut log, NOW, LIMITS, Some(steps)).is_err();
             let recovery = killed(&log);
             drop(log);
-            STEPS_LEFT.set(Some(again));
+            die_after(Some(again));
             let second = Log::open(&place.dir(), compacted(), recovery, NOW);
-            STEPS_LEFT.set(None);
+            die_after(None);
             drop(second);
             let (mut log, report) = place.open(compacted(), recovery);
             let is_decided = steps > 2;
@@ -370,9 +385,7 @@ impl Model {
         let buffer_bytes = [1, 1 << 20][usize::try_from(self.dice.roll(2)).unwrap()];
         let kill = (self.dice.roll(4) == 0).then(|| usize::try_from(self.dice.roll(25)).unwrap());
         let now = self.now;
-        STEPS_LEFT.set(kill);
-        let result = pass(self.log(), now, CleanLimits { buffer_bytes, ..LIMITS });
-        STEPS_LEFT.set(None);
+        let result = killed_pass(self.log(), now, CleanLimits { buffer_bytes, ..LIMITS }, kill);
         assert!(result.is_ok() || kill.is_some(), "{result:?}");
         if result.is_err() {
             self.restart();
@@ -448,7 +461,7 @@ fn a_compacted_log_tells_the_same_last_values_whatever_happens() {
             }
             model.clean();
         });
-        STEPS_LEFT.set(None);
+        die_after(None);
         assert!(seen.is_ok(), "seed {seed}");
     }
 }

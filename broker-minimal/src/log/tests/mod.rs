@@ -2,9 +2,11 @@
 
 mod cleaner;
 mod copy;
+mod crash;
 mod dirs;
 mod recovery;
 mod store;
+mod sync_errors;
 mod upkeep;
 
 use std::os::unix::fs::FileExt;

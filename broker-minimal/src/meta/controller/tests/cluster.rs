@@ -11,19 +11,19 @@ use crate::meta::controller::Beat;
 use crate::meta::image::{Broker, PartitionImage};
 use crate::meta::sessions::Sessions;
 
-pub(super) const TIMEOUT: Duration = Duration::from_secs(9);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(9);
 
-pub(super) struct Cluster {
-    pub(super) image: Image,
-    pub(super) config: Config,
-    pub(super) sessions: Sessions,
-    pub(super) now: Instant,
-    pub(super) seed: u64,
+pub(crate) struct Cluster {
+    pub(crate) image: Image,
+    pub(crate) config: Config,
+    pub(crate) sessions: Sessions,
+    pub(crate) now: Instant,
+    pub(crate) seed: u64,
 }
 
 impl Cluster {
     /// Brokers 1 to `count`, all of them unfenced.
-    pub(super) fn of(count: u8) -> Self {
+    pub(crate) fn of(count: u8) -> Self {
         let now = crate::clock::now();
         let sessions = Sessions::new(TIMEOUT, now);
         let mut cluster = Self { image: Image::default(), config: Config::default(), sessions, now, seed: 0 };
@@ -36,20 +36,20 @@ impl Cluster {
         cluster
     }
 
-    pub(super) fn controller(&self) -> Controller<'_> {
+    pub(crate) fn controller(&self) -> Controller<'_> {
         controller(&self.image, &self.config, self.seed)
     }
 
-    pub(super) fn keep(&mut self, records: &[Record]) {
+    pub(crate) fn keep(&mut self, records: &[Record]) {
         keep(&mut self.image, records);
     }
 
     /// The `life`th process of a broker registers; all of them use the same directory.
-    pub(super) fn register(&mut self, id: i32, life: u8, previous: i64) -> Result<i64, ErrorCode> {
+    pub(crate) fn register(&mut self, id: i32, life: u8, previous: i64) -> Result<i64, ErrorCode> {
         self.register_with(registration(id, life, previous))
     }
 
-    pub(super) fn register_with(&mut self, request: BrokerRegistrationRequest) -> Result<i64, ErrorCode> {
+    pub(crate) fn register_with(&mut self, request: BrokerRegistrationRequest) -> Result<i64, ErrorCode> {
         let controller = controller(&self.image, &self.config, self.seed);
         let (records, answer) = controller.register_broker(&request, &mut self.sessions, self.now);
         self.keep(&records);
@@ -57,11 +57,11 @@ impl Cluster {
     }
 
     /// A heartbeat of a broker that has seen everything and wants to serve.
-    pub(super) fn beat(&mut self, id: i32) -> Result<Beat, ErrorCode> {
+    pub(crate) fn beat(&mut self, id: i32) -> Result<Beat, ErrorCode> {
         self.heartbeat(heartbeat(self, id))
     }
 
-    pub(super) fn heartbeat(&mut self, request: BrokerHeartbeatRequest) -> Result<Beat, ErrorCode> {
+    pub(crate) fn heartbeat(&mut self, request: BrokerHeartbeatRequest) -> Result<Beat, ErrorCode> {
         let controller = controller(&self.image, &self.config, self.seed);
         let (records, answer) = controller.heartbeat(&request, &mut self.sessions, self.now);
         self.keep(&records);
@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// Time goes by; whoever is named is heard to the end.
-    pub(super) fn pass(&mut self, time: Duration, heard: &[i32]) {
+    pub(crate) fn pass(&mut self, time: Duration, heard: &[i32]) {
         let step = TIMEOUT / 4;
         let mut left = time;
         while !left.is_zero() {
@@ -85,7 +85,7 @@ impl Cluster {
     }
 
     /// Fences everybody whose session is over.
-    pub(super) fn expire(&mut self) {
+    pub(crate) fn expire(&mut self) {
         loop {
             let records = self.controller().fence_expired(&self.sessions, self.now);
             if records.is_empty() {
@@ -95,7 +95,7 @@ impl Cluster {
         }
     }
 
-    pub(super) fn lose(&mut self, id: i32) {
+    pub(crate) fn lose(&mut self, id: i32) {
         let epoch = self.broker(id).epoch;
         let controller = controller(&self.image, &self.config, self.seed);
         let records = controller.broker_lost(id, epoch, &mut self.sessions);
@@ -103,11 +103,11 @@ impl Cluster {
     }
 
     /// A topic "t" whose partitions have these replicas.
-    pub(super) fn topic(&mut self, partitions: &[&[i32]], configs: &[(&str, &str)]) {
+    pub(crate) fn topic(&mut self, partitions: &[&[i32]], configs: &[(&str, &str)]) {
         self.create("t", partitions, configs);
     }
 
-    pub(super) fn create(&mut self, name: &str, partitions: &[&[i32]], configs: &[(&str, &str)]) {
+    pub(crate) fn create(&mut self, name: &str, partitions: &[&[i32]], configs: &[(&str, &str)]) {
         let assignment = |(partition_index, brokers): (i32, &&[i32])| CreatableReplicaAssignment {
             partition_index,
             broker_ids: brokers.to_vec(),
@@ -126,28 +126,28 @@ impl Cluster {
         self.keep(&records);
     }
 
-    pub(super) fn broker(&self, id: i32) -> &Broker {
+    pub(crate) fn broker(&self, id: i32) -> &Broker {
         self.image.broker(id).unwrap()
     }
 
     /// Partition 0 of "t".
-    pub(super) fn at(&self) -> &PartitionImage {
+    pub(crate) fn at(&self) -> &PartitionImage {
         &self.image.topic("t").unwrap().partitions[0]
     }
 
     /// The only partition of "lone".
-    pub(super) fn lone(&self) -> &PartitionImage {
+    pub(crate) fn lone(&self) -> &PartitionImage {
         &self.image.topic("lone").unwrap().partitions[0]
     }
 
     /// Leader, ISR and eligible replicas of partition 0 of "t".
-    pub(super) fn state(&self) -> (i32, Vec<i32>, Vec<i32>) {
+    pub(crate) fn state(&self) -> (i32, Vec<i32>, Vec<i32>) {
         let at = self.at();
         (at.leader, at.isr.clone(), at.elr.clone())
     }
 
     /// What the leader of partition 0 would say for this ISR.
-    pub(super) fn wish(&self, isr: &[i32]) -> PartitionData {
+    pub(crate) fn wish(&self, isr: &[i32]) -> PartitionData {
         let epoch = |id: i32| self.image.broker(id).map_or(-1, |broker| broker.epoch);
         let member = |id: &i32| BrokerState { broker_id: *id, broker_epoch: epoch(*id) };
         PartitionData {
@@ -160,7 +160,7 @@ impl Cluster {
     }
 
     /// The broker asks for it.
-    pub(super) fn ask(&mut self, broker_id: i32, wish: PartitionData) -> ErrorCode {
+    pub(crate) fn ask(&mut self, broker_id: i32, wish: PartitionData) -> ErrorCode {
         let topic_id = self.image.topic("t").map_or(Uuid::ZERO, |topic| topic.id);
         let topics = vec![TopicData { topic_id, partitions: vec![wish], ..Default::default() }];
         let broker_epoch = self.broker(broker_id).epoch;
@@ -171,12 +171,12 @@ impl Cluster {
     }
 
     /// The leader of partition 0 asks for an ISR.
-    pub(super) fn ask_isr(&mut self, isr: &[i32]) -> ErrorCode {
+    pub(crate) fn ask_isr(&mut self, isr: &[i32]) -> ErrorCode {
         let (leader, wish) = (self.at().leader, self.wish(isr));
         self.ask(leader, wish)
     }
 
-    pub(super) fn alter_config(&mut self, key: &str, value: &str) {
+    pub(crate) fn alter_config(&mut self, key: &str, value: &str) {
         let change =
             AlterableConfig { name: key.to_owned(), config_operation: 0, value: Some(value.to_owned()) };
         let resource = AlterConfigsResource {
@@ -190,7 +190,7 @@ impl Cluster {
     }
 }
 
-pub(super) fn registration(id: i32, life: u8, previous_broker_epoch: i64) -> BrokerRegistrationRequest {
+pub(crate) fn registration(id: i32, life: u8, previous_broker_epoch: i64) -> BrokerRegistrationRequest {
     let directory = Uuid([u8::try_from(id).unwrap(); 16]);
     BrokerRegistrationRequest {
         broker_id: id,
@@ -202,7 +202,7 @@ pub(super) fn registration(id: i32, life: u8, previous_broker_epoch: i64) -> Bro
     }
 }
 
-pub(super) fn heartbeat(cluster: &Cluster, id: i32) -> BrokerHeartbeatRequest {
+pub(crate) fn heartbeat(cluster: &Cluster, id: i32) -> BrokerHeartbeatRequest {
     BrokerHeartbeatRequest {
         broker_id: id,
         broker_epoch: cluster.image.broker(id).map_or(-1, |broker| broker.epoch),

@@ -1,13 +1,13 @@
 //! A disk in memory that forgets what was not synced, in any order, as disks do.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 
+use crate::disk::tree::{Bites, Id, Op, ROOT, Tree};
 use crate::meta::raft::disk::Disk;
 
 /// Files, and what of them is on disk for sure.
@@ -16,49 +16,12 @@ pub(in crate::meta::raft) struct MemoryDisk {
     inner: Mutex<Inner>,
 }
 
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Inner {
-    files: BTreeMap<usize, File>,
-    names: BTreeMap<&'static str, usize>,
-    /// What the directory may look like after a crash: as it was synced, and after each change since.
-    past_names: Vec<BTreeMap<&'static str, usize>>,
+    tree: Tree,
     steps: usize,
     /// The power fails in this step, and nothing works after it.
     fails_at: Option<usize>,
-}
-
-#[derive(Default, Clone)]
-struct File {
-    synced: Vec<u8>,
-    changes: Vec<Change>,
-}
-
-#[derive(Clone)]
-enum Change {
-    Write(usize, Vec<u8>),
-    Cut(usize),
-}
-
-impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Write(at, new) => {
-                if bytes.len() < at + new.len() {
-                    bytes.resize(at + new.len(), 0);
-                }
-                bytes[*at..at + new.len()].copy_from_slice(new);
-            }
-            Self::Cut(len) => bytes.resize(*len, 0),
-        }
-    }
-}
-
-impl File {
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = self.synced.clone();
-        self.changes.iter().for_each(|change| change.apply(&mut bytes));
-        bytes
-    }
 }
 
 impl MemoryDisk {
@@ -74,36 +37,18 @@ impl MemoryDisk {
     /// What a start after a crash finds. Of what was not synced each piece may be there, or not, or half.
     pub(in crate::meta::raft) fn after_crash(&self, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let before = self.inner.lock().unwrap().clone();
-        let mut pasts = before.past_names;
-        pasts.push(before.names);
-        let names = pasts.swap_remove(rng.random_range(0..pasts.len()));
-        let files = before.files.into_iter().map(|(id, file)| {
-            let mut synced = file.synced;
-            for change in file.changes {
-                match (rng.random_range(0..4), change) {
-                    (0, _) => {}
-                    (1, Change::Write(at, bytes)) => {
-                        let half = rng.random_range(0..=bytes.len());
-                        Change::Write(at, bytes[..half].to_vec()).apply(&mut synced);
-                    }
-                    (_, change) => change.apply(&mut synced),
-                }
-            }
-            (id, File { synced, changes: Vec::new() })
-        });
-        let files = files.collect();
-        Self { inner: Mutex::new(Inner { files, names, ..Inner::default() }) }
+        let tree = self.inner.lock().unwrap().tree.after_power_cut(&mut rng, &mut Bites::new());
+        Self { inner: Mutex::new(Inner { tree, ..Inner::default() }) }
     }
 
     /// One bit of a file turns.
     pub(super) fn damage(&self, name: &'static str, at: usize) {
         let mut inner = self.inner.lock().unwrap();
-        let id = inner.names[name];
-        let file = inner.files.get_mut(&id).unwrap();
-        file.synced = file.bytes();
-        file.changes.clear();
-        file.synced[at] ^= 4;
+        let tree = &mut inner.tree;
+        let file = tree.find(Path::new(name)).unwrap();
+        let bytes = vec![tree.bytes(file)[at] ^ 4];
+        tree.apply(Op::Write { file, at, bytes });
+        tree.apply(Op::Sync(file));
     }
 
     fn step(&self, change: impl FnOnce(&mut Inner, Fate)) -> io::Result<()> {
@@ -131,56 +76,56 @@ enum Fate {
 }
 
 impl Inner {
-    fn file(&mut self, name: &'static str) -> &mut File {
-        if !self.names.contains_key(name) {
-            self.past_names.push(self.names.clone());
-            let id = self.files.len();
-            self.names.insert(name, id);
-            self.files.insert(id, File::default());
-        }
-        let id = self.names[name];
-        self.files.get_mut(&id).unwrap()
+    fn file(&mut self, name: &'static str) -> Id {
+        self.tree.find(Path::new(name)).unwrap_or_else(|| {
+            let id = self.tree.next_id();
+            self.tree.apply(Op::MakeFile { dir: ROOT, name: name.to_owned(), id });
+            id
+        })
     }
 }
 
 impl Disk for MemoryDisk {
     fn read(&self, name: &'static str) -> io::Result<Option<Vec<u8>>> {
         let inner = self.inner.lock().unwrap();
-        Ok(inner.names.get(name).map(|id| inner.files[id].bytes()))
+        let tree = &inner.tree;
+        Ok(tree.find(Path::new(name)).map(|file| tree.bytes(file)))
     }
 
     fn write(&self, name: &'static str, at: u64, bytes: &[u8]) -> io::Result<()> {
-        let change = Change::Write(usize::try_from(at).unwrap(), bytes.to_vec());
-        self.step(|inner, _| inner.file(name).changes.push(change))
+        let (at, bytes) = (usize::try_from(at).unwrap(), bytes.to_vec());
+        self.step(|inner, _| {
+            let file = inner.file(name);
+            inner.tree.apply(Op::Write { file, at, bytes });
+        })
     }
 
     fn cut(&self, name: &'static str, len: u64) -> io::Result<()> {
-        let change = Change::Cut(usize::try_from(len).unwrap());
-        self.step(|inner, _| inner.file(name).changes.push(change))
+        let len = usize::try_from(len).unwrap();
+        self.step(|inner, _| {
+            let file = inner.file(name);
+            inner.tree.apply(Op::Cut { file, len });
+        })
     }
 
     fn sync(&self, name: &'static str) -> io::Result<()> {
         self.step(|inner, fate| {
             if fate == Fate::Works {
                 let file = inner.file(name);
-                let File { synced, changes } = file;
-                changes.drain(..).for_each(|change| change.apply(synced));
+                inner.tree.apply(Op::Sync(file));
             }
         })
     }
 
     fn rename(&self, from: &'static str, to: &'static str) -> io::Result<()> {
-        self.step(|inner, _| {
-            inner.past_names.push(inner.names.clone());
-            let id = inner.names.remove(from).unwrap();
-            inner.names.insert(to, id);
-        })
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.step(|inner, _| inner.tree.apply(Op::Move { dir: ROOT, from, to }))
     }
 
     fn sync_dir(&self) -> io::Result<()> {
         self.step(|inner, fate| {
             if fate == Fate::Works {
-                inner.past_names.clear();
+                inner.tree.apply(Op::Sync(ROOT));
             }
         })
     }
