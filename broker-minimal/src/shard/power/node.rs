@@ -70,7 +70,7 @@ impl Node {
     /// The process starts and opens what is on its disk.
     pub(super) fn start(&mut self, image: &Arc<Image>, flush_messages: i64, now_ms: i64) {
         let id = self.id;
-        let dirs = LogDirs::open(&[self.root.clone()], id, Some("c"), || Uuid([7; 16])).unwrap();
+        let dirs = LogDirs::open(std::slice::from_ref(&self.root), id, Some("c"), || Uuid([7; 16])).unwrap();
         let topic = image.topic("t").unwrap();
         let found = dirs.scan().unwrap().into_iter().find(|found| found.topic == "t");
         let (isr, proposals) = mpsc::unbounded_channel();
