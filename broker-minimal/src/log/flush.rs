@@ -71,6 +71,9 @@ impl Unflushed {
     pub(super) fn on_truncate(&mut self, end: i64) {
         self.recovery_point = self.recovery_point.min(end);
         self.generation += 1;
+        // A flush under way counts for nothing any more, so neither does what it was given.
+        self.epochs |= self.is_running;
+        self.names |= self.is_running;
         self.is_running = false;
     }
 
