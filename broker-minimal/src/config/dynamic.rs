@@ -173,7 +173,8 @@ impl Config {
     /// Where these keys have values, in the order in which they count.
     pub(super) fn found(&self, names: &[&'static str]) -> Vec<Synonym> {
         let default = |name: &str| broker::find(name).and_then(|row| row.default).map(str::to_owned);
-        let places: [(&dyn Fn(&str) -> Option<String>, Source); 4] = [
+        type LookUp<'a> = &'a dyn Fn(&str) -> Option<String>;
+        let places: [(LookUp<'_>, Source); 4] = [
             (&|name| self.dynamic.broker.get(name).cloned(), Source::Broker),
             (&|name| self.dynamic.default.get(name).cloned(), Source::AllBrokers),
             (&|name| self.given.get(name).cloned(), Source::BrokerFile),
