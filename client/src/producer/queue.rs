@@ -12,6 +12,9 @@ use crate::Error;
 use crate::net::Backoff;
 use crate::protocol::records::BatchBuilder;
 
+/// Which part of `retry.backoff.ms` passes before a leader that was named, and did not know it yet, is asked again.
+const NAMED_SHARE: u32 = 4;
+
 #[derive(Debug, Default)]
 pub(super) struct PartitionQueue {
     pub(super) leader: Option<i32>,
@@ -35,6 +38,8 @@ pub(super) struct PartitionQueue {
     pub(super) is_known: bool,
     pub(super) not_before: Option<Instant>,
     pub(super) failures: u32,
+    /// A refusal has named the leader, which has not answered yet.
+    pub(super) is_named: bool,
     pub(super) last_error: Option<Error>,
 }
 
@@ -164,8 +169,14 @@ impl PartitionQueue {
     /// Notes a failure: nothing is sent for a while. Batches that fail together count once.
     pub(super) fn failed(&mut self, error: Error, now: Instant, retry: Backoff, unit: f64) {
         if self.not_before.is_none_or(|at| at <= now) {
-            self.failures += 1;
-            self.not_before = Some(now + retry.delay(self.failures, unit));
+            // One that was named hears of it within milliseconds: it need not recover from anything.
+            let delay = if std::mem::take(&mut self.is_named) {
+                retry.delay(1, unit) / NAMED_SHARE
+            } else {
+                self.failures += 1;
+                retry.delay(self.failures, unit)
+            };
+            self.not_before = Some(now + delay);
         }
         self.last_error = Some(error);
     }
@@ -202,6 +213,24 @@ impl Open {
             attempts: 0,
             opened: self.opened,
             doubt: Doubt::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorKind, clock};
+
+    #[test]
+    fn a_leader_that_was_named_and_does_not_know_it_yet_is_asked_again_soon_and_once() {
+        let (mut now, ms) = (clock::now(), Duration::from_millis);
+        let mut queue = PartitionQueue { is_named: true, ..PartitionQueue::default() };
+        for wait in [ms(25), ms(100), ms(200)] {
+            let retry = Backoff { base: ms(100), max: ms(1000) };
+            queue.failed(Error::new(ErrorKind::Broker, "another leads"), now, retry, 0.5);
+            assert_eq!(queue.not_before, Some(now + wait));
+            now += wait;
         }
     }
 }

@@ -38,7 +38,7 @@ impl Accumulator {
         let (error, again) = match outcome {
             Outcome::Written(written) => {
                 if let Some(queue) = self.queue_mut(slot) {
-                    (queue.failures, queue.last_error) = (0, None);
+                    (queue.failures, queue.is_named, queue.last_error) = (0, false, None);
                     queue.is_known |= is_current;
                 }
                 return self.finish(parcel, Ok(written));
@@ -224,7 +224,7 @@ impl Accumulator {
         let index = usize::try_from(partition).ok();
         let topic = self.names.get(topic).and_then(|at| self.topics.get_mut(*at));
         if let Some(queue) = topic.zip(index).and_then(|(topic, index)| topic.partitions.get_mut(index)) {
-            (queue.leader, queue.not_before) = (Some(broker), None);
+            (queue.leader, queue.not_before, queue.is_named) = (Some(broker), None, true);
         }
     }
 
