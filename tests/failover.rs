@@ -1,8 +1,10 @@
-//! Three brokers, each a process, and what happens to them: killed, restarted, replaced, told to stop. All the time a producer
-//! (acks=all, idempotent) and a member of a group work; what was acked is there, in order and once, whatever happened.
+//! Three brokers, each a process, and what happens to them: killed, restarted, replaced, told to stop, given what others had. All the time
+//! a producer (acks=all, idempotent) and a member of a group work; what was acked is there, in order and once, whatever happened.
 
 #[path = "failover/drill.rs"]
 mod drill;
+#[path = "failover/moves.rs"]
+mod moves;
 #[path = "failover/retries.rs"]
 mod retries;
 #[path = "failover/workload.rs"]

@@ -1,5 +1,8 @@
 //! A cluster under work, and what a drill does with it.
 
+#[path = "moving.rs"]
+mod moving;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::Fallible;
 use crate::retries::{Fates, Retrying};
 use crate::workload::{TOPIC, Workload, read};
+pub(crate) use moving::drill_moving;
 
 /// A topic that nobody counts in, led by broker 1.
 const ASIDE: &str = "aside";
