@@ -149,8 +149,18 @@ impl Metadata {
         let mut patience = PATIENCE;
         loop {
             let (mut failures, mut is_silent) = (Vec::new(), false);
-            for address in self.candidates() {
-                let Some(connection) = self.reach(pool, address, &mut failures).await else { continue };
+            let candidates = self.candidates();
+            // Whoever is frozen takes new connections too, and says nothing there either. Where all are slow, or there is only one,
+            // dialling may take the time that it is given.
+            let is_hurried = patience == PATIENCE && candidates.len() > 1;
+            for address in candidates {
+                let reach = self.reach(pool, address, &mut failures);
+                let reached = if is_hurried { timeout(patience, reach).await } else { Ok(reach.await) };
+                let Ok(reached) = reached else {
+                    is_silent = true;
+                    continue;
+                };
+                let Some(connection) = reached else { continue };
                 // On the heap: every request that looks for a leader would carry it otherwise.
                 match timeout(patience, Box::pin(self.ask(&connection, wanted))).await {
                     Ok(answer) => return answer,
