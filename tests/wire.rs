@@ -97,6 +97,9 @@ fn empty_request(info: &ApiInfo, version: i16) -> Bytes {
         m::DeleteTopicsRequest,
         m::OffsetForLeaderEpochRequest,
         m::DescribeConfigsRequest,
+        m::AlterReplicaLogDirsRequest,
+        m::DescribeLogDirsRequest,
+        m::AlterConfigsRequest,
         m::InitProducerIdRequest
     );
     body.expect("an empty request encodes")
