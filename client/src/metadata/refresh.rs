@@ -154,14 +154,14 @@ impl Metadata {
             // dialling may take the time that it is given.
             let is_hurried = patience == PATIENCE && candidates.len() > 1;
             for address in candidates {
-                let reach = self.reach(pool, address, &mut failures);
+                // Both on the heap: every request that looks for a leader would carry them otherwise.
+                let reach = Box::pin(self.reach(pool, address, &mut failures));
                 let reached = if is_hurried { timeout(patience, reach).await } else { Ok(reach.await) };
                 let Ok(reached) = reached else {
                     is_silent = true;
                     continue;
                 };
                 let Some(connection) = reached else { continue };
-                // On the heap: every request that looks for a leader would carry it otherwise.
                 match timeout(patience, Box::pin(self.ask(&connection, wanted))).await {
                     Ok(answer) => return answer,
                     Err(_) => is_silent = true,
