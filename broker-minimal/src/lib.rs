@@ -39,6 +39,7 @@ mod server;
 mod sessions;
 mod shard;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -109,6 +110,13 @@ impl Broker {
     ///
     /// A member of a cluster waits for as many of the other members as it takes to agree.
     pub async fn start(config: Config) -> Result<Handle, StartError> {
+        starting(config).await
+    }
+}
+
+/// In a box: so the code of a broker is compiled into this crate, and not once more into every program and test that starts one.
+fn starting(config: Config) -> Pin<Box<dyn Future<Output = Result<Handle, StartError>> + Send>> {
+    Box::pin(async move {
         let started = clock::now();
         config.check()?;
         let config = Arc::new(config);
@@ -119,5 +127,5 @@ impl Broker {
         let opened = tokio::task::spawn_blocking(move || opening::open(&opening, endpoints)).await;
         let parts = opened.map_err(|error| StartError::Log(format!("start failed: {error}")))??;
         Handle::serve(config, bound, parts, started).await
-    }
+    })
 }
