@@ -18,6 +18,26 @@ pub(crate) fn seeds() -> [u64; 2] {
     rand::rng().random()
 }
 
+/// A number that the environment gives to a test of random runs.
+#[cfg(test)]
+pub(crate) fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+/// The seeds of a test of random runs: the one of `KINGLET_SEED`, or `KINGLET_SEEDS` of them (or `count`) that nobody knows before.
+#[cfg(test)]
+pub(crate) fn runs(count: u64) -> std::ops::Range<u64> {
+    let runs = match number("KINGLET_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let first = seeds()[0] % 1_000_000_000;
+            first..first + number("KINGLET_SEEDS").unwrap_or(count)
+        }
+    };
+    println!("seeds {runs:?}; KINGLET_SEED=<seed> repeats one");
+    runs
+}
+
 /// A number that can be a fetch session's: clients shall not guess each other's.
 pub(crate) fn session_id() -> i32 {
     rand::rng().random_range(1..=i32::MAX)

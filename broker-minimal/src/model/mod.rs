@@ -35,10 +35,6 @@ const SEEDS: u64 = 150;
 /// Runs in which each mistake has to be found.
 const MUTANT_SEEDS: u64 = 300;
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|value| value.parse().ok())
-}
-
 /// Runs one seed, and says what was broken.
 fn play(seed: u64, mutant: Option<Mutant>) -> Result<Bites, String> {
     let played = std::panic::catch_unwind(|| World::new(seed, mutant).run());
@@ -47,14 +43,7 @@ fn play(seed: u64, mutant: Option<Mutant>) -> Result<Bites, String> {
 
 #[test]
 fn whatever_fails_what_was_acked_is_read_once_and_in_order() {
-    let seeds = match number("KINGLET_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let first = crate::rng::seeds()[0] % 1_000_000_000;
-            first..first + number("KINGLET_SEEDS").unwrap_or(SEEDS)
-        }
-    };
-    println!("seeds {seeds:?}; KINGLET_SEED=<seed> repeats one");
+    let seeds = crate::rng::runs(SEEDS);
     let mut bites = Bites::default();
     for seed in seeds.clone() {
         match play(seed, None) {

@@ -23,19 +23,8 @@ const MANY: u64 = 100;
 const ALWAYS: &[&str] =
     &["acked", "elected", "cut within a step", "write lost", "torn", "new name lost", "rename lost"];
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|value| value.parse().ok())
-}
-
 fn run_all(play: Play, happened: &[&str]) {
-    let seeds = match number("KINGLET_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let first = crate::rng::seeds()[0] % 1_000_000_000;
-            first..first + number("KINGLET_SEEDS").unwrap_or(SEEDS)
-        }
-    };
-    println!("{play:?}: seeds {seeds:?}; KINGLET_SEED=<seed> repeats one");
+    let seeds = crate::rng::runs(SEEDS);
     let mut bites = Bites::new();
     for seed in seeds.clone() {
         let run = std::panic::catch_unwind(|| World::new(seed, play).run());

@@ -18,17 +18,7 @@ const SEEDS: u64 = 50;
 
 #[test]
 fn whatever_is_lost_every_generation_has_one_assignment_and_acked_offsets_stay() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let seeds = match number("KINGLET_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let first = u64::from(
-                crate::rng::uuid().0.iter().fold(0_u32, |all, byte| all * 31 % 65_521 + u32::from(*byte)),
-            );
-            first..first + number("KINGLET_SEEDS").unwrap_or(SEEDS)
-        }
-    };
-    println!("seeds {seeds:?}; KINGLET_SEED=<seed> repeats one");
+    let seeds = crate::rng::runs(SEEDS);
     let mut bites = Bites::default();
     for seed in seeds.clone() {
         let caught = std::panic::catch_unwind(|| World::new(seed).run());

@@ -15,6 +15,7 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 use crate::disk::recording::{self, Skip};
 use crate::disk::tree::{Bites, Op, Tree};
+use crate::rng::{number, seeds as fresh};
 use check::Crash;
 use workload::{Mark, State, Workload};
 
@@ -70,10 +71,6 @@ enum Mutant {
     KeepPoint,
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|value| value.parse().ok())
-}
-
 /// In memory where that is possible: the model says what a disk would do.
 fn place() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
@@ -87,7 +84,7 @@ fn a_crash_at_any_step_loses_nothing_that_was_promised() {
         (Some(seed), _) => (seed..seed + 1, 1),
         (None, Some(count)) => (0..count, 1),
         (None, None) => {
-            let first = crate::rng::seeds()[0] % 1_000_000_000;
+            let first = fresh()[0] % 1_000_000_000;
             (first..first + SEEDS, STRIDE)
         }
     };

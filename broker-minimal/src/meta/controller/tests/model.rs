@@ -24,13 +24,7 @@ const BROKERS: [i32; 3] = [1, 2, 3];
 
 #[test]
 fn whatever_crashes_those_who_may_lead_have_everything_that_was_committed() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let first = crate::rng::seeds()[0] % 1_000_000_000;
-    let seeds = match number("KINGLET_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => first..first + number("KINGLET_SEEDS").unwrap_or(SEEDS),
-    };
-    println!("seeds {seeds:?}; KINGLET_SEED=<seed> repeats one");
+    let seeds = crate::rng::runs(SEEDS);
     let mut bites: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in seeds.clone() {
         let caught = std::panic::catch_unwind(|| World::new(seed).run());
