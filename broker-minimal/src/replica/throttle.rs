@@ -2,7 +2,7 @@
 //! the rest.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::quota::Quota;
@@ -21,7 +21,7 @@ pub(crate) struct Throttles {
 #[derive(Debug)]
 pub(crate) struct Throttle {
     key: &'static str,
-    replicas: RwLock<Arc<HashSet<PartitionId>>>,
+    replicas: RwLock<HashSet<PartitionId>>,
     quota: Mutex<Quota>,
 }
 
@@ -72,7 +72,7 @@ impl Throttle {
         let named = image.topics.values().filter_map(|topic| Some((topic, topic.configs.get(self.key)?)));
         let ids: HashSet<PartitionId> =
             named.flat_map(|(topic, value)| throttled(topic, value, broker)).collect();
-        *self.replicas.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ids);
+        *self.replicas.write().unwrap_or_else(PoisonError::into_inner) = ids;
     }
 
     fn quota(&self) -> MutexGuard<'_, Quota> {
