@@ -140,7 +140,7 @@ impl Replica {
 
     /// The log has grown: followers fetch what is not committed.
     pub(super) fn wake_followers(&mut self) {
-        self.wake(|waiting| waiting.fetcher.is_some());
+        self.wake(Waiting::is_followers);
     }
 
     pub(super) fn wake_all(&mut self) {

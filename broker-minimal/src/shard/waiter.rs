@@ -36,9 +36,8 @@ impl Waiter {
 /// A waiter at one partition, with what it asked there. It is of no use any more once its fetch has been answered.
 pub(super) struct Waiting {
     waiter: Weak<Waiter>,
-    pub(super) at: ReadAt,
-    /// A follower is there for what is not committed too.
-    pub(super) fetcher: Option<Fetcher>,
+    at: ReadAt,
+    fetcher: Option<Fetcher>,
 }
 
 impl Waiting {
@@ -50,6 +49,11 @@ impl Waiting {
 
     pub(super) fn is_of(&self, waiter: &Arc<Waiter>) -> bool {
         std::ptr::eq(self.waiter.as_ptr(), Arc::as_ptr(waiter))
+    }
+
+    /// It is there for what is not committed too.
+    pub(super) fn is_followers(&self) -> bool {
+        self.fetcher.is_some()
     }
 
     pub(super) fn is_over(&self) -> bool {
