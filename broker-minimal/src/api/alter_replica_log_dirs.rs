@@ -1,8 +1,7 @@
 //! AlterReplicaLogDirs (KIP-113): replicas stay in the log directory that they were made in. Asking for that one changes nothing, as in
-//! Kafka; another one of this broker's is refused, and so is one that it has not got.
+//! Kafka; another one of this broker's is refused, and so is one that it has not got or in which a log has failed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kinglet_protocol::ErrorCode;
@@ -13,6 +12,7 @@ use kinglet_protocol::messages::{AlterReplicaLogDirsRequest, AlterReplicaLogDirs
 
 use crate::Context;
 use crate::meta::image::Image;
+use crate::shard::sizes::ReplicaSize;
 
 /// Where each replica of this broker lies, as it is told to clients.
 type Places = HashMap<(String, i32), String>;
@@ -22,27 +22,26 @@ pub(crate) async fn handle(
     _: i16,
     request: AlterReplicaLogDirsRequest,
 ) -> AlterReplicaLogDirsResponse {
-    let dirs = ctx.storage.dirs();
+    // A broker that stops has none.
+    let dirs = ctx.storage.contents().await.unwrap_or_default();
     let mut places = Places::new();
-    for (dir, replicas) in ctx.shards.sizes().await.unwrap_or_default() {
-        let shown = shown(&dirs, &dir);
-        places.extend(replicas.into_iter().map(|replica| ((replica.topic, replica.index), shown.clone())));
+    for dir in &dirs {
+        let at = |replica: &ReplicaSize| ((replica.topic.clone(), replica.index), dir.shown.clone());
+        places.extend(dir.replicas.iter().map(at));
     }
     let image = ctx.meta.image();
     let mut topics: BTreeMap<String, Vec<AlterReplicaLogDirPartitionResult>> = BTreeMap::new();
     for dir in request.dirs {
-        let is_here = dirs.iter().any(|(_, shown)| *shown == dir.path);
+        let known = dirs.iter().find(|known| known.shown == dir.path);
         for topic in dir.topics {
             let answer = |partition_index| {
                 let key = (topic.name.clone(), partition_index);
-                let error_code = if !is_here {
-                    ErrorCode::LOG_DIR_NOT_FOUND
-                } else {
-                    match places.get(&key) {
-                        Some(place) if *place == dir.path => ErrorCode::NONE,
-                        Some(_) => ErrorCode::INVALID_REQUEST,
-                        None => not_here(&image, &key.0, partition_index),
-                    }
+                let error_code = match (known, places.get(&key)) {
+                    (None, _) => ErrorCode::LOG_DIR_NOT_FOUND,
+                    (Some(known), _) if known.has_failed => ErrorCode::KAFKA_STORAGE_ERROR,
+                    (Some(known), Some(place)) if *place == known.shown => ErrorCode::NONE,
+                    (Some(_), Some(_)) => ErrorCode::INVALID_REQUEST,
+                    (Some(_), None) => not_here(&image, &key.0, partition_index),
                 };
                 AlterReplicaLogDirPartitionResult { partition_index, error_code }
             };
@@ -52,10 +51,6 @@ pub(crate) async fn handle(
     }
     let result = |(topic_name, partitions)| AlterReplicaLogDirTopicResult { topic_name, partitions };
     AlterReplicaLogDirsResponse { results: topics.into_iter().map(result).collect(), ..Default::default() }
-}
-
-fn shown(dirs: &[(PathBuf, String)], dir: &Path) -> String {
-    dirs.iter().find(|(path, _)| path == dir).map(|(_, shown)| shown.clone()).unwrap_or_default()
 }
 
 /// A replica of another broker, or none at all.

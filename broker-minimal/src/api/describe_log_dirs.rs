@@ -1,6 +1,7 @@
 //! DescribeLogDirs (KIP-113): what lies in this broker's log directories, and how full their volumes are (KIP-827).
 //!
-//! Nothing moves between the directories of a broker, so no replica is a future one, and none of them lags behind itself.
+//! Nothing moves between the directories of a broker, so no replica is a future one, and none of them lags behind itself. Of a directory in
+//! which a log has failed, that is said; only a broker alone goes on with what else lies there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,28 +13,39 @@ use kinglet_protocol::messages::describe_log_dirs::{
 use kinglet_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 
 use crate::Context;
-use crate::shard::sizes::ReplicaSize;
+use crate::shard::sizes::{DirContents, ReplicaSize};
+use crate::shard::volumes::Volume;
 
 pub(crate) async fn handle(
     ctx: &Arc<Context>,
     _: i16,
     request: DescribeLogDirsRequest,
 ) -> DescribeLogDirsResponse {
-    let Ok(mut sizes) = ctx.shards.sizes().await else {
+    let Ok(dirs) = ctx.storage.contents().await else {
         let error_code = ErrorCode::KAFKA_STORAGE_ERROR;
         return DescribeLogDirsResponse { error_code, ..Default::default() };
     };
     let wanted = request.topics.map(Wanted::new);
-    let storage = Arc::clone(&ctx.storage);
-    let volumes = tokio::task::spawn_blocking(move || storage.volumes()).await.unwrap_or_default();
-    let results = volumes.into_iter().map(|volume| DescribeLogDirsResult {
-        log_dir: volume.shown,
-        topics: topics(sizes.remove(&volume.path).unwrap_or_default(), wanted.as_ref()),
-        total_bytes: volume.total_bytes,
-        usable_bytes: volume.usable_bytes,
-        ..Default::default()
+    let on_volumes = tokio::task::spawn_blocking(move || {
+        dirs.into_iter().map(|dir| (volume(&dir), dir)).collect::<Vec<_>>()
+    });
+    let results = on_volumes.await.unwrap_or_default().into_iter().map(|(volume, dir)| {
+        let error_code = if dir.has_failed { ErrorCode::KAFKA_STORAGE_ERROR } else { ErrorCode::NONE };
+        DescribeLogDirsResult {
+            error_code,
+            log_dir: dir.shown,
+            topics: topics(dir.replicas, wanted.as_ref()),
+            total_bytes: volume.total_bytes,
+            usable_bytes: volume.usable_bytes,
+            ..Default::default()
+        }
     });
     DescribeLogDirsResponse { results: results.collect(), ..Default::default() }
+}
+
+/// What failed is not asked any more.
+fn volume(dir: &DirContents) -> Volume {
+    if dir.has_failed { Volume::UNKNOWN } else { Volume::of(&dir.path) }
 }
 
 /// The partitions that are asked for.

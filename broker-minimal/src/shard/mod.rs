@@ -19,7 +19,7 @@ mod strays;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod ticks;
-mod volumes;
+pub(crate) mod volumes;
 mod waiter;
 mod worker;
 

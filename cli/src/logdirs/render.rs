@@ -170,6 +170,29 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_has_failed_is_shown_as_such() {
+        let mut brokers = brokers();
+        let dir = &mut brokers[0].1[0];
+        dir.error = Some(kinglet::protocol::ErrorCode::KAFKA_STORAGE_ERROR);
+        (dir.total_bytes, dir.replicas) = (None, Vec::new());
+
+        let kafkas = render(&brokers, &[], Shape::Kafka);
+        assert!(
+            kafkas.ends_with(
+                "\n{\"brokers\":[{\"broker\":1,\"logDirs\":[{\"partitions\":[],\
+                 \"error\":\"org.apache.kafka.common.errors.KafkaStorageException\",\"logDir\":\"/d\"}]}],\"version\":1}\n"
+            ),
+            "{kafkas}"
+        );
+        assert_eq!(as_json(&brokers, &[])["brokers"][0]["log_dirs"][0]["error"], "KAFKA_STORAGE_ERROR");
+        let human = render(&brokers, &[], Shape::Human);
+        assert!(
+            human.ends_with("1       /d         0         0 B   -     -   KAFKA_STORAGE_ERROR\n"),
+            "{human}"
+        );
+    }
+
+    #[test]
     fn people_see_sizes_and_what_is_free() {
         let text = render(&brokers(), &[], Shape::Human);
 
