@@ -178,11 +178,14 @@ impl Controller<'_> {
     ) -> Result<Option<String>, Refusal> {
         let key = &change.name;
         let value = || change.value.clone().unwrap_or_default();
+        // Kafka looks at what is left: what nobody knows may be taken back.
+        if change.config_operation == DELETE {
+            return Ok(None);
+        }
         if resource == Resource::Topic && topic_key(key).is_none() {
             return Err(TopicConfigError::Unknown(key.clone()).into());
         }
         let after = match change.config_operation {
-            DELETE => return Ok(None),
             SET => value(),
             operation @ (APPEND | SUBTRACT) => {
                 let default = self.list_default(resource, operation, key)?;
