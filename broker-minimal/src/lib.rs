@@ -27,6 +27,7 @@ mod in_process;
 pub mod limits;
 mod listen;
 pub mod log;
+pub mod loggers;
 mod meta;
 #[cfg(test)]
 mod model;

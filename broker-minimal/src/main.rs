@@ -6,25 +6,20 @@ mod look;
 mod stop;
 mod supervisor;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Parser;
 use kinglet_broker::{Banner, Broker, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use command_line::{Args, Asked, Failure};
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let variable = if std::env::var_os("KAFKA_LOG").is_some() { "KAFKA_LOG" } else { "RUST_LOG" };
-    // What the consensus says of itself is for those who develop it; what users need of it is said by the broker.
-    let said = std::env::var(variable).unwrap_or_default();
-    let filter = EnvFilter::builder().parse_lossy(format!("info,openraft=off,{said}"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    log.with_ansi(io::stderr().is_terminal()).init();
+    kinglet_broker::loggers::install(&std::env::var(variable).unwrap_or_default());
     match act(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

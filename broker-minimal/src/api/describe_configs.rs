@@ -1,5 +1,7 @@
 //! DescribeConfigs: every entry with its value and where that comes from.
 //!
+//! The loggers of a broker are a resource too (KIP-412).
+//!
 //! A resource that is asked for more than once is described once: described each time, a request of a megabyte would be
 //! answered with gigabytes.
 //!
@@ -15,11 +17,13 @@ use kinglet_protocol::messages::describe_configs::{
 use kinglet_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
 use crate::Context;
-use crate::config::{Entry, Quoted, Source, topic_entries};
+use crate::config::{Entry, Kind, Quoted, Source, topic_entries};
+use crate::loggers;
 use crate::meta::{Refusal, name};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+pub(super) const LOGGERS: i8 = 8;
 
 /// Why a resource is not described.
 #[derive(Debug, thiserror::Error)]
@@ -30,15 +34,32 @@ enum DescribeError {
     BrokerName(String),
     #[error("Unexpected broker id, expected {ours} or empty string, but received {}", Quoted(asked))]
     Broker { ours: i32, asked: String },
-    #[error("Resource type {0} has no configuration here.")]
+    #[error("Broker id must not be empty")]
+    NoBroker,
+    #[error("Unexpected broker id, expected {ours} but received {}", Quoted(asked))]
+    Loggers { ours: i32, asked: String },
+    #[error("Unsupported resource type: {}", type_name(*.0))]
     Resource(i8),
+}
+
+/// As Kafka names the types that have no configuration here.
+fn type_name(resource_type: i8) -> &'static str {
+    match resource_type {
+        16 => "CLIENT_METRICS",
+        32 => "GROUP",
+        _ => "UNKNOWN",
+    }
 }
 
 impl DescribeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Topic(refusal) => refusal.code(),
-            Self::BrokerName(_) | Self::Broker { .. } | Self::Resource(_) => ErrorCode::INVALID_REQUEST,
+            Self::BrokerName(_)
+            | Self::Broker { .. }
+            | Self::NoBroker
+            | Self::Loggers { .. }
+            | Self::Resource(_) => ErrorCode::INVALID_REQUEST,
         }
     }
 }
@@ -93,7 +114,26 @@ fn entries(ctx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Entr
             Ok(_) => Err(DescribeError::Broker { ours: ctx.node_id, asked: asked.to_owned() }),
             Err(_) => Err(DescribeError::BrokerName(asked.to_owned())),
         },
+        LOGGERS if asked.is_empty() => Err(DescribeError::NoBroker),
+        LOGGERS => match asked.parse::<i32>() {
+            Ok(id) if id == ctx.node_id => Ok(loggers::levels().into_iter().map(logger).collect()),
+            Ok(_) => Err(DescribeError::Loggers { ours: ctx.node_id, asked: asked.to_owned() }),
+            Err(_) => Err(DescribeError::BrokerName(asked.to_owned())),
+        },
         other => Err(DescribeError::Resource(other)),
+    }
+}
+
+fn logger((name, level): (&'static str, String)) -> Entry {
+    Entry {
+        name: name.into(),
+        value: Some(level),
+        source: Source::Logger,
+        kind: Kind::Text(&[]),
+        is_sensitive: false,
+        read_only: false,
+        synonyms: Vec::new(),
+        doc: "",
     }
 }
 

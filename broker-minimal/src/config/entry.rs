@@ -14,6 +14,8 @@ pub(crate) enum Source {
     AllBrokers,
     BrokerFile,
     Default,
+    /// The level of a logger.
+    Logger,
 }
 
 /// One configuration entry with everything that DescribeConfigs tells of it.
@@ -47,6 +49,7 @@ impl Source {
             Self::AllBrokers => 3,
             Self::BrokerFile => 4,
             Self::Default => 5,
+            Self::Logger => 6,
         }
     }
 }
