@@ -39,7 +39,7 @@ pub struct ConfigsArgs {
     #[arg(long, value_name = "NAME", help_heading = "Scope")]
     pub entity_name: Option<String>,
     /// What all brokers have that say nothing else
-    #[arg(long, conflicts_with = "entity_name", help_heading = "Scope")]
+    #[arg(long, help_heading = "Scope")]
     pub entity_default: bool,
     /// A topic
     #[arg(long, value_name = "NAME", help_heading = "Scope")]
@@ -64,7 +64,7 @@ pub struct ConfigsArgs {
     #[arg(long)]
     pub all: bool,
     /// Keys to set; brackets hold values with commas together: a=1,b=[x,y]
-    #[arg(long, value_name = "K=V,...", conflicts_with = "add_config_file")]
+    #[arg(long, value_name = "K=V,...")]
     pub add_config: Option<String>,
     /// Keys to set, as a properties file
     #[arg(long, value_name = "FILE")]
@@ -116,9 +116,11 @@ impl ConfigsArgs {
         let entity = name.map(|name| Entity::new(kind, name)).transpose()?;
         match (describe, alter) {
             (true, false) => {
-                let changes = self.add_config.is_some() || self.add_config_file.is_some();
-                if changes || !self.delete_config.is_empty() {
-                    return Err(Failure::usage("--describe changes nothing").hint("kconfigs --alter does"));
+                if let Some(option) = self.changing() {
+                    let cause = format!("Option \"[describe]\" can't be used with option \"[{option}]\"");
+                    return Err(Failure::usage("--describe changes nothing")
+                        .cause(cause)
+                        .hint("kconfigs --alter does"));
                 }
                 if kind == Kind::BrokerLoggers && entity.is_none() {
                     let cause = "An entity name must be specified with --describe of broker-loggers";
@@ -127,10 +129,11 @@ impl ConfigsArgs {
                 Ok(Action::Describe(kind, entity))
             }
             (false, true) => {
-                if self.add_config.is_none()
-                    && self.add_config_file.is_none()
-                    && self.delete_config.is_empty()
-                {
+                if self.add_config.is_some() && self.add_config_file.is_some() {
+                    let cause = "Only one of --add-config or --add-config-file must be specified";
+                    return Err(Failure::usage("what is to be set is said twice").cause(cause));
+                }
+                if self.changing().is_none() {
                     let cause = "At least one of --add-config, --add-config-file, or --delete-config must be specified \
                                  with --alter";
                     return Err(Failure::usage("nothing is to be altered").cause(cause));
@@ -150,6 +153,16 @@ impl ConfigsArgs {
             _ => Err(Failure::usage("exactly one action is needed")
                 .cause("Command must include exactly one action: --describe, --alter")),
         }
+    }
+
+    /// The first option that changes something.
+    fn changing(&self) -> Option<&'static str> {
+        let options = [
+            ("add-config", self.add_config.is_some()),
+            ("add-config-file", self.add_config_file.is_some()),
+            ("delete-config", !self.delete_config.is_empty()),
+        ];
+        options.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
     }
 
     /// The kind that is meant, and a name; the empty one is the brokers' default.
@@ -175,12 +188,19 @@ impl ConfigsArgs {
                             kind.name()
                         )))
                     }
+                    (Some(_), true) => {
+                        Err(Failure::usage("--entity-name is one broker and --entity-default all"))
+                    }
                     (name, is_default) => Ok((kind, if is_default { Some("") } else { name })),
                 }
             }
             ([], None, _) => Err(Failure::usage("what is meant?")
                 .cause("At least one entity type must be specified")
                 .hint("for example --topic NAME, or --entity-type brokers")),
+            ([named], Some((kind, _)), _) if named == kind.name() => {
+                Err(Failure::usage("one thing is named twice")
+                    .cause(format!("Duplicate entity type(s) specified: {named}")))
+            }
             (_, Some(_), _) => Err(Failure::usage("too many things are meant").cause(
                 "--entity-{type,name,default} should not be used in conjunction with specific entity flags",
             )),
@@ -241,7 +261,16 @@ mod tests {
                 "--alter --entity-type brokers --delete-config a",
                 "An entity-name or default entity must be specified",
             ),
-            ("--describe --entity-type topics --topic t", "should not be used in conjunction"),
+            ("--describe --entity-type topics --topic t", "Duplicate entity type(s) specified: topics"),
+            ("--describe --entity-name u --topic t", "should not be used in conjunction"),
+            (
+                "--describe --topic t --add-config a=b",
+                "Option \"[describe]\" can't be used with option \"[add-config]\"",
+            ),
+            (
+                "--alter --topic t --add-config a=b --add-config-file f",
+                "Only one of --add-config or --add-config-file must be specified",
+            ),
             ("--describe --entity-type topics --entity-default", "--entity-default must not be specified"),
             (
                 "--describe --entity-type broker-loggers",

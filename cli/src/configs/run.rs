@@ -33,6 +33,13 @@ pub fn run(args: &ConfigsArgs) -> Result<Exit, Failure> {
     })
 }
 
+/// What there is of a kind.
+struct Names {
+    names: Vec<String>,
+    /// Whether there are no others, as far as the cluster can say.
+    are_all: bool,
+}
+
 struct Configs<'a> {
     args: &'a ConfigsArgs,
     admin: Admin,
@@ -45,15 +52,15 @@ impl Configs<'_> {
         let entities = match entity {
             Some(entity) => {
                 if which == Shown::Own && !entity.name.is_empty() {
-                    let names = self.names(kind).await?;
-                    if !names.contains(&entity.name) {
+                    let Names { names, are_all } = self.names(kind).await?;
+                    if are_all && !names.contains(&entity.name) {
                         return self.missing(kind, &entity.name, &names);
                     }
                 }
                 vec![entity]
             }
             None => {
-                let names = self.names(kind).await?;
+                let names = self.names(kind).await?.names;
                 names.iter().map(|name| Entity::new(kind, name)).collect::<Result<_, _>>()?
             }
         };
@@ -63,9 +70,20 @@ impl Configs<'_> {
         let mut things = Vec::new();
         for (entity, (resource, entries)) in entities.into_iter().zip(described) {
             let what = || format!("cannot read the configuration of {resource}");
-            let entries = entries.map_err(|error| failure_of(&error, what()))?;
-            let entries = render::shown(kind, &entity, entries, which);
-            things.push((entity, entries));
+            match entries {
+                Ok(entries) => {
+                    let entries = render::shown(kind, &entity, entries, which);
+                    things.push((entity, entries));
+                }
+                Err(error) => {
+                    // Kafka's tool has printed what went before by then, and whose turn it is.
+                    if self.shape == Shape::Kafka {
+                        things.push((entity, Vec::new()));
+                        print(&render::describe(kind, &things, which, self.shape))?;
+                    }
+                    return Err(failure_of(&error, what()));
+                }
+            }
         }
         print(&render::describe(kind, &things, which, self.shape))?;
         Ok(Exit::Done)
@@ -88,10 +106,11 @@ impl Configs<'_> {
     }
 
     /// What there is of a kind, in the order of Kafka's tool; the brokers' default is the empty name.
-    async fn names(&self, kind: Kind) -> Result<Vec<String>, Failure> {
+    async fn names(&self, kind: Kind) -> Result<Names, Failure> {
         let failed =
             |error: kinglet::Error| failure_of(&error, format!("cannot ask for the {}", kind.name()));
-        Ok(match kind {
+        let mut are_all = true;
+        let names = match kind {
             Kind::Topics => {
                 let names =
                     self.admin.list_topics().await.map_err(failed)?.into_iter().map(|topic| topic.name);
@@ -108,7 +127,10 @@ impl Configs<'_> {
                 let mut names: Vec<String> = groups.into_iter().map(|group| group.id).collect();
                 let configured = match self.configured(ConfigKind::Group).await {
                     // Brokers before 4.1 do not tell which groups have a configuration.
-                    Err(error) if error.kind() == ErrorKind::UnsupportedVersion => Vec::new(),
+                    Err(error) if error.kind() == ErrorKind::UnsupportedVersion => {
+                        are_all = false;
+                        Vec::new()
+                    }
                     configured => configured.map_err(failed)?,
                 };
                 for name in configured {
@@ -118,7 +140,8 @@ impl Configs<'_> {
                 }
                 names
             }
-        })
+        };
+        Ok(Names { names, are_all })
     }
 
     async fn configured(&self, kind: ConfigKind) -> kinglet::Result<Vec<String>> {

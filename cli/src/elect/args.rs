@@ -77,7 +77,7 @@ impl ElectArgs {
             (Some(_), None, false, None) => {
                 Err(wrong("--topic needs --partition", "Missing required option(s): partition"))
             }
-            (None, Some(_), ..) => {
+            (None, Some(_), is_all, path) if is_all || path.is_some() => {
                 Err(wrong("--partition needs --topic", "Option partition is only allowed if topic is used"))
             }
             (None, None, true, None) => Ok(Scope::All),
@@ -134,7 +134,8 @@ mod tests {
         assert_eq!(parsed("--topic t --partition 2").scope().expect("a scope"), Scope::One("t", 2));
         for (line, said) in [
             ("--topic t", "Missing required option(s): partition"),
-            ("--partition 0", "Option partition is only allowed if topic is used"),
+            ("--partition 0", "One and only one of the following options is required: topic"),
+            ("--partition 0 --all-topic-partitions", "Option partition is only allowed if topic is used"),
         ] {
             let failure = parsed(line).scope().expect_err(line).render(ErrorStyle::Text);
             assert!(failure.contains(said), "{failure}");

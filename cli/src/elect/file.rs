@@ -16,9 +16,15 @@ pub fn parse(text: &str) -> Result<Vec<TopicPartition>, Failure> {
         .map_err(|error| wrong(format!("Replica election data is empty: {error}")))?;
     let missing = "Replica election data is missing \"partitions\" field";
     let entries = json.get("partitions").ok_or_else(|| wrong(missing.to_owned()))?;
-    let entries = entries.as_array().ok_or_else(|| wrong("the field partitions is no array".to_owned()))?;
+    let entries =
+        entries.as_array().ok_or_else(|| wrong(format!("Expected JSON array, received {entries}")))?;
     let mut partitions: Vec<TopicPartition> = Vec::new();
     for entry in entries {
+        for field in ["topic", "partition"] {
+            if entry.get(field).is_none() {
+                return Err(wrong(format!("No such field exists: `{field}` in {entry}")));
+            }
+        }
         let number =
             entry.get("partition").and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());
         let (Some(topic), Some(partition)) = (entry.get("topic").and_then(Value::as_str), number) else {
@@ -52,7 +58,9 @@ mod tests {
             ("", "Replica election data is empty"),
             ("{}", "Replica election data is missing \"partitions\" field"),
             (twice, "contains duplicate partitions: [t-0]"),
-            (r#"{"partitions": [{"topic": "t"}]}"#, "does not say topic and partition"),
+            (r#"{"partitions": 5}"#, "Expected JSON array, received 5"),
+            (r#"{"partitions": [{"topic": "t"}]}"#, "No such field exists: `partition`"),
+            (r#"{"partitions": [{"topic": "t", "partition": "x"}]}"#, "does not say topic and partition"),
         ] {
             let failure = parse(text).expect_err(text).render(ErrorStyle::Text);
             assert!(failure.contains(said), "{text}: {failure}");

@@ -164,6 +164,26 @@ mod tests {
         assert_eq!(render(&[], Words::PreferredReplica, Shape::Kafka), "");
     }
 
+    /// Whoever reads the line as a list of fields has it in that order; only in a bucket of a map it is that of the answer.
+    #[test]
+    fn partitions_come_in_the_order_that_kafkas_tool_was_seen_to_print() {
+        let internal = [40, 0, 4, 8, 10, 13, 17, 20, 23, 26, 27, 32, 34, 38, 42, 45, 48];
+        let internal = internal.map(|partition| ("__consumer_offsets", partition));
+        let all = [[("cfg", 0), ("cfg", 2)].as_slice(), &internal, &[("t3", 2)]].concat();
+        let row = |(topic, partition): (&str, i32)| Elected {
+            at: TopicPartition::new(topic, partition),
+            ..row(partition, Outcome::Elected)
+        };
+        let rows: Vec<Elected> = all.into_iter().map(row).collect();
+
+        let seen = "Successfully completed leader election (PREFERRED) for partitions __consumer_offsets-48, cfg-2, \
+                    __consumer_offsets-13, __consumer_offsets-45, cfg-0, __consumer_offsets-10, __consumer_offsets-42, \
+                    __consumer_offsets-23, __consumer_offsets-20, __consumer_offsets-17, __consumer_offsets-0, \
+                    __consumer_offsets-32, __consumer_offsets-27, __consumer_offsets-26, __consumer_offsets-40, \
+                    __consumer_offsets-8, __consumer_offsets-38, __consumer_offsets-4, t3-2, __consumer_offsets-34\n";
+        assert_eq!(render(&rows, Words::Election(ElectionChoice::Preferred), Shape::Kafka), seen);
+    }
+
     #[test]
     fn people_see_who_led_before_and_after() {
         let text = render(&rows()[..1], Words::PreferredReplica, Shape::Human);

@@ -35,10 +35,17 @@ pub fn run(args: &ElectArgs) -> Result<Exit, Failure> {
         confirm_loss(args)?;
     }
     let session = Session { common: &args.common, controllers: None, timeout_ms: args.timeout };
-    session.run(async |connected| {
+    let ended = session.run(async |connected| {
         let elections = Elections { args, admin: connected.admin, choice, wanted };
         elections.run().await
-    })
+    });
+    if let Err(failure) = &ended {
+        let is_kafkas = args.election_type.is_some() && args.common.shape() == Shape::Kafka;
+        if is_kafkas && failure.exit() == Exit::Unreachable {
+            print("Timeout waiting for election results\n")?;
+        }
+    }
+    ended
 }
 
 struct Elections<'a> {

@@ -149,6 +149,9 @@ pub fn to_json(
 }
 
 fn versioned(text: &str) -> Result<Value, Failure> {
+    if text.is_empty() {
+        return Err(wrong("The input string shouldn't be empty"));
+    }
     let json: Value = serde_json::from_str(text)
         .map_err(|error| wrong(format!("The input string is not a valid JSON: {error}")))?;
     match json.get("version") {
@@ -214,6 +217,7 @@ mod tests {
         let one =
             |replicas: &str| format!("{{\"topic\": \"t\", \"partition\": 0, \"replicas\": {replicas}}}");
         for (text, said) in [
+            (String::new(), "The input string shouldn't be empty"),
             ("{".to_owned(), "not a valid JSON"),
             (r#"{"version": 2}"#.to_owned(), "Not supported version field value 2"),
             ("{}".to_owned(), "Partition reassignment list cannot be empty"),

@@ -44,7 +44,8 @@ pub fn run(args: &ReassignArgs) -> Result<Exit, Failure> {
         let tool = Tool { args, shape, servers: connected.servers, cluster: Cluster(connected.admin) };
         match action {
             Action::Generate { brokers, .. } => {
-                tool.generate(&parse_topics(&input)?, &parse_brokers(brokers)?).await?;
+                let brokers = parse_brokers(brokers)?;
+                tool.generate(&parse_topics(&input)?, &brokers).await?;
             }
             Action::Execute(path) => tool.execute(&Plan::parse(&input)?, path).await?,
             Action::Verify(_) => tool.verify(&Plan::parse(&input)?).await?,
