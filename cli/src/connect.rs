@@ -187,6 +187,9 @@ fn hint_of_code(code: ErrorCode) -> Option<&'static str> {
             "the broker's ACLs do not allow this user to"
         }
         ErrorCode::UNSUPPORTED_VERSION => "the broker is too old for this",
+        ErrorCode::MISMATCHED_ENDPOINT_TYPE => {
+            "a controller listens there: name a broker's address, or give this one to --bootstrap-controller, where a tool has it"
+        }
         _ => return None,
     })
 }

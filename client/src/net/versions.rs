@@ -58,6 +58,13 @@ impl Versions {
     /// Why the broker at `address` cannot be asked this, when we could ask in the versions `ours`.
     pub(crate) fn lacks(&self, key: ApiKey, ours: VersionRange, address: &str) -> Error {
         let (name, who) = (key.name(), self.who());
+        if self.range(key).is_none() && self.is_controllers() {
+            let message = format!("at {address} a controller listens, for brokers, which has no {name}");
+            let error = Error::new(ErrorKind::UnsupportedVersion, message);
+            return error
+                .hinted("name the address of a broker: of a listener that is not one of controller.listener.names")
+                .around(|c| c.broker = Some(address.to_owned()));
+        }
         let message = match (self.range(key), Origin::of(key)) {
             (Some(theirs), _) => {
                 let needed = if ours.first == ours.last { "version" } else { "versions" };
@@ -74,6 +81,11 @@ impl Versions {
     pub(crate) fn too_old(&self, what: &str, needs: Origin, address: &str) -> Error {
         let message = format!("{address}{} has no {what}: needs {needs}", self.who());
         Error::new(ErrorKind::UnsupportedVersion, message).around(|c| c.broker = Some(address.to_owned()))
+    }
+
+    /// Whether brokers register there, and nobody else has any business.
+    fn is_controllers(&self) -> bool {
+        self.range(ApiKey::METADATA).is_none() && self.range(ApiKey::BROKER_HEARTBEAT).is_some()
     }
 
     /// The broker's release, in brackets, as far as it can be told.
@@ -100,7 +112,7 @@ fn text(range: VersionRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::messages::{CreateTopicsRequest, FetchRequest};
+    use crate::protocol::messages::{CreateTopicsRequest, FetchRequest, MetadataRequest};
 
     fn lacks<R: Request>(versions: &Versions, ours: VersionRange) -> String {
         versions.lacks(R::KEY, ours, "b:1").to_string()
@@ -116,6 +128,20 @@ mod tests {
         let other = Versions::told(&ApiVersionsResponse::default());
         let said = lacks::<CreateTopicsRequest>(&other, CreateTopicsRequest::VERSIONS);
         assert_eq!(said, "b:1 has no CreateTopics: needs Kafka >= 0.10.1 (KIP-4)");
+    }
+
+    #[test]
+    fn a_controllers_listener_is_named_as_what_it_is() {
+        let row = |key: ApiKey| ApiVersion { api_key: key.0, min_version: 0, max_version: 0 };
+        let api_keys = [ApiKey::BROKER_HEARTBEAT, ApiKey::CREATE_TOPICS].map(row).into();
+        let controller = Versions::told(&ApiVersionsResponse { api_keys, ..Default::default() });
+
+        let error = controller.lacks(MetadataRequest::KEY, MetadataRequest::VERSIONS, "c:1");
+
+        assert_eq!(error.to_string(), "at c:1 a controller listens, for brokers, which has no Metadata");
+        assert!(error.hint().is_some_and(|hint| hint.starts_with("name the address of a broker")));
+        let said = lacks::<CreateTopicsRequest>(&controller, VersionRange::new(2, 7));
+        assert!(said.contains("serves CreateTopics 0, this needs versions 2-7"), "{said}");
     }
 
     #[test]
