@@ -189,6 +189,16 @@ fn in_kafkas_manner_kgroups_says_what_failed_on_stdout_and_exits_with_0() {
 }
 
 #[test]
+fn in_kafkas_manner_kelect_says_on_stdout_that_it_had_no_answer() {
+    let line =
+        ["--election-type", "preferred", "--all-topic-partitions", "--compat", "--bootstrap-server", NOBODY];
+    let output = run(KELECT, &line);
+
+    assert_eq!((code(&output), &*stdout(&output)), (1, "Timeout waiting for election results\n"));
+    assert!(stderr(&output).starts_with("error: cannot reach the cluster\n"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_key_is_explained_without_a_cluster() {
     let output = run(KCONFIGS, &["explain", "retention.ms", "--bootstrap-server", NOBODY]);
 

@@ -39,11 +39,9 @@ pub fn run(args: &ElectArgs) -> Result<Exit, Failure> {
         let elections = Elections { args, admin: connected.admin, choice, wanted };
         elections.run().await
     });
-    if let Err(failure) = &ended {
-        let is_kafkas = args.election_type.is_some() && args.common.shape() == Shape::Kafka;
-        if is_kafkas && failure.exit() == Exit::Unreachable {
-            print("Timeout waiting for election results\n")?;
-        }
+    let is_unreachable = ended.as_ref().is_err_and(|failure| failure.exit() == Exit::Unreachable);
+    if is_unreachable && args.common.manner() == Manner::Kafka {
+        print("Timeout waiting for election results\n")?;
     }
     ended
 }

@@ -24,10 +24,13 @@ pub fn place(
     brokers: &[Usable],
 ) -> Result<Vec<Vec<i32>>, Failure> {
     if brokers.is_empty() || brokers.len() < replication_factor {
-        let cause = format!(
-            "The target replication factor of {replication_factor} cannot be reached because only {} broker(s) are registered.",
-            brokers.len()
-        );
+        let cause = match brokers.len() {
+            0 => "All brokers are currently fenced, or have all their log directories cordoned.".to_owned(),
+            count => format!(
+                "The target replication factor of {replication_factor} cannot be reached because only {count} broker(s) are \
+                 registered or some brokers have all their log directories cordoned."
+            ),
+        };
         return Err(
             Failure::usage(format!("topic '{topic}' has more replicas than brokers are named")).cause(cause)
         );
