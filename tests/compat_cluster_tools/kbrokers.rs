@@ -5,11 +5,10 @@ use kinglet_harness::binaries::Binaries;
 use kinglet_harness::cluster::Brokers;
 use kinglet_harness::kafka::Jars;
 
+use super::configs::{configure_brokers, configure_loggers, configure_topics, configure_what_is_not_there};
+use super::moves::{reassign, reassign_slowly};
 use super::world::World;
-use super::{
-    configure_brokers, configure_topics, create_topics, describe_cluster, describe_log_dirs, elect, reassign,
-    reassign_slowly, unregister,
-};
+use super::{create_topics, describe_cluster, describe_log_dirs, elect, unregister};
 
 #[test]
 fn kbrokers_are_administered_as_apache_kafkas_are() {
@@ -24,6 +23,8 @@ fn kbrokers_are_administered_as_apache_kafkas_are() {
     describe_log_dirs(&mut world);
     configure_topics(&mut world);
     configure_brokers(&mut world);
+    configure_loggers(&mut world);
+    configure_what_is_not_there(&mut world);
     elect(&mut world);
     reassign(&mut world);
     reassign_slowly(&mut world);

@@ -107,18 +107,45 @@ impl World {
         assert!(ours.stderr.contains(said), "{tool} {line:?}: {} and not {said}", ours.stderr);
     }
 
-    /// Both refuse: in Kafka's manner with its exit code, always on stderr.
+    /// Both refuse with the same words, in Kafka's manner with its exit code; ours always on stderr.
     pub(crate) fn refused(&mut self, class: &str, tool: &str, line: &[&str]) {
+        let (said, ours) = self.refusals(class, tool, line);
+        assert!(!said.is_empty() && ours.contains(&said), "{tool} {line:?}: {ours} and not {said}");
+    }
+
+    /// As [`refused`](Self::refused), where Kafka's words are those of a library of its own.
+    pub(crate) fn refused_in_other_words(&mut self, class: &str, tool: &str, line: &[&str]) {
+        let (said, ours) = self.refusals(class, tool, line);
+        println!("{tool} {line:?}\n  theirs: {said}\n  ours: {ours}");
+    }
+
+    /// What Kafka's tool says, and ours; they print the same before that.
+    fn refusals(&mut self, class: &str, tool: &str, line: &[&str]) -> (String, String) {
         let theirs = self.theirs(class, line);
         let ours = self.ours(tool, &[line, &["--compat"]].concat());
         assert_eq!((ours.status, theirs.status), (1, 1), "{tool} {line:?}: {}{}", ours.stderr, theirs.stderr);
         assert!(ours.stderr.starts_with("error: "), "{tool} {line:?}: {}", ours.stderr);
-        println!(
-            "{tool} {line:?}\n  theirs: {}{}\n  ours: {}",
-            theirs.stdout,
-            first_lines(&theirs.stderr),
-            ours.stderr
-        );
+        // One of Kafka's tools tells its failures, with where in its code they happened, on stdout.
+        let (printed, failure) = match theirs.stdout.split_once("Error: ") {
+            Some((printed, failure)) => (printed, failure),
+            None => (&*theirs.stdout, &*theirs.stderr),
+        };
+        assert_eq!(ours.stdout, printed, "{tool} {line:?}: {}", ours.stderr);
+        (sentence(failure), ours.stderr)
+    }
+
+    /// [`same`](Self::same) for each of these lines.
+    pub(crate) fn all_same(&mut self, class: &str, tool: &str, lines: &[&str]) {
+        for line in lines {
+            self.same(class, tool, &words(line));
+        }
+    }
+
+    /// [`refused`](Self::refused) for each of these lines.
+    pub(crate) fn all_refused(&mut self, class: &str, tool: &str, lines: &[&str]) {
+        for line in lines {
+            self.refused(class, tool, &words(line));
+        }
     }
 
     /// A file for the tools to read.
@@ -173,6 +200,26 @@ impl World {
     }
 }
 
-fn first_lines(text: &str) -> String {
-    text.lines().take(3).collect::<Vec<_>>().join("\n")
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+/// The message of a failure of a Java program, without the classes of exceptions and what their log puts before it.
+fn sentence(failure: &str) -> String {
+    let is_aside =
+        |line: &str| line.starts_with("Error while executing config command") || line.contains("] WARN ");
+    let mut lines = failure.lines().filter(|line| !is_aside(line));
+    let line = lines.next().unwrap_or_default();
+    let line = line.rsplit_once("failed: ").map_or(line, |(_, message)| message);
+    let is_class = |word: &str| {
+        word.contains('.') && (word.ends_with("Exception") || word.ends_with("Error")) && !word.contains(' ')
+    };
+    let mut message = line;
+    while let Some((class, rest)) = message.split_once(": ") {
+        if !is_class(class) {
+            break;
+        }
+        message = rest;
+    }
+    message.to_owned()
 }
