@@ -19,6 +19,7 @@ use wire::{Wire, batch, eventually, now_ms, start};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const LOGGERS: i8 = 8;
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 
@@ -199,6 +200,21 @@ async fn what_is_set_for_all_brokers_reaches_all_of_them() {
         eventually("the broker follows", || {
             told(&mut wires[wire], (BROKER, id), "log.retention.ms") == expected
         });
+    }
+    cluster.shutdown().await.unwrap();
+}
+
+/// The log of this process is the test's, so there are no loggers; but who says so is each broker for itself, the active controller or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn levels_of_loggers_are_the_business_of_the_broker_that_is_asked() {
+    let cluster = Cluster::start(3).await.unwrap();
+    for id in 1..=3 {
+        let mut wire = Wire::to(cluster.broker(id).unwrap());
+        let own = change(&mut wire, (LOGGERS, &id.to_string()), SET, &[("root", "WARN")]);
+        assert_eq!(own, (ErrorCode::INVALID_CONFIG, Some("Logger root does not exist!".to_owned())));
+        let other = change(&mut wire, (LOGGERS, "9"), SET, &[("root", "WARN")]);
+        let words = format!("Unexpected node id. Expected {id}, but received 9");
+        assert_eq!(other, (ErrorCode::INVALID_REQUEST, Some(words)));
     }
     cluster.shutdown().await.unwrap();
 }

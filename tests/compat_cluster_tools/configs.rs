@@ -76,7 +76,7 @@ pub(crate) fn configure_brokers(world: &mut World) {
         TOOL,
         &[
             "--alter --broker 2 --add-config node.id=9",
-            "--alter --broker 2 --add-config log.cleaner.threads=many",
+            "--alter --broker 2 --add-config message.max.bytes=many",
             "--alter --entity-type brokers --delete-config log.cleaner.threads",
             "--describe --broker x",
         ],

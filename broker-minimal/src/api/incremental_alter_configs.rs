@@ -38,6 +38,12 @@ impl AlterError {
     }
 }
 
+/// Whether loggers are among what is to be changed: no other node can do that. What else is named beside them is refused by a broker
+/// that is not the active controller, which clients ask for that.
+pub(crate) fn names_loggers(request: &IncrementalAlterConfigsRequest) -> bool {
+    request.resources.iter().any(|resource| resource.resource_type == LOGGERS)
+}
+
 pub(crate) async fn handle(
     ctx: &Arc<Context>,
     _: i16,

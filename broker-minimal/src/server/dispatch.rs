@@ -147,10 +147,18 @@ fn is_for(listener: Purpose, key: ApiKey) -> bool {
     listener == Purpose::Clients || !is_for_clients()
 }
 
+/// Whether a change of configurations is one of the process that it came to: each has a log of its own.
+fn is_for_this_process(frame: Bytes) -> bool {
+    let body = RequestHead::decode(frame).and_then(RequestHead::body::<m::IncrementalAlterConfigsRequest>);
+    body.is_ok_and(|(_, request)| api::incremental_alter_configs::names_loggers(&request))
+}
+
 /// Handles one frame.
 pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) -> Result<Answer, Refusal> {
-    let head = RequestHead::decode(frame)?;
+    let head = RequestHead::decode(frame.clone())?;
     let RequestHeader { key, version, correlation_id, .. } = head.header;
+    // Looked into before it is known who answers it.
+    let kept = (key == ApiKey::INCREMENTAL_ALTER_CONFIGS).then_some(frame);
     tracing::trace!(api = %key, version, correlation = correlation_id, "request");
     if key == QUORUM {
         return quorum(ctx, head).await;
@@ -169,7 +177,8 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) 
     if !BEFORE_READY.contains(&key) {
         ctx.ready().await;
     }
-    if let Some((active, api)) = forward::elsewhere(ctx, key) {
+    let elsewhere = forward::elsewhere(ctx, key).filter(|_| !kept.is_some_and(is_for_this_process));
+    if let Some((active, api)) = elsewhere {
         return forward::forward(active, api, head).await;
     }
     /// Decodes, handles and encodes one API whose handler takes the request and gives the response.
