@@ -18,6 +18,8 @@ mod history;
 mod java;
 #[path = "storm/load.rs"]
 mod load;
+#[path = "storm/moves.rs"]
+mod moves;
 #[path = "storm/net.rs"]
 mod net;
 #[path = "storm/observers.rs"]
@@ -30,6 +32,8 @@ mod run;
 mod site;
 #[path = "storm/strike.rs"]
 mod strike;
+#[path = "storm/warnings.rs"]
+mod warnings;
 #[path = "storm/workers.rs"]
 mod workers;
 

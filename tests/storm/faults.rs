@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     Chase,
     /// A leader is killed while a follower is back and not in its ISR.
     KillBehind,
+    /// A leader is killed whom a follower has not heard for a while.
+    KillApart,
     Terminate,
     RollingRestart,
     /// An empty directory under the same id.
@@ -39,16 +41,19 @@ pub(crate) enum Fault {
     /// A disk that takes nothing for a while, again and again.
     DiskSlow,
     PreferredElection,
+    /// Partitions move, and something goes wrong on the way.
+    Reassign,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::KillLeader,
         Self::KillController,
         Self::KillTwo,
         Self::KillAll,
         Self::Chase,
         Self::KillBehind,
+        Self::KillApart,
         Self::Terminate,
         Self::RollingRestart,
         Self::Replace,
@@ -64,7 +69,13 @@ impl Fault {
         Self::DiskFull,
         Self::DiskSlow,
         Self::PreferredElection,
+        Self::Reassign,
     ];
+
+    /// Whether replicas are made anew by it.
+    pub(crate) fn copies(self) -> bool {
+        matches!(self, Self::Replace | Self::Reassign)
+    }
 
     /// Whether a broker must have a disk of its own for it.
     pub(crate) fn needs_disk(self) -> bool {

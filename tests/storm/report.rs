@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::faults::Fault;
 use crate::history::Counts;
+use crate::warnings::Counted;
 
 /// What happened.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Report {
     slowest: Option<(Duration, Fault)>,
     /// Bytes of replicas that were equal.
     pub(crate) equal: u64,
+    /// What brokers, and our clients, warned of.
+    pub(crate) warned: [Counted; 2],
 }
 
 impl Report {
@@ -57,6 +60,12 @@ impl fmt::Display for Report {
         }
         for (fault, (rounds, bites)) in &self.faults {
             writeln!(f, "  {fault:?}: {rounds} rounds, bit {bites} times")?;
+        }
+        for (who, warned) in ["brokers", "clients"].iter().zip(&self.warned) {
+            writeln!(f, "{who} warned:")?;
+            for (message, times) in warned {
+                writeln!(f, "  {times} times: {message}")?;
+            }
         }
         Ok(())
     }

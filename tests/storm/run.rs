@@ -18,6 +18,7 @@ use crate::observers::{ends, partitions};
 use crate::report::{Broken, Report, Violation};
 use crate::site::Site;
 use crate::strike::strike;
+use crate::warnings::Listener;
 use crate::workers::{GROUPS, Workers};
 
 /// A round with fewer acks tells too little.
@@ -47,6 +48,7 @@ struct Storm {
 }
 
 pub(crate) async fn run(setup: &Setup<'_>) -> Result<Report, Broken> {
+    let listener = Listener::listen();
     let history = History::new(usize::try_from(PARTITIONS).unwrap_or_default(), GROUPS);
     let broken = |round, fault, error| Broken { round, fault, error, last: history.last() };
     let (mut storm, mut plan) =
@@ -59,6 +61,7 @@ pub(crate) async fn run(setup: &Setup<'_>) -> Result<Report, Broken> {
     }
     storm.report.counts = history.counts();
     storm.report.equal = storm.replicas.bytes;
+    storm.report.warned = [storm.site.warnings(), listener.heard()];
     Ok(storm.report)
 }
 
@@ -89,6 +92,9 @@ impl Storm {
             let healed = Instant::now();
             if round % 3 == 0 {
                 self.workers.exchange_member(&self.history).await?;
+            }
+            if fault.copies() {
+                self.replicas.compare_all();
             }
             self.settle().await?;
             let took = healed.elapsed();
@@ -143,6 +149,7 @@ impl Storm {
 
     /// Every record has its fate, and somebody who knows nothing reads it all.
     async fn finish(&mut self) -> Fallible<()> {
+        self.replicas.compare_all();
         self.settle().await?;
         self.workers.stop_writers().await?;
         let deadline = Instant::now() + WELL_LIMIT;

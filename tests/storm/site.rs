@@ -18,6 +18,7 @@ use crate::history::Event;
 use crate::load::{PARTITIONS, TOPIC, tail};
 use crate::net::{Net, Who};
 use crate::report::Violation;
+use crate::warnings::{Counted, count};
 
 pub(crate) const IDS: [i32; 3] = [1, 2, 3];
 /// Whose disk may be its own.
@@ -261,6 +262,15 @@ impl Site {
             bad.extend(lines.iter().filter(is_bad).map(|line| format!("broker {id}: {line}")));
         }
         Ok(tail(&bad, 20).into())
+    }
+
+    /// What the brokers warned of.
+    pub(crate) fn warnings(&self) -> Counted {
+        let mut counted = Counted::new();
+        IDS.iter()
+            .filter_map(|id| self.brokers.lines(*id).ok())
+            .for_each(|lines| count(&lines, &mut counted));
+        counted
     }
 
     /// What the brokers said stays in files.

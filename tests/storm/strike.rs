@@ -13,12 +13,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::Fallible;
 use crate::faults::Fault;
+use crate::moves::reassign;
 use crate::net::{Weather, Who};
 use crate::site::{IDS, Site, both};
 
 /// By then it is as a fault wants it.
-const LIMIT: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// Does it; the site is to be healed afterwards.
 pub(crate) async fn strike(fault: Fault, site: &mut Site, random: &mut StdRng) -> Fallible<u64> {
@@ -60,6 +61,7 @@ pub(crate) async fn strike(fault: Fault, site: &mut Site, random: &mut StdRng) -
             }
             Ok(0)
         }
+        Fault::KillApart => kill_apart(site, random).await,
         Fault::Terminate => {
             let leader = site.leader().await?;
             site.stop(leader)?;
@@ -124,15 +126,16 @@ pub(crate) async fn strike(fault: Fault, site: &mut Site, random: &mut StdRng) -
             site.whole(LIMIT).await?;
             elect_preferred(site).await
         }
+        Fault::Reassign => reassign(site, random).await,
     }
 }
 
 /// How long something lasts.
-fn a_while(random: &mut StdRng) -> Duration {
+pub(crate) fn a_while(random: &mut StdRng) -> Duration {
     Duration::from_millis(random.random_range(500..2_000))
 }
 
-fn any(random: &mut StdRng) -> i32 {
+pub(crate) fn any(random: &mut StdRng) -> i32 {
     IDS[random.random_range(0..IDS.len())]
 }
 
@@ -173,15 +176,31 @@ async fn chase(site: &mut Site, random: &mut StdRng) -> Fallible<u64> {
     Ok(LEADERS)
 }
 
-/// A leader dies while a follower is back that has not what it has: halted until it was in no ISR, it hears the controller again and not
-/// that leader. In how many partitions it must not lead.
-async fn kill_behind(site: &mut Site, random: &mut StdRng) -> Fallible<u64> {
-    // Whoever led so far, all lead something now.
+/// A leader and a follower that the controller hears do not hear each other for longer than a follower may lag, then the leader dies. In how
+/// many partitions the follower lacks what was acked since.
+async fn kill_apart(site: &mut Site, random: &mut StdRng) -> Fallible<u64> {
+    let (_, [leader, apart]) = spread(site, random).await?;
+    site.net.set(both(Who::Broker(leader), Who::Broker(apart)), Weather::Silent);
+    sleep(Site::too_long()).await;
+    let led = site.led_by(leader).await?;
+    site.kill(leader)?;
+    sleep(a_while(random)).await;
+    Ok(led)
+}
+
+/// Has everybody lead something; the controller and the others.
+async fn spread(site: &Site, random: &mut StdRng) -> Fallible<(i32, [i32; 2])> {
     elect_preferred(site).await?;
     let controller = site.controller().await?;
     let mut others: Vec<i32> = IDS.into_iter().filter(|id| *id != controller).collect();
     others.shuffle(random);
-    let [leader, behind] = others[..] else { return Err("there are not three brokers".into()) };
+    Ok((controller, others.try_into().map_err(|_| "there are not three brokers")?))
+}
+
+/// A leader dies while a follower is back that has not what it has: halted until it was in no ISR, it hears the controller again and not
+/// that leader. In how many partitions it must not lead.
+async fn kill_behind(site: &mut Site, random: &mut StdRng) -> Fallible<u64> {
+    let (controller, [leader, behind]) = spread(site, random).await?;
     site.freeze(behind)?;
     site.until(LIMIT, "a frozen broker is in no ISR", |p| !p.isr.contains(&behind)).await?;
     site.net.set([(Who::Broker(leader), Who::Broker(behind))], Weather::Silent);

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::command::{Checkpoint, Cut, FollowerState, NewReplica, Open, Truncate};
 use super::configs::Live;
-use super::strays::Strays;
+use super::strays::{Strays, tell_unowned};
 use super::{Command, PartitionId, Shards, Stopped};
 use crate::clock;
 use crate::config::{Config, topic_log_config, topic_min_insync_replicas};
@@ -112,11 +112,12 @@ impl Storage {
             if image.was_removed(stray.topic_id) {
                 // A kill came between the deletion in the metadata and that of the files.
                 log::remove_partition(&stray.path, stray.topic_id)?;
-            } else {
-                tracing::warn!(path = %stray.path.display(), "no partition in the metadata owns this directory, left alone");
             }
         }
         found.retain(|_, stray| !image.was_removed(stray.topic_id));
+        if self.is_registered(image) {
+            tell_unowned(&found);
+        }
         // Newer metadata than this start knows may own them.
         *self.unclaimed() = found;
         let mut all = Opened::default();
@@ -182,7 +183,7 @@ impl Storage {
         }
         wait(opening)?;
         // Behind those that claim theirs.
-        self.delete_strays(new);
+        self.delete_strays(old, new);
         Ok(())
     }
 

@@ -27,7 +27,14 @@ fn a_process_does_not_lead_before_the_metadata_has_reached_its_registration() {
     leader.follow(&image);
     let refused = leader.append("a").blocking_recv().unwrap().unwrap_err();
     assert_eq!(refused.code(), ErrorCode::NOT_LEADER_OR_FOLLOWER);
-    let incarnation_id = Uuid([5; 16]);
+    register(&mut image, Uuid([5; 16]));
+    leader.follow(&image);
+    let written = leader.append_as(batch("a", Seal::default()), Acks::Leader);
+    assert_eq!(written.blocking_recv().unwrap().unwrap().base_offset, 0);
+}
+
+/// Broker 1 is registered with this incarnation.
+fn register(image: &mut Image, incarnation_id: Uuid) {
     let record = RegisterBrokerRecord {
         broker_id: 1,
         broker_epoch: 9,
@@ -36,9 +43,42 @@ fn a_process_does_not_lead_before_the_metadata_has_reached_its_registration() {
         ..Default::default()
     };
     image.replay(&Record::RegisterBroker(record)).unwrap();
-    leader.follow(&image);
-    let written = leader.append_as(batch("a", Seal::default()), Acks::Leader);
-    assert_eq!(written.blocking_recv().unwrap().unwrap().base_offset, 0);
+}
+
+#[test]
+fn a_directory_that_nobody_owns_is_told_once_and_no_other_is() {
+    let (leader, _, image) = two("");
+    let dir = leader.stop();
+    let stray = dir.path().join("gone-0");
+    std::fs::create_dir(&stray).unwrap();
+    let metadata = std::fs::read_to_string(dir.path().join("t-0/partition.metadata")).unwrap();
+    let metadata = metadata.replace(&TOPIC.to_string(), &Uuid([7; 16]).to_string());
+    std::fs::write(stray.join("partition.metadata"), metadata).unwrap();
+
+    let incarnation = Uuid([5; 16]);
+    let mut started = None;
+    // The metadata is empty, as when a start begins that has to ask others for it.
+    let first = warned(|| {
+        started = Some(Broker::open_as(1, "", Arc::clone(&dir), &Image::default(), Some(incarnation)));
+    });
+    assert_eq!(first, "");
+    let mut broker = started.expect("it starts");
+    let mut registered = image.clone();
+    register(&mut registered, incarnation);
+    let mut later = registered.clone();
+    change(&mut later, 2, None);
+    let then = warned(|| [&image, &registered, &later].map(|image| broker.follow(image)));
+    assert!(then.lines().count() == 1 && then.contains("gone-0"), "{then}");
+    assert!(stray.exists() && dir.path().join("t-0").exists());
+}
+
+/// What is warned of meanwhile, a line each.
+fn warned<T>(work: impl FnOnce() -> T) -> String {
+    let lines = tempfile::NamedTempFile::new().unwrap();
+    let writer = std::sync::Mutex::new(lines.reopen().unwrap());
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(writer);
+    tracing::subscriber::with_default(log.finish(), work);
+    std::fs::read_to_string(lines.path()).unwrap()
 }
 
 #[test]

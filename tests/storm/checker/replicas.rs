@@ -16,6 +16,11 @@ pub(crate) struct Replicas {
 }
 
 impl Replicas {
+    /// The next comparisons begin at the beginning.
+    pub(crate) fn compare_all(&mut self) {
+        self.compared.clear();
+    }
+
     /// Compares a partition's folders up to this offset, from where it stopped before.
     ///
     /// # Errors

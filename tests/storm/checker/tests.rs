@@ -180,3 +180,16 @@ fn replicas_that_differ_are_found_in_what_is_committed_alone() {
     assert!(compared(&["a", "b", "c"], &["a", "x", "c"], 3).is_err(), "one has another record");
     assert!(compared(&["a", "b", "c"], &["a", "x", "c"], 1).is_ok());
 }
+
+#[test]
+fn a_copy_that_is_made_anew_is_compared_from_its_beginning() {
+    let [one, equal, other] =
+        [replica(&["a", "b", "c"]), replica(&["a", "b", "c"]), replica(&["x", "b", "c"])];
+    let [one, equal, other] = [one.path(), equal.path(), other.path()].map(std::path::Path::to_owned);
+    let mut replicas = Replicas::default();
+    replicas.compare(0, &[one.clone(), equal], 2).unwrap();
+    let paths = [one, other];
+    assert!(replicas.compare(0, &paths, 3).is_ok(), "only what is new is compared");
+    replicas.compare_all();
+    assert!(replicas.compare(0, &paths, 3).is_err());
+}

@@ -47,13 +47,27 @@ impl Broker {
     }
 
     pub(super) fn open(id: i32, properties: &str, dir: Arc<tempfile::TempDir>, image: &Image) -> Self {
+        Self::open_as(id, properties, dir, image, None)
+    }
+
+    /// With the incarnation that it registers with; without one it is alone.
+    pub(super) fn open_as(
+        id: i32,
+        properties: &str,
+        dir: Arc<tempfile::TempDir>,
+        image: &Image,
+        incarnation: Option<Uuid>,
+    ) -> Self {
         let mut config = Config::from_properties(properties).unwrap();
         config.set("node.id", &id.to_string()).unwrap();
         config.set("log.dirs", &dir.path().display().to_string()).unwrap();
         let dirs = LogDirs::open(&config.log_dirs, id, Some("c"), crate::rng::uuid).unwrap();
         let (isr, proposals) = mpsc::unbounded_channel();
         let shards = Arc::new(Shards::start(2, &isr).unwrap());
-        let storage = Storage::new(shards, Arc::new(config), dirs);
+        let mut storage = Storage::new(shards, Arc::new(config), dirs);
+        if let Some(incarnation) = incarnation {
+            storage = storage.registering_as(incarnation);
+        }
         storage.open_all(image).unwrap();
         let image = Arc::new(image.clone());
         Self { id, storage, image, proposals, dir, properties: properties.to_owned() }
@@ -178,12 +192,17 @@ impl Broker {
 
     /// Stops cleanly and starts with this metadata.
     pub(super) fn restart(self, image: &Image) -> Self {
-        let Self { id, storage, image: before, dir, properties, .. } = self;
+        let (id, properties) = (self.id, self.properties.clone());
+        Self::open(id, &properties, self.stop(), image)
+    }
+
+    /// Stops cleanly; its directory stays.
+    pub(super) fn stop(self) -> Arc<tempfile::TempDir> {
+        let Self { storage, image: before, dir, .. } = self;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let closed = runtime.block_on(storage.shards.close());
         storage.finish(&closed, closed.len() == storage.count(&before), -1).unwrap();
-        drop(storage);
-        Self::open(id, &properties, dir, image)
+        dir
     }
 }
 
