@@ -1,5 +1,6 @@
 //! The brokers that are sent to: started and stopped here, and read back.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,20 @@ impl Broker {
             used.rss_bytes += usage.rss_bytes;
         }
         Ok(used)
+    }
+
+    /// Where the one broker listens.
+    pub(crate) fn address(&self) -> Fallible<SocketAddr> {
+        Ok(self.bootstrap().parse()?)
+    }
+
+    /// Descriptors that it has open.
+    pub(crate) fn open_files(&self) -> Fallible<usize> {
+        let mut count = 0;
+        for pid in self.process.pids() {
+            count += std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();
+        }
+        Ok(count)
     }
 
     pub(crate) async fn create_topic(&self, topic: &str) -> Fallible<()> {

@@ -6,6 +6,7 @@ mod broker;
 mod cell;
 mod client;
 mod cluster;
+mod connections;
 mod consume;
 mod failover;
 mod figures;
@@ -28,6 +29,7 @@ use bench::Bench;
 use broker::{Broker, BrokerKind};
 use cell::{Amounts, CELLS, Cell};
 use client::{CLIENTS, Client, Programs};
+use connections::ConnectionsOptions;
 use failover::{FailoverOptions, Findings};
 use figures::Figures;
 use reading::{READ_CELLS, ReadAmounts, ReadCell};
@@ -51,6 +53,14 @@ enum Command {
         options: Options,
         #[command(flatten)]
         group: GroupOptions,
+    },
+    /// Thousands of connections, silent ones and such as come and go, beside a good client.
+    Connections {
+        #[command(flatten)]
+        options: ConnectionsOptions,
+        /// How the figures are shown.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
     },
     /// Three brokers, one of which dies, freezes or leaves while producers work.
     Failover {
@@ -136,6 +146,9 @@ async fn run(command: &Command) -> Fallible<()> {
         Command::Rebalance { options, group } => {
             return rebalance(options, group, &binaries, jars.as_ref()).await;
         }
+        Command::Connections { options, output } => {
+            return connections(options, *output, &binaries, jars.as_ref()).await;
+        }
         Command::Failover { options, output } => {
             return failover(options, *output, &binaries, jars.as_ref()).await;
         }
@@ -220,6 +233,26 @@ async fn failover(
         Output::Json => println!("{}", json!({"load_average": load, "findings": findings})),
     }
     broken
+}
+
+/// What was found is shown also when it is not as it should be.
+async fn connections(
+    options: &ConnectionsOptions,
+    output: Output,
+    binaries: &Binaries,
+    jars: Option<&Jars>,
+) -> Fallible<()> {
+    let (mut findings, load_before) = (connections::Findings::default(), load_average()?);
+    for kind in &options.brokers {
+        connections::measure(*kind, options, (binaries, jars), &mut findings).await?;
+    }
+    let load = [load_before, load_average()?];
+    match output {
+        Output::Table => println!("{}load average {} before, {} after", findings.table(), load[0], load[1]),
+        Output::Json => println!("{}", json!({"load_average": load, "findings": findings})),
+    }
+    let faults = findings.faults(options.are_latencies_judged());
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("; ").into()) }
 }
 
 impl Options {
