@@ -10,6 +10,7 @@ use crate::meta::active::ActiveController;
 use crate::meta::image::Image;
 use crate::meta::raft::Quorum;
 use crate::meta::{self, ClusterId};
+use crate::server::places::Places;
 use crate::shard::Shards;
 use crate::shard::storage::Storage;
 use crate::{convert, group, sessions};
@@ -23,6 +24,7 @@ pub(crate) struct Context {
     pub(crate) conversions: Arc<convert::Conversions>,
     pub(crate) groups: Arc<group::Coordinators>,
     pub(crate) sessions: Arc<sessions::Sessions>,
+    pub(crate) places: Arc<Places>,
     pub(crate) node_id: i32,
     pub(crate) cluster_id: ClusterId,
     /// Becomes true when the broker stops.

@@ -33,6 +33,7 @@ pub struct Handle {
     conversions: Arc<convert::Conversions>,
     groups: Arc<group::Coordinators>,
     sessions: Arc<sessions::Sessions>,
+    places: Arc<server::places::Places>,
     /// `None`: this broker is its own cluster.
     membership: Option<Membership>,
     ready: watch::Sender<bool>,
@@ -65,12 +66,16 @@ impl Handle {
             conversions: Arc::new(convert::Conversions::new()),
             groups: Arc::new(groups),
             sessions: Arc::new(sessions),
+            places: server::places::Places::new(),
             membership,
             ready: watch::Sender::new(false),
             stop,
             tasks: JoinSet::new(),
         };
         handle.tasks.spawn(Arc::clone(&handle.groups).run(stopping.clone()));
+        let limits = Arc::clone(&handle.places).follow(handle.storage.watch_config(), stopping.clone());
+        handle.tasks.spawn(limits);
+        handle.tasks.spawn(Arc::clone(&handle.places).clear_up(stopping.clone()));
         for bound in bound {
             handle.listen(bound, stopping.clone());
         }
@@ -96,6 +101,7 @@ impl Handle {
             conversions: Arc::clone(&self.conversions),
             groups: Arc::clone(&self.groups),
             sessions: Arc::clone(&self.sessions),
+            places: Arc::clone(&self.places),
             node_id: self.config.node_id,
             cluster_id: self.cluster_id.clone(),
             stop,

@@ -28,6 +28,7 @@ pub mod limits;
 mod listen;
 pub mod log;
 pub mod loggers;
+mod memory;
 mod meta;
 #[cfg(test)]
 mod model;

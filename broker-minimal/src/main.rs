@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Parser;
-use kinglet_broker::{Banner, Broker, Config};
+use kinglet_broker::{Banner, Broker, Config, limits};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use command_line::{Args, Asked, Failure};
@@ -54,7 +54,7 @@ fn run(config: Config, stop_with_stdin: bool, detached: bool) -> Result<(), Fail
     for notice in config.notices() {
         tracing::warn!("{notice}");
     }
-    kinglet_broker::limits::raise_open_files();
+    limits::prepare();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(config.network_threads).enable_all();
     runtime.build().map_err(Failure::Runtime)?.block_on(serve(config, stop_with_stdin, detached))

@@ -64,8 +64,8 @@ const NAMES: &str = "
     log.flush.offset.checkpoint.interval.ms log.flush.scheduler.interval.ms
     log.flush.start.offset.checkpoint.interval.ms log.index.size.max.bytes log.initial.task.delay.ms
     log.local.retention.bytes log.local.retention.ms log.message.downconversion.enable log.message.format.version
-    log.message.timestamp.difference.max.ms log.preallocate log.roll.jitter.hours log.roll.jitter.ms max.connection.creation.rate max.connections.per.ip
-    max.connections.per.ip.overrides max.request.partition.size.limit
+    log.message.timestamp.difference.max.ms log.preallocate log.roll.jitter.hours log.roll.jitter.ms
+    max.request.partition.size.limit
     metadata.log.dir metadata.log.max.record.bytes.between.snapshots metadata.log.max.snapshot.interval.ms
     metadata.log.segment.bytes metadata.log.segment.ms metadata.max.idle.interval.ms metadata.max.retention.bytes
     metadata.max.retention.ms metric.reporters metrics.num.samples metrics.recording.level metrics.sample.window.ms

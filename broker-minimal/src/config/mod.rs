@@ -43,7 +43,7 @@ pub(crate) use topic::{
     resolve as topic_log_config,
 };
 pub use topic::{TOPIC_KEYS, TopicKey};
-pub use value::{InvalidValue, Kind};
+pub use value::{InvalidValue, Kind, PerHost};
 pub(crate) use value::{Quoted, list, replica};
 
 use crate::log::LogConfig;
@@ -83,6 +83,12 @@ pub struct Config {
     pub idle: Duration,
     /// `max.connections`.
     pub max_connections: usize,
+    /// `max.connection.creation.rate`, in a second.
+    pub max_connection_creation_rate: u32,
+    /// `max.connections.per.ip`.
+    pub max_connections_per_ip: usize,
+    /// `max.connections.per.ip.overrides`.
+    pub max_connections_per_ip_overrides: Vec<PerHost>,
     /// `num.network.threads`: threads of the runtime.
     pub network_threads: usize,
     /// `num.io.threads`: threads that own partitions.
@@ -145,6 +151,9 @@ impl Default for Config {
             request_max_bytes: 0,
             idle: Duration::ZERO,
             max_connections: 0,
+            max_connection_creation_rate: 0,
+            max_connections_per_ip: 0,
+            max_connections_per_ip_overrides: Vec::new(),
             network_threads: 0,
             io_threads: 0,
             rack: None,
@@ -242,6 +251,11 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let roles = (self.roles, self.given(quorum::ROLES));
         let port = self.advertised.first().map_or(listener::DEFAULT_PORT, |at| at.port);
+        if self.max_connections_per_ip == 0 && self.max_connections_per_ip_overrides.is_empty() {
+            let reason = "can be set to zero only if max.connections.per.ip.overrides property is set.";
+            let invalid = InvalidValue::new("max.connections.per.ip", "0", reason);
+            return Err(ConfigError { line: None, invalid });
+        }
         quorum::check(roles, self.quorum.as_ref(), self.node_id, self.given(quorum::VOTERS))
             .and_then(|()| match (&self.zookeeper, &self.quorum) {
                 (Some(zookeeper), None) => quorum::check_zookeeper(zookeeper, port),

@@ -46,7 +46,9 @@ impl Config {
         self.auto_create = self.boolean("auto.create.topics.enable");
         self.delete_topic_enable = self.boolean("delete.topic.enable");
         self.request_max_bytes = self.size("socket.request.max.bytes");
-        self.idle = self.duration("connections.max.idle.ms");
+        // Without a limit when it is negative, as in Kafka.
+        let idle = u64::try_from(self.number("connections.max.idle.ms"));
+        self.idle = idle.map_or(Duration::MAX, Duration::from_millis);
         self.network_threads = self.threads("num.network.threads", 3);
         self.io_threads = self.threads("num.io.threads", 8);
         self.rack = self.given("broker.rack").filter(|rack| !rack.is_empty()).map(str::to_owned);
@@ -66,6 +68,11 @@ impl Config {
     /// The settings that may change while the broker runs.
     pub(super) fn resolve_dynamic(&mut self) {
         self.max_connections = self.size("max.connections");
+        self.max_connection_creation_rate =
+            u32::try_from(self.number("max.connection.creation.rate")).unwrap_or(u32::MAX);
+        self.max_connections_per_ip = self.size("max.connections.per.ip");
+        let overrides = self.text("max.connections.per.ip.overrides");
+        self.max_connections_per_ip_overrides = value::list(overrides).filter_map(value::per_host).collect();
         self.cleaner_backoff = self.duration("log.cleaner.backoff.ms");
         self.cleaner_buffer_bytes = u64::try_from(self.number("log.cleaner.dedupe.buffer.size")).unwrap_or(0);
         self.leader_throttle = self.number(LEADER_THROTTLE);

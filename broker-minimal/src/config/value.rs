@@ -19,6 +19,17 @@ pub enum Kind {
     List(&'static [&'static str]),
     /// Replicas as `partition:broker` with commas between them, or `*` for all of them.
     Replicas,
+    /// A number for each of some hosts, as `host:number` with commas between them.
+    PerHost,
+}
+
+/// A number for a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerHost {
+    /// Its name or address.
+    pub host: String,
+    /// The number.
+    pub count: usize,
 }
 
 /// A value that its key cannot have.
@@ -74,7 +85,7 @@ impl Kind {
     pub(crate) const fn wire_type(self) -> i8 {
         match self {
             Self::Boolean => 1,
-            Self::Text(_) => 2,
+            Self::Text(_) | Self::PerHost => 2,
             Self::Int(..) => 3,
             Self::Long(..) => 5,
             Self::Double(..) => 6,
@@ -126,6 +137,13 @@ impl Kind {
                     Err(InvalidValue::new(key, &format!("[{}]", words.join(", ")), reason))
                 }
             }
+            Self::PerHost => {
+                if list(value).all(|word| per_host(word).is_some()) {
+                    Ok(())
+                } else {
+                    bad(&"must be hosts with numbers, as host:number with commas between")
+                }
+            }
             Self::List(words) => {
                 if words.is_empty() || list(value).all(|word| words.contains(&word)) {
                     Ok(())
@@ -153,6 +171,16 @@ pub(crate) fn replica(text: &str) -> Option<(i32, i32)> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (partition, broker) = text.split_once(':').filter(|(a, b)| is_number(a) && is_number(b))?;
     Some((partition.parse().ok()?, broker.parse().ok()?))
+}
+
+/// The host and the number of a `host:number`. The host may be an address of IPv6.
+pub(super) fn per_host(text: &str) -> Option<PerHost> {
+    let (host, count) = text.rsplit_once(':')?;
+    let host = host.trim().trim_start_matches('[').trim_end_matches(']');
+    let is_host = |character: char| character.is_ascii_alphanumeric() || "-._:%".contains(character);
+    let is_valid = !host.is_empty() && host.chars().all(is_host);
+    let count = count.trim().parse::<u32>().ok().filter(|count| i32::try_from(*count).is_ok())?;
+    is_valid.then(|| PerHost { host: host.to_owned(), count: usize::try_from(count).unwrap_or(usize::MAX) })
 }
 
 /// The words of a list.
@@ -192,6 +220,9 @@ mod tests {
         );
         assert!(Kind::Boolean.check("k", "yes").is_err());
         assert!(["0:1,x", "*,0:1", "0", "0:-1"].iter().all(|list| Kind::Replicas.check("k", list).is_err()));
+        assert!(
+            ["a", "a:", ":1", "a:-1", "a b:1"].iter().all(|list| Kind::PerHost.check("k", list).is_err())
+        );
         assert!(Kind::Double(0.0, 1.0).check("k", "1.5").is_err());
     }
 
@@ -214,6 +245,8 @@ mod tests {
             (Kind::Replicas, ""),
             (Kind::Replicas, "*"),
             (Kind::Replicas, "0:1, 12:2"),
+            (Kind::PerHost, ""),
+            (Kind::PerHost, "127.0.0.1:5, some-host.example:0,[::1]:7"),
         ] {
             assert_eq!(kind.check("k", value), Ok(()), "{value}");
         }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::dispatch::{self, Answer, Refusal};
 use super::frames::{self, Frames, ReadError};
+use super::places::Place;
 use super::{Response, respond};
 use crate::meta::dead;
 use crate::{Context, stopped};
@@ -63,17 +65,17 @@ impl Caller {
     }
 }
 
-/// Serves the connection until the peer leaves, breaks the protocol or the broker stops.
-pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, ctx: Arc<Context>) {
+/// Serves the connection until the peer leaves, breaks the protocol or the broker stops. Its place is free again then.
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, _place: Place, ctx: Arc<Context>) {
     let (queue, answers) = mpsc::channel(PIPELINE);
     let caller = Caller::new(peer);
-    let reading = read(&stream, &caller, queue, &ctx);
-    let writing = write(&stream, answers, ctx.config.idle);
-    tokio::pin!(reading, writing);
+    // Pinned where they are made: moved, each would have its room twice, and all of it is kept for every idle connection.
+    let mut reading = pin!(read(&stream, &caller, queue, &ctx));
+    let mut writing = pin!(write(&stream, answers, ctx.config.idle));
     let ended = tokio::select! {
         ended = &mut reading => {
             // What was read is still answered: a client may half-close after its last request.
-            match tokio::time::timeout(DRAIN, writing).await {
+            match tokio::time::timeout(DRAIN, &mut writing).await {
                 Ok(Err(e)) => Err(e),
                 Ok(Ok(())) | Err(_) => ended,
             }

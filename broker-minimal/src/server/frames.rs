@@ -8,7 +8,7 @@ use kinglet_protocol::frame::{self, FrameError, PREFIX_LEN};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// What an idle connection keeps.
+/// How much is read at once, beyond what is asked for.
 const READ_AHEAD: usize = 4 * 1024;
 /// Frames up to this size are read through the read-ahead buffer; larger ones get a buffer of their own.
 const SMALL_FRAME: usize = 64 * 1024;
@@ -46,8 +46,13 @@ impl<'a> Frames<'a> {
     /// Not cancel safe while a large frame is half read: callers that stop waiting also close.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         while self.buf.len() < PREFIX_LEN {
-            self.buf.reserve(READ_AHEAD);
-            if self.fill().await? == 0 {
+            let read = if self.buf.is_empty() {
+                self.begin().await?
+            } else {
+                self.buf.reserve(READ_AHEAD);
+                self.fill().await?
+            };
+            if read == 0 {
                 return if self.buf.is_empty() { Ok(None) } else { Err(ReadError::Cut) };
             }
         }
@@ -87,6 +92,18 @@ impl<'a> Frames<'a> {
             }
         }
         Ok(body.freeze())
+    }
+
+    /// The first bytes of a frame. Most connections are silent most of the time: they keep no buffer while they are waited for.
+    async fn begin(&mut self) -> io::Result<usize> {
+        loop {
+            self.buf.reserve(READ_AHEAD);
+            match self.stream.try_read_buf(&mut self.buf) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.buf = BytesMut::new(),
+                read => return read,
+            }
+            self.stream.readable().await?;
+        }
     }
 
     async fn fill(&mut self) -> io::Result<usize> {

@@ -5,6 +5,8 @@ pub(crate) mod dispatch;
 mod forward;
 mod frames;
 pub(crate) mod listener;
+mod pace;
+pub(crate) mod places;
 mod respond;
 
 pub(crate) use respond::Response;

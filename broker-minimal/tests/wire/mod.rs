@@ -79,6 +79,21 @@ impl Wire {
         }
     }
 
+    /// Whether something has come that was not read.
+    pub(crate) fn has_answer(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let has_answer = self.stream.peek(&mut [0; 1]).is_ok_and(|n| n > 0);
+        self.stream.set_nonblocking(false).unwrap();
+        has_answer
+    }
+
+    /// Reads an answer past.
+    pub(crate) fn skip_answer(&mut self) {
+        let mut prefix = [0; 4];
+        self.stream.read_exact(&mut prefix).unwrap();
+        self.stream.read_exact(&mut vec![0; usize::try_from(i32::from_be_bytes(prefix)).unwrap()]).unwrap();
+    }
+
     pub(crate) fn metadata(&mut self, topic: &str) -> MetadataResponse {
         let topics = vec![MetadataRequestTopic { name: Some(topic.to_owned()), ..Default::default() }];
         self.call(&MetadataRequest { topics: Some(topics), ..Default::default() }, 12)
