@@ -31,7 +31,8 @@ mod tests {
     #[test]
     fn what_lies_free_between_what_is_in_use_goes_back() {
         const COUNT: usize = 40_000;
-        let mut pieces: Vec<Option<Box<[u8]>>> = (0..COUNT).map(|_| Some(vec![1; 4096].into())).collect();
+        let mut pieces: Vec<Option<Box<[u8]>>> =
+            (0..COUNT).map(|_| Some(vec![1_u8; 4096].into_boxed_slice())).collect();
         let full = resident_kib();
         for (index, piece) in pieces.iter_mut().enumerate() {
             if index % 100 != 99 {
