@@ -100,6 +100,7 @@ impl Coordinator {
 
     /// `None`: the broker stops.
     async fn load(&mut self) -> Option<Core> {
+        let mut is_said = false;
         loop {
             let mut loading = std::pin::pin!(load::load(&self.shards, self.led(), self.settings.clone()));
             let loaded = loop {
@@ -114,9 +115,18 @@ impl Coordinator {
             match loaded {
                 Ok(mut core) => {
                     core.on_loaded(now());
+                    if is_said {
+                        tracing::info!(partition = self.id.index, "groups are loaded after all");
+                    }
                     return Some(core);
                 }
-                Err(error) => tracing::warn!(partition = self.id.index, %error, "groups not loaded yet"),
+                Err(error) if is_said || error.is_of_leadership() => {
+                    tracing::debug!(partition = self.id.index, %error, "groups not loaded yet");
+                }
+                Err(error) => {
+                    tracing::warn!(partition = self.id.index, %error, "groups not loaded yet");
+                    is_said = true;
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(RETRY) => {}

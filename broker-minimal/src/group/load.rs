@@ -40,6 +40,20 @@ pub(super) enum LoadError {
     Cancelled,
 }
 
+impl LoadError {
+    /// The partition is not led here, or not yet, as at a start before the broker is registered: nothing is wrong, and this task ends when
+    /// it stays so.
+    pub(super) fn is_of_leadership(&self) -> bool {
+        let Self::Refused(code) = self else { return false };
+        matches!(
+            *code,
+            ErrorCode::NOT_LEADER_OR_FOLLOWER
+                | ErrorCode::FENCED_LEADER_EPOCH
+                | ErrorCode::UNKNOWN_LEADER_EPOCH
+        )
+    }
+}
+
 /// A partition in the epoch in which it is led here: in any other it is not this task's to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Led {

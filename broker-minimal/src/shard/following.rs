@@ -6,7 +6,7 @@ use super::command::{AppendFailure, AppendFollower, Cut, FollowerState, Partitio
 use super::replica::Replica;
 use super::worker::Worker;
 use crate::clock;
-use crate::log::AppendError;
+use crate::log::{AppendError, LogError};
 use crate::meta::image::PartitionImage;
 use crate::mutant::{self, Mutant};
 use crate::replica::Effect;
@@ -116,7 +116,11 @@ impl Replica {
         };
         self.core.on_cut(self.log.end_offset());
         result.map_err(|error| {
-            tracing::error!(topic = self.topic, partition, %error, "log not cut");
+            match &error {
+                // That was said when it happened; the leader is asked again and again.
+                LogError::Offline => tracing::debug!(topic = self.topic, partition, %error, "log not cut"),
+                error => tracing::error!(topic = self.topic, partition, %error, "log not cut"),
+            }
             error.code()
         })?;
         Ok(self.follower_state())
