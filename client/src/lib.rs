@@ -39,6 +39,7 @@ pub mod producer;
 mod raw;
 mod record;
 mod rng;
+mod trouble;
 mod uses;
 
 pub use admin::Admin;

@@ -114,3 +114,16 @@ async fn leaders_are_asked_of_somebody_else_when_a_broker_is_frozen() {
     let topics = topics.expect("the other one is asked").unwrap();
     assert_eq!(topics[0].1.as_ref().unwrap().partitions[0].leader, Some(2));
 }
+
+#[tokio::test]
+async fn a_broker_that_takes_connections_and_says_nothing_is_passed_over() {
+    // The system takes them for whoever listens.
+    let frozen = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let answering = Fake::start(|address| Script::default().with_topic(address)).await;
+    let config = Config::new(format!("{},{}", frozen.local_addr().unwrap(), answering.address));
+    // Less than a connection may take.
+    let config =
+        config.set("request.timeout.ms", 5_000).unwrap().set("default.api.timeout.ms", 5_000).unwrap();
+    let client = Client::connect(config).await.expect("the other one is asked");
+    assert_eq!(client.bootstrap_address(), answering.address);
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use self::answer::{Moved, by_ask, on_answer};
 use self::request::request;
@@ -26,6 +26,7 @@ use crate::metadata::{Broker, Cluster, Leader, Wanted};
 use crate::net::Lane;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::{FetchRequest, FetchResponse};
+use crate::trouble::Trouble;
 use crate::{Error, ErrorKind, PerItem, Position, Result, TopicPartition, clock, rng};
 
 /// The newest version.
@@ -73,6 +74,7 @@ pub(super) struct Fetcher {
     sessions: HashMap<i32, Session>,
     looking_up: bool,
     refreshing: bool,
+    unrefreshed: Trouble,
     refresh_not_before: Option<Instant>,
 }
 
@@ -93,6 +95,7 @@ impl Fetcher {
             sessions: HashMap::new(),
             looking_up: false,
             refreshing: false,
+            unrefreshed: Trouble::default(),
             refresh_not_before: None,
         }
     }
@@ -211,8 +214,14 @@ impl Fetcher {
             Event::Refreshed(result) => {
                 self.refreshing = false;
                 self.refresh_not_before = Some(now + self.shared.core.retry.delay(1, rng::unit()));
-                if let Err(error) = &result {
-                    warn!(%error, "cannot refresh metadata");
+                match &result {
+                    Ok(()) => {
+                        if let Some(after) = self.unrefreshed.is_over(now) {
+                            info!(?after, "the metadata is refreshed again");
+                        }
+                    }
+                    Err(error) if self.unrefreshed.is_there(now) => warn!(%error, "cannot refresh metadata"),
+                    Err(error) => debug!(%error, "still cannot refresh metadata"),
                 }
                 let cluster = self.shared.core.metadata.cluster();
                 self.shared.with(|buffer| on_refresh(buffer, &cluster, result, now));

@@ -19,6 +19,7 @@ use crate::protocol::messages::join_group::JoinGroupRequestProtocol;
 use crate::protocol::messages::leave_group::MemberIdentity;
 use crate::protocol::messages::sync_group::SyncGroupRequestAssignment;
 use crate::protocol::messages::{HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest};
+use crate::trouble::Trouble;
 use crate::{Error, Result, TopicPartition};
 
 /// The kind of group that consumers form.
@@ -119,6 +120,7 @@ pub(super) struct Membership {
     heartbeat_out: bool,
     failures: u32,
     failing_since: Option<Instant>,
+    trouble: Trouble,
     not_before: Option<Instant>,
 }
 
@@ -145,6 +147,7 @@ impl Membership {
             heartbeat_out: false,
             failures: 0,
             failing_since: None,
+            trouble: Trouble::default(),
             not_before: None,
         }
     }

@@ -81,9 +81,22 @@ impl Metadata {
 
     /// A connection to some broker: the last that answered, else any known one, else one to begin with.
     pub(crate) async fn any(&self, pool: &Pool) -> Result<Arc<Connection>> {
-        let mut failures = Vec::new();
-        for address in self.candidates() {
-            if let Some(connection) = self.reach(pool, address, &mut failures).await {
+        let (mut failures, mut silent) = (Vec::new(), Vec::new());
+        let candidates = self.candidates();
+        // Whoever is frozen takes connections and says nothing there.
+        let is_hurried = candidates.len() > 1;
+        for address in candidates {
+            let reach = Box::pin(self.reach(pool, address.clone(), &mut failures));
+            let reached = if is_hurried { timeout(PATIENCE, reach).await } else { Ok(reach.await) };
+            match reached {
+                Ok(Some(connection)) => return Ok(connection),
+                Ok(None) => {}
+                Err(_) => silent.push(address),
+            }
+        }
+        // Nobody is quick.
+        for address in silent {
+            if let Some(connection) = Box::pin(self.reach(pool, address, &mut failures)).await {
                 return Ok(connection);
             }
         }

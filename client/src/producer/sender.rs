@@ -3,13 +3,14 @@
 mod report;
 mod silence;
 mod tasks;
+mod ways;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::accumulator::{Accumulator, Plan};
 use super::delivery::Written;
@@ -22,6 +23,7 @@ use crate::metadata::{Broker, Leader};
 use crate::net::{Connection, Lane};
 use crate::protocol::decode_response;
 use crate::protocol::messages::{InitProducerIdResponse, ProduceRequest, ProduceResponse};
+use crate::trouble::Trouble;
 use crate::{Error, ErrorKind, Result, clock, rng};
 use tasks::{Repeat, encode, identify, refresh};
 
@@ -29,6 +31,8 @@ pub(super) struct Sender {
     shared: Arc<Shared>,
     connections: HashMap<i32, Arc<Connection>>,
     connecting: HashSet<i32>,
+    unreachable: HashMap<i32, Trouble>,
+    unrefreshed: Trouble,
     /// Requests without an answer yet, by the number in their event.
     flying: HashMap<u64, Flight>,
     next_flight: u64,
@@ -62,6 +66,8 @@ impl Sender {
             shared,
             connections: HashMap::new(),
             connecting: HashSet::new(),
+            unreachable: HashMap::new(),
+            unrefreshed: Trouble::default(),
             flying: HashMap::new(),
             next_flight: 0,
             events: JoinSet::new(),
@@ -230,16 +236,7 @@ impl Sender {
             Event::Told(flight, result) => self.on_landed(flight, result, |_, (), _| {
                 Outcome::Written(Written { base_offset: None, append_time_ms: None })
             }),
-            Event::Connected(broker, Ok(connection)) => {
-                self.connecting.remove(&broker);
-                self.connections.insert(broker, connection);
-                self.with(|acc| acc.on_broker(broker, true));
-            }
-            Event::Connected(broker, Err(error)) => {
-                self.connecting.remove(&broker);
-                warn!(broker, %error, "cannot connect");
-                self.with(|acc| acc.on_unreachable(broker, &error, now, rng::unit()));
-            }
+            Event::Connected(broker, connected) => self.on_connected(broker, connected, now),
             Event::Refreshed(result) => {
                 // Also after a success: if the leader is still unknown, asking at once again would not help.
                 self.refresh.done(now, self.shared.core.retry.delay(self.refresh.failures + 1, rng::unit()));
@@ -247,11 +244,15 @@ impl Sender {
                     Ok(()) => {
                         self.refreshed = now;
                         self.refresh.failures = 0;
+                        if let Some(after) = self.unrefreshed.is_over(now) {
+                            info!(?after, "the metadata is refreshed again");
+                        }
                         let cluster = self.shared.core.metadata.cluster();
                         self.with(|acc| acc.on_cluster(&cluster, now));
                         self.leave_silent(&cluster, now);
                     }
-                    Err(error) => warn!(%error, "cannot refresh metadata"),
+                    Err(error) if self.unrefreshed.is_there(now) => warn!(%error, "cannot refresh metadata"),
+                    Err(error) => debug!(%error, "still cannot refresh metadata"),
                 }
             }
             Event::Identified(result) => self.on_identified(result, now),

@@ -62,7 +62,7 @@ impl Membership {
     }
 
     fn joined(&mut self, answer: JoinGroupResponse, now: Instant) {
-        self.recovered();
+        self.recovered(now);
         debug!(
             group = self.settings.group_id,
             generation = answer.generation_id,
@@ -145,7 +145,7 @@ impl Membership {
     }
 
     fn synced(&mut self, mut partitions: Vec<TopicPartition>, now: Instant) {
-        self.recovered();
+        self.recovered(now);
         self.state = State::Stable;
         self.heartbeat_due = now + self.settings.heartbeat_interval;
         partitions.sort();
@@ -195,7 +195,7 @@ impl Membership {
             return;
         }
         match answer.map(|answer| answer.error_code) {
-            Ok(ErrorCode::NONE) => self.recovered(),
+            Ok(ErrorCode::NONE) => self.recovered(now),
             Ok(ErrorCode::REBALANCE_IN_PROGRESS) if self.state == State::Stable => {
                 debug!(group = self.settings.group_id, "the group rebalances");
                 self.rejoin.get_or_insert("the group rebalances");
@@ -292,7 +292,11 @@ impl Membership {
 
     fn failed(&mut self, error: Error, now: Instant, unit: f64) {
         self.failures += 1;
-        warn!(group = self.settings.group_id, failures = self.failures, %error, "the group's coordinator");
+        if self.trouble.is_there(now) {
+            warn!(group = self.settings.group_id, %error, "the group's coordinator");
+        } else {
+            debug!(group = self.settings.group_id, failures = self.failures, %error, "the group's coordinator, still");
+        }
         self.not_before = Some(now + self.settings.retry.delay(self.failures, unit));
         let since = *self.failing_since.get_or_insert(now);
         if !error.is_retriable() || now >= since + self.settings.patience {
@@ -302,7 +306,10 @@ impl Membership {
         }
     }
 
-    fn recovered(&mut self) {
+    fn recovered(&mut self, now: Instant) {
+        if let Some(after) = self.trouble.is_over(now) {
+            info!(group = self.settings.group_id, ?after, "the group's coordinator answers again");
+        }
         (self.failures, self.failing_since, self.not_before) = (0, None, None);
     }
 }
