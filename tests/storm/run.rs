@@ -128,6 +128,8 @@ impl Storm {
             .await
             .map_err(|error| Violation(format!("{error}: {:?} of {ends:?}", history.read_to())))?;
         history.note(Event::Settled { ends: ends.clone() });
+        // Whoever is in sync now has what was committed before; one that has left the ISR meanwhile may lack it.
+        site.whole(WELL_LIMIT).await?;
         for (partition, end) in (0..PARTITIONS).zip(&ends) {
             let compared = replicas.compare(usize::try_from(partition)?, &site.replicas(partition), *end);
             compared.map_err(Violation)?;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kinglet::admin::{NewTopic, PartitionDescription};
-use kinglet::{Client, Config};
+use kinglet::protocol::messages::MetadataRequest;
+use kinglet::protocol::messages::metadata::MetadataRequestTopic;
+use kinglet::{Client, Config, Target};
 use kinglet_harness::binaries::Binaries;
 use kinglet_harness::cluster::Brokers;
 use rand::Rng;
@@ -28,10 +30,23 @@ const FULL: &str = "No space left on device";
 /// How often it is looked whether something is so.
 const LOOK: Duration = Duration::from_millis(50);
 /// A broker that says nothing for so long is fenced; longer would only make rounds longer. A leader finds that a follower lags before
-/// that, so that both take somebody out of an ISR.
+/// that, so that both take somebody out of an ISR. Heartbeats come as often in a session as they do by default.
 const SESSION_MS: u64 = 2_000;
-const OPTIONS: [&str; 3] =
-    ["broker.session.timeout.ms=2000", "replica.lag.time.max.ms=1500", "auto.leader.rebalance.enable=false"];
+const OPTIONS: [&str; 4] = [
+    "broker.session.timeout.ms=2000",
+    "broker.heartbeat.interval.ms=400",
+    "replica.lag.time.max.ms=1500",
+    "auto.leader.rebalance.enable=false",
+];
+
+/// A partition, as a broker knows it.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Told {
+    partition: i32,
+    leader: i32,
+    epoch: i32,
+    isr: Vec<i32>,
+}
 
 /// The cluster.
 pub(crate) struct Site {
@@ -208,10 +223,48 @@ impl Site {
         Ok(())
     }
 
-    /// Waits until every partition has its leader and all replicas are in sync.
+    /// Waits until every partition has its leader and all replicas are in sync, as all brokers say with one voice: one that was cut off
+    /// may not know yet that others lead since, and says that all is as it was.
     pub(crate) async fn whole(&self, limit: Duration) -> Fallible<()> {
-        let is_whole = |p: &PartitionDescription| p.leader.is_some() && p.isr.len() == IDS.len();
-        self.until(limit, "every replica is in sync", is_whole).await
+        let deadline = Instant::now() + limit;
+        loop {
+            let mut told = Vec::new();
+            for id in IDS {
+                told.push(self.told_by(id).await);
+            }
+            let first = told.first().and_then(|told| told.as_ref().ok());
+            let is_whole = first.is_some_and(|first| {
+                let mut all = first.iter();
+                all.all(|told| told.leader >= 0 && told.isr.len() == IDS.len())
+                    && told.iter().all(|other| other.as_ref().is_ok_and(|other| other == first))
+            });
+            if is_whole {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let late = format!("alive: not every replica is in sync after {limit:?}: {told:?}");
+                return Err(Violation(late).into());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// What one broker says of the partitions.
+    async fn told_by(&self, id: i32) -> Fallible<Vec<Told>> {
+        let topic = MetadataRequestTopic { name: Some(TOPIC.to_owned()), ..Default::default() };
+        let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() };
+        let response = self.admin.request(request, Target::Broker(id)).await?;
+        let topic = response.topics.into_iter().next().ok_or("no answer")?;
+        let told = topic.partitions.into_iter().map(|partition| {
+            let mut isr = partition.isr_nodes;
+            isr.sort_unstable();
+            let (partition, leader, epoch) =
+                (partition.partition_index, partition.leader_id, partition.leader_epoch);
+            Told { partition, leader, epoch, isr }
+        });
+        let mut told: Vec<Told> = told.collect();
+        told.sort_unstable();
+        Ok(told)
     }
 
     /// Waits until it is so for all partitions.
@@ -256,8 +309,11 @@ impl Site {
         let mut bad = Vec::new();
         for id in IDS {
             let lines = self.brokers.lines(id)?;
+            // A full disk may take the log directory with it, if it is met while a log is cut.
+            let is_of_disk = |line: &str| line.contains(FULL) || line.contains("log directory failed");
             let is_bad = |line: &&String| {
-                line.contains("panicked") || (line.contains("ERROR") && !line.contains(FULL))
+                line.contains("panicked")
+                    || (line.contains(" ERROR ") && !(id == ON_DISK && is_of_disk(line)))
             };
             bad.extend(lines.iter().filter(is_bad).map(|line| format!("broker {id}: {line}")));
         }
