@@ -1,5 +1,7 @@
 //! Several `kbroker` processes that form one cluster, to be killed and restarted one by one.
 
+mod together;
+
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;

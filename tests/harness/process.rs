@@ -209,8 +209,26 @@ impl Daemon {
         (status, self.lines())
     }
 
+    /// Asks several to end (SIGTERM), all at once, and waits for each; of each how it ended, and every line it wrote.
+    pub fn terminate_all(
+        mut daemons: Vec<Self>,
+        limit: Duration,
+    ) -> Vec<(Result<ExitStatus, DaemonError>, Vec<String>)> {
+        // One that cannot be signalled has ended, which is found below.
+        daemons.iter().for_each(|daemon| drop(daemon.signal(Signal::TERM)));
+        let ends = daemons.iter_mut().map(|daemon| {
+            let status = daemon.wait_end(limit);
+            (status, daemon.lines())
+        });
+        ends.collect()
+    }
+
     fn end(&mut self, limit: Duration) -> Result<ExitStatus, DaemonError> {
         self.signal(Signal::TERM)?;
+        self.wait_end(limit)
+    }
+
+    fn wait_end(&mut self, limit: Duration) -> Result<ExitStatus, DaemonError> {
         let open_streams = self.said.wait_while(limit, |state| state.open_streams > 0).open_streams;
         if open_streams == 0 {
             return Ok(self.child.wait()?);

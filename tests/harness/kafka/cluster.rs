@@ -57,23 +57,41 @@ impl KafkaCluster {
         more: impl Fn(usize) -> String,
         command: fn(&KafkaNode) -> Command,
     ) -> Result<Self, StartError> {
+        let mut all = Self::format_all(jars, more, command)?;
+        for id in 1..=all.nodes.len() {
+            all.spawn(id)?;
+        }
+        for daemon in all.daemons.iter_mut().flatten() {
+            wait_started(daemon)?;
+        }
+        Ok(all)
+    }
+
+    /// The three of [`KafkaCluster::start_as_shipped`], none of them started yet: for who measures how they start.
+    ///
+    /// # Errors
+    /// When ports or folders cannot be had, or Kafka's storage tool fails.
+    pub fn as_shipped(jars: &Jars) -> Result<Self, StartError> {
+        Self::format_all(jars, |_| String::new(), KafkaNode::command)
+    }
+
+    fn format_all(
+        jars: &Jars,
+        more: impl Fn(usize) -> String,
+        command: fn(&KafkaNode) -> Command,
+    ) -> Result<Self, StartError> {
         // Nodes must know each other's ports in advance.
         let ports: [u16; 6] = free_ports()?;
         let (ports, controllers) = ports.split_at(3);
         let voters: Vec<String> =
             (1..).zip(controllers).map(|(id, port)| format!("{id}@127.0.0.1:{port}")).collect();
         let voters = voters.join(",");
-        let (mut nodes, mut daemons) = (Vec::new(), Vec::new());
+        let mut nodes = Vec::new();
         for (id, (port, controller_port)) in (1..).zip(ports.iter().zip(controllers)) {
             let member = Member { id, port: *port, controller_port: *controller_port, voters: &voters };
-            let node = KafkaNode::format_member(jars, &member, None, &more(id))?;
-            daemons.push(Daemon::start(&mut command(&node))?);
-            nodes.push(node);
+            nodes.push(KafkaNode::format_member(jars, &member, None, &more(id))?);
         }
-        for daemon in &mut daemons {
-            wait_started(daemon)?;
-        }
-        let daemons = daemons.into_iter().map(Some).collect();
+        let daemons = nodes.iter().map(|_| None).collect();
         Ok(Self { daemons, nodes, controllers: controllers.to_vec(), command })
     }
 
@@ -108,6 +126,16 @@ impl KafkaCluster {
     /// When it does not run, or still does after a minute.
     pub fn stop(&mut self, id: usize) -> Result<ExitStatus, DaemonError> {
         self.take(id)?.terminate(STOP_LIMIT)
+    }
+
+    /// Stops in order (SIGTERM) all nodes that run, at the same time.
+    ///
+    /// # Errors
+    /// When one of them still runs after that time; then it is killed.
+    pub fn stop_all(&mut self, limit: Duration) -> Result<(), DaemonError> {
+        let running = self.daemons.iter_mut().filter_map(Option::take).collect();
+        let ends = Daemon::terminate_all(running, limit);
+        ends.into_iter().try_for_each(|(status, _)| status.map(drop))
     }
 
     /// Halts a node's process (SIGSTOP), until [`KafkaCluster::thaw`].

@@ -8,7 +8,7 @@ mod acks;
 mod figures;
 mod judge;
 mod load;
-mod trio;
+pub(crate) mod trio;
 mod watch;
 
 use std::path::PathBuf;

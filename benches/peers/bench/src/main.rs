@@ -14,6 +14,7 @@ mod latency;
 mod produce;
 mod reading;
 mod rebalance;
+mod scale;
 mod values;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ use failover::{FailoverOptions, Findings};
 use figures::Figures;
 use reading::{READ_CELLS, ReadAmounts, ReadCell};
 use rebalance::GroupOptions;
+use scale::ScaleOptions;
 use values::Values;
 
 /// Measures clients side by side.
@@ -66,6 +68,14 @@ enum Command {
     Failover {
         #[command(flatten)]
         options: FailoverOptions,
+        /// How the figures are shown.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
+    },
+    /// Three brokers with thousands of partitions: what those cost, and how soon things are done.
+    Scale {
+        #[command(flatten)]
+        options: ScaleOptions,
         /// How the figures are shown.
         #[arg(short, long, default_value = "table")]
         output: Output,
@@ -127,7 +137,10 @@ fn main() -> ExitCode {
 
 async fn run(command: &Command) -> Fallible<()> {
     let binaries = Binaries::build()?;
-    let jars = or_skip("Apache Kafka and the Java client", Jars::fetch());
+    let jars = match command {
+        Command::Scale { options, .. } if !options.wants_kafka() => None,
+        _ => or_skip("Apache Kafka and the Java client", Jars::fetch()),
+    };
     let (options, work, can): (_, _, fn(&Client) -> bool) = match command {
         Command::Produce(options) => {
             let amounts = if options.quick { Amounts::QUICK } else { Amounts::FULL.times(options.times) };
@@ -151,6 +164,9 @@ async fn run(command: &Command) -> Fallible<()> {
         }
         Command::Failover { options, output } => {
             return failover(options, *output, &binaries, jars.as_ref()).await;
+        }
+        Command::Scale { options, output } => {
+            return scale(options, *output, &binaries, jars.as_ref()).await;
         }
     };
     let programs = Programs::find(jars.as_ref())?;
@@ -253,6 +269,23 @@ async fn connections(
     }
     let faults = findings.faults(options.are_latencies_judged());
     if faults.is_empty() { Ok(()) } else { Err(faults.join("; ").into()) }
+}
+
+/// What was found is shown also when a cluster could not be had.
+async fn scale(
+    options: &ScaleOptions,
+    output: Output,
+    binaries: &Binaries,
+    jars: Option<&Jars>,
+) -> Fallible<()> {
+    let (mut findings, load_before) = (scale::Findings::default(), load_average()?);
+    let measured = scale::measure(options, (binaries, jars), &mut findings).await;
+    let load = [load_before, load_average()?];
+    match output {
+        Output::Table => println!("{}load average {} before, {} after", findings.table(), load[0], load[1]),
+        Output::Json => println!("{}", json!({"load_average": load, "findings": findings})),
+    }
+    measured
 }
 
 impl Options {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use kinglet_harness::binaries::Binaries;
@@ -55,6 +56,45 @@ impl Trio {
             (BrokerKind::Kafka, Some(jars)) => Some(Self::Kafka(KafkaCluster::start_as_shipped(jars)?)),
             (BrokerKind::Kafka, None) => None,
         })
+    }
+
+    /// Those that measurements are about, none of them started yet; `None` where they cannot be had, which was said.
+    pub(crate) fn unstarted(
+        kind: BrokerKind,
+        binaries: &Binaries,
+        jars: Option<&Jars>,
+    ) -> Fallible<Option<Self>> {
+        Ok(match (kind, jars) {
+            (BrokerKind::Kbroker, _) => Some(Self::Kbroker(Brokers::as_shipped(binaries)?)),
+            (BrokerKind::Kafka, Some(jars)) => Some(Self::Kafka(KafkaCluster::as_shipped(jars)?)),
+            (BrokerKind::Kafka, None) => None,
+        })
+    }
+
+    /// Starts one that does not run, and does not wait for it.
+    pub(crate) fn spawn(&mut self, id: i32) -> Fallible<()> {
+        match self {
+            Self::Kbroker(brokers) => brokers.spawn(id)?,
+            Self::Kafka(kafka) => kafka.spawn(index(id)?)?,
+        }
+        Ok(())
+    }
+
+    /// Stops all in order, at the same time. Blocks.
+    pub(crate) fn stop_all(&mut self, limit: Duration) -> Fallible<()> {
+        match self {
+            Self::Kbroker(brokers) => brokers.stop_all(limit)?,
+            Self::Kafka(kafka) => kafka.stop_all(limit)?,
+        }
+        Ok(())
+    }
+
+    /// The processes that run.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        match self {
+            Self::Kbroker(brokers) => brokers.pids(),
+            Self::Kafka(kafka) => kafka.pids(),
+        }
     }
 
     pub(crate) fn bootstrap(&self) -> String {
