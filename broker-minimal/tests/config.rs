@@ -33,7 +33,7 @@ fn every_key_of_the_table_is_observed_here() {
         include_str!("../src/meta/store/tests/quorum.rs"),
         include_str!("fetch_sessions.rs"),
         include_str!("../src/shard/tests.rs"),
-        include_str!("../src/replica/fetcher.rs"),
+        include_str!("../src/replica/fetcher/state.rs"),
     );
     let missing: Vec<_> =
         BROKER_KEYS.iter().map(|key| key.name).filter(|name| !tests.contains(&format!("{name}="))).collect();

@@ -323,7 +323,15 @@ pub(crate) struct Truncate {
     pub(crate) id: PartitionId,
     pub(crate) leader_epoch: i32,
     pub(crate) cut: Cut,
-    pub(crate) reply: oneshot::Sender<Result<FollowerState, ErrorCode>>,
+    pub(crate) reply: oneshot::Sender<Result<CutLog, ErrorCode>>,
+}
+
+/// What a cut has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CutLog {
+    pub(crate) state: FollowerState,
+    /// The checkpoint files may say more than is left.
+    pub(crate) lowers_checkpoint: bool,
 }
 
 /// Where a follower's log is cut.
@@ -360,7 +368,7 @@ pub(crate) struct IsrProposal {
 pub(crate) type IsrSink = mpsc::UnboundedSender<IsrProposal>;
 
 /// Where a partition stands, for the checkpoint files of its log directory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     pub(crate) dir: PathBuf,
     pub(crate) topic: String,

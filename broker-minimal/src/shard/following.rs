@@ -2,7 +2,7 @@
 
 use kinglet_protocol::ErrorCode;
 
-use super::command::{AppendFailure, AppendFollower, Cut, FollowerState, PartitionId, Truncate};
+use super::command::{AppendFailure, AppendFollower, Cut, CutLog, FollowerState, PartitionId, Truncate};
 use super::replica::Replica;
 use super::worker::Worker;
 use crate::clock;
@@ -91,18 +91,23 @@ impl Replica {
         Ok(self.follower_state())
     }
 
-    fn truncate(&mut self, id: PartitionId, leader_epoch: i32, cut: Cut) -> Result<FollowerState, ErrorCode> {
+    fn truncate(&mut self, id: PartitionId, leader_epoch: i32, cut: Cut) -> Result<CutLog, ErrorCode> {
         match cut {
             Cut::Diverging { .. } | Cut::To(_) => self.core.check_cut(leader_epoch)?,
             Cut::RestartAt(_) => self.core.check_follower(leader_epoch)?,
         }
+        let before = self.checkpoint(id, self.log.recovery_point());
         let end = self.log.end_offset();
         let (topic, partition) = (&self.topic, id.index);
         let result = match cut {
             Cut::Diverging { epoch, end_offset } => {
                 let own = self.log.epoch_end_offset(epoch);
                 let offset = divergence::cut_at((epoch, end_offset), own, end);
-                tracing::info!(topic, partition, offset, end, "cut to what the leader has");
+                if offset < end {
+                    tracing::info!(topic, partition, offset, end, "cut to what the leader has");
+                } else {
+                    tracing::debug!(topic, partition, epoch, "goes back to the leader's epoch");
+                }
                 self.log.truncate_to(offset)
             }
             Cut::To(offset) => {
@@ -123,6 +128,7 @@ impl Replica {
             }
             error.code()
         })?;
-        Ok(self.follower_state())
+        let lowers_checkpoint = self.checkpoint(id, self.log.recovery_point()) != before;
+        Ok(CutLog { state: self.follower_state(), lowers_checkpoint })
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod cleaner;
 pub(crate) mod command;
 mod configs;
+pub(crate) mod cutting;
 mod failures;
 mod flusher;
 mod flushing;

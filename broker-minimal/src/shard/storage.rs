@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kinglet_protocol::Uuid;
 use kinglet_protocol::records::files::OffsetEntry;
-use kinglet_protocol::{ErrorCode, Uuid};
 use tokio::sync::oneshot;
 
-use super::command::{Checkpoint, Cut, FollowerState, NewReplica, Open, Truncate};
+use super::command::{Checkpoint, NewReplica, Open};
 use super::configs::Live;
 use super::strays::{Strays, tell_unowned};
 use super::{Command, PartitionId, Shards, Stopped};
@@ -291,30 +291,6 @@ impl Storage {
         let id = PartitionId { topic: topic.id, index };
         let config = topic_log_config(&self.config(), &topic.configs);
         self.shards.send_blocking(id, Command::Configure { id, config, settings: self.settings(topic) })
-    }
-
-    /// Cuts a follower's log, and lowers the recovery point on disk before anything is appended again: what comes then must not pass
-    /// for flushed.
-    pub(crate) async fn truncate(
-        &self,
-        id: PartitionId,
-        leader_epoch: i32,
-        cut: Cut,
-    ) -> Result<FollowerState, ErrorCode> {
-        let (reply, answer) = oneshot::channel();
-        let truncate = Truncate { id, leader_epoch, cut, reply };
-        let sent = self.shards.send(id, Command::Truncate(truncate)).await;
-        sent.map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
-        let state = answer.await.unwrap_or(Err(ErrorCode::KAFKA_STORAGE_ERROR))?;
-        let storage = self.clone();
-        match tokio::task::spawn_blocking(move || storage.save_checkpoints()).await {
-            Ok(Ok(())) => Ok(state),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "a cut is not in the checkpoint file");
-                Err(ErrorCode::KAFKA_STORAGE_ERROR)
-            }
-            Err(_) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
-        }
     }
 
     /// Asks the shards where their partitions stand and saves it. Blocks.

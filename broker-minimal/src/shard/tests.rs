@@ -208,6 +208,24 @@ fn what_a_deposed_leader_alone_has_is_cut() {
 }
 
 #[test]
+fn an_epoch_in_which_nothing_was_written_goes_without_the_checkpoint_files() {
+    let (mut one, mut two, mut image) = two("");
+    one.append_as(batch("a", Seal::default()), Acks::Leader).blocking_recv().unwrap().unwrap();
+    two.fetch_from(&one);
+    for leader in [2, 1] {
+        change(&mut image, leader, None);
+        one.follow(&image);
+        two.follow(&image);
+    }
+    let checkpoint = two.dir.path().join("recovery-point-offset-checkpoint");
+    std::fs::remove_file(&checkpoint).unwrap();
+    assert_eq!((two.state().last_epoch, two.state().log_end), (1, 1));
+    let cut = two.fetch_from(&one);
+    assert_eq!((cut.last_epoch, cut.log_end), (0, 1), "what it has written down of its own epoch is gone");
+    assert!(!checkpoint.exists(), "the files of all partitions are not written for that");
+}
+
+#[test]
 fn a_new_leader_does_not_tell_an_end_before_it_knows_what_is_committed() {
     let (one, mut two, mut image) = two("");
     let _acked = one.append("a");

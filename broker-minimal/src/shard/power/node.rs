@@ -198,9 +198,11 @@ impl Node {
                 let cut = Cut::Diverging { epoch, end_offset };
                 let (reply, mut answer) = oneshot::channel();
                 worker.truncate(Truncate { id, leader_epoch, cut, reply });
-                let is_cut = answer.try_recv().unwrap().is_ok();
-                self.save();
-                is_cut
+                let cut = answer.try_recv().unwrap();
+                if cut.is_ok_and(|cut| cut.lowers_checkpoint) {
+                    self.save();
+                }
+                cut.is_ok()
             }
             Err(_) => false,
         }

@@ -159,8 +159,10 @@ impl Broker {
             }
             ReadRecords::Diverging { epoch, end_offset } => {
                 let cut = Cut::Diverging { epoch, end_offset };
-                let truncated = self.storage.truncate(ID, state.leader_epoch, cut);
-                tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(truncated).unwrap()
+                let cuts = [(ID, state.leader_epoch, cut)];
+                let truncated = self.storage.truncate(&cuts);
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(truncated).remove(0).unwrap()
             }
         }
     }
