@@ -181,7 +181,11 @@ async fn find(
                     return found.replies;
                 }
             }
-            () = tokio::time::sleep_until(deadline.into()) => return plan.read(ctx, fetcher, None).await.replies,
+            () = tokio::time::sleep_until(deadline.into()) => {
+                // Whatever has moved says so: those that have not are as they were, and there may be thousands of them.
+                waiter.taken().into_iter().for_each(|reply| plan.take(ctx, reply, &mut found));
+                return found.replies;
+            }
             () = stopped(&mut stop) => return found.replies,
         }
     }

@@ -23,11 +23,6 @@ impl Partition {
         self.leader().is_some()
     }
 
-    /// Whether it leads replicas besides its own: acks and the ISR depend on time then.
-    pub(crate) fn leads_others(&self) -> bool {
-        self.leader().is_some_and(|leader| !leader.followers.is_empty())
-    }
-
     /// Whether this leader does not know yet how much of what it found in its log is committed. What it tells as the end then may
     /// lie before what its predecessor told (KIP-207).
     pub(crate) fn is_settling(&self) -> bool {

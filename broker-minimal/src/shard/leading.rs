@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use kinglet_protocol::ErrorCode;
 
 use super::command::{Append, AppendFailure, DeleteRecords, PartitionId};
+use super::replica::Replica;
 use super::worker::Worker;
 use crate::clock;
 use crate::log::AppendError;
@@ -54,6 +55,7 @@ impl Worker {
             replica.wake_followers();
             self.note_unflushed(id);
         }
+        self.watch(id);
     }
 }
 
@@ -75,6 +77,7 @@ impl Worker {
         replica.carry_out(id, &mut self.effects, &self.isr);
         // Those that wait are told, so that they delete too.
         replica.wake_followers();
+        self.watch(id);
     }
 
     fn start_later(&mut self, id: PartitionId, before: i64, now_ms: i64) -> Result<i64, ErrorCode> {
@@ -112,28 +115,31 @@ impl Worker {
         }
         replica.core.on_isr_answer(partition_epoch, result, clock::now(), &mut self.effects);
         replica.carry_out(id, &mut self.effects, &self.isr);
+        self.watch(id);
     }
 
     /// Appends that waited too long give up; followers that lag leave the ISR.
     pub(super) fn deadlines(&mut self) {
         let now = clock::now();
-        for id in &self.watched {
-            let Some(replica) = self.replicas.get_mut(id) else { continue };
+        let mut watched = std::mem::take(&mut self.watched);
+        watched.retain(|id| {
+            let Some(replica) = self.replicas.get_mut(id) else { return false };
             if replica.core.deadline().is_some_and(|deadline| deadline <= now) {
                 replica.core.on_deadline(now, &mut self.effects);
                 replica.carry_out(*id, &mut self.effects, &self.isr);
             }
-        }
+            replica.is_watched = replica.core.deadline().is_some();
+            replica.is_watched
+        });
+        self.needs.deadlines.store(!watched.is_empty(), Ordering::Relaxed);
+        self.watched = watched;
     }
 
-    /// Only what is replicated can run out of time: one replica alone acks at once.
+    /// To be called after whatever may give a partition a deadline. Those at rest are not looked at: a broker may lead thousands.
     pub(super) fn watch(&mut self, id: PartitionId) {
-        let is_watched = self.replicas.get(&id).is_some_and(|replica| replica.core.leads_others());
-        if is_watched {
-            self.watched.insert(id);
-        } else {
-            self.watched.remove(&id);
+        if self.replicas.get_mut(&id).is_some_and(Replica::begins_to_wait) {
+            self.watched.push(id);
+            self.needs.deadlines.store(true, Ordering::Relaxed);
         }
-        self.needs.deadlines.store(!self.watched.is_empty(), Ordering::Relaxed);
     }
 }

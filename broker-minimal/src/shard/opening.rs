@@ -61,7 +61,6 @@ impl Worker {
     pub(super) fn delete(&mut self, id: PartitionId) {
         self.missing.remove(&id);
         let Some(mut replica) = self.replicas.remove(&id) else { return };
-        self.watch(id);
         // Fetches that wait look again and learn that the partition is gone.
         replica.dismiss();
         if let Err(error) = replica.log.delete() {

@@ -24,6 +24,8 @@ pub(super) struct Replica {
     pub(super) log: Log,
     /// The shard has it on its list of partitions with records that no flush was started for.
     pub(super) is_noted: bool,
+    /// The shard has it on its list of partitions that time may change.
+    pub(super) is_watched: bool,
     waiters: Vec<Waiting>,
     sweep_at: usize,
     /// Appends that are not acked, and deletions that followers have not made.
@@ -70,6 +72,7 @@ impl Replica {
             core,
             log,
             is_noted: false,
+            is_watched: false,
             waiters: Vec::new(),
             sweep_at: WAITERS_SWEEP,
             unanswered: HashMap::new(),
@@ -165,6 +168,13 @@ impl Replica {
             self.sweep_at = WAITERS_SWEEP.max(self.waiters.len() * 2);
         }
         self.waiters.push(Waiting::new(waiter, at, fetcher));
+    }
+
+    /// Whether it is to be put on the shard's list of partitions that time may change, and takes it for done.
+    pub(super) fn begins_to_wait(&mut self) -> bool {
+        let begins = !self.is_watched && self.core.deadline().is_some();
+        self.is_watched |= begins;
+        begins
     }
 
     /// Lets go of requests whose clients have left.

@@ -19,6 +19,11 @@ impl Waiter {
     /// Cancel safe.
     pub(crate) async fn moved(&self) -> Vec<ReadReply> {
         self.moved.notified().await;
+        self.taken()
+    }
+
+    /// What those that have moved had to give, and nobody has taken.
+    pub(crate) fn taken(&self) -> Vec<ReadReply> {
         std::mem::take(&mut *self.replies())
     }
 

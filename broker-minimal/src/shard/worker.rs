@@ -1,6 +1,6 @@
 //! The shard thread: take a command, ask the core, do the file work, answer.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ pub(super) struct Worker {
     pub(super) replicas: HashMap<PartitionId, Replica>,
     /// Partitions of the metadata whose log could not be made yet.
     pub(super) missing: HashMap<PartitionId, NewReplica>,
-    /// Partitions that are led here and have followers: acks and the ISR depend on time.
-    pub(super) watched: HashSet<PartitionId>,
+    /// Partitions that time may change: acks that wait, followers that have not everything.
+    pub(super) watched: Vec<PartitionId>,
     /// Partitions with records that no flush was started for.
     pub(super) unflushed: Vec<PartitionId>,
     /// What the clock has to look at.
@@ -46,7 +46,7 @@ impl Worker {
         Self {
             replicas: HashMap::new(),
             missing: HashMap::new(),
-            watched: HashSet::new(),
+            watched: Vec::new(),
             unflushed: Vec::new(),
             needs,
             isr,
@@ -102,6 +102,7 @@ impl Worker {
                     replica.core.set_settings(settings, clock::now(), &mut self.effects);
                     replica.carry_out(id, &mut self.effects, &self.isr);
                 }
+                self.watch(id);
             }
             Command::Lead { id, state, eligible } => self.on_image(id, &state, &eligible),
             Command::Follow { id, state } => self.on_image(id, &state, &[]),
