@@ -1,6 +1,8 @@
-//! Waits for the disk on a thread of its own, so that no append waits behind a flush.
+//! Waits for the disk on threads of its own, so that no append waits behind a flush.
 
 use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
@@ -10,6 +12,9 @@ use crate::log::FlushJob;
 
 /// Flushes that wait. A log starts no second one while its first runs, so this is a bound on logs, not on bytes.
 const QUEUE: usize = 64;
+/// Threads of one shard, the second and later ones only once its queue was full: where thousands of partitions are written to, the
+/// journal of a file system takes what several wait for in one turn.
+const THREADS: usize = 4;
 
 /// One flush and whose it is.
 pub(crate) struct Task {
@@ -17,21 +22,21 @@ pub(crate) struct Task {
     pub(crate) job: FlushJob,
 }
 
-/// The thread of one shard.
+/// The threads of one shard.
 pub(crate) struct Flusher {
-    tasks: Option<std::sync::mpsc::SyncSender<Task>>,
-    thread: Option<JoinHandle<()>>,
+    queue: Option<(SyncSender<Task>, Arc<Mutex<Receiver<Task>>>)>,
+    threads: Vec<JoinHandle<()>>,
     /// Flushes that a test runs when it wants to.
     #[cfg(test)]
     pub(super) held: Option<Vec<Task>>,
 }
 
 impl Flusher {
-    /// Starts the thread at the first flush: a broker without writes does without it.
+    /// Starts a thread at the first flush: a broker without writes does without it.
     pub(crate) fn new() -> Self {
         Self {
-            tasks: None,
-            thread: None,
+            queue: None,
+            threads: Vec::new(),
             #[cfg(test)]
             held: None,
         }
@@ -44,21 +49,32 @@ impl Flusher {
             held.push(task);
             return Ok(());
         }
-        if self.tasks.is_none() {
+        if self.threads.is_empty() {
             self.spawn(shard.clone());
         }
-        let Some(tasks) = &self.tasks else { return Err(task) };
-        tasks.try_send(task).map_err(|e| match e {
-            std::sync::mpsc::TrySendError::Full(task) | std::sync::mpsc::TrySendError::Disconnected(task) => {
-                task
+        let Some((tasks, _)) = self.queue.as_ref().filter(|_| !self.threads.is_empty()) else {
+            return Err(task);
+        };
+        match tasks.try_send(task) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(task)) => {
+                if self.threads.len() < THREADS {
+                    self.spawn(shard.clone());
+                }
+                Err(task)
             }
-        })
+            Err(TrySendError::Disconnected(task)) => Err(task),
+        }
     }
 
     fn spawn(&mut self, shard: mpsc::WeakSender<Command>) {
-        let (sender, receiver) = std::sync::mpsc::sync_channel::<Task>(QUEUE);
+        let (_, tasks) = self.queue.get_or_insert_with(|| {
+            let (sender, receiver) = std::sync::mpsc::sync_channel(QUEUE);
+            (sender, Arc::new(Mutex::new(receiver)))
+        });
+        let tasks = Arc::clone(tasks);
         let run = move || {
-            while let Ok(Task { id, job }) = receiver.recv() {
+            while let Some(Task { id, job }) = next(&tasks) {
                 let result: io::Result<()> = job.run();
                 let Some(shard) = shard.upgrade() else { return };
                 if shard.blocking_send(Command::Flushed { id, job, result }).is_err() {
@@ -67,17 +83,19 @@ impl Flusher {
             }
         };
         match std::thread::Builder::new().name("flusher".to_owned()).spawn(run) {
-            Ok(thread) => {
-                self.tasks = Some(sender);
-                self.thread = Some(thread);
-            }
+            Ok(thread) => self.threads.push(thread),
             Err(error) => tracing::warn!(%error, "no thread for background flushes"),
         }
     }
 
-    /// Lets go of the thread; what it still flushes is flushed again when the logs close.
-    pub(crate) fn stop(&mut self) -> Option<JoinHandle<()>> {
-        self.tasks = None;
-        self.thread.take()
+    /// Lets go of the threads; what they still flush is flushed again when the logs close.
+    pub(crate) fn stop(&mut self) -> Vec<JoinHandle<()>> {
+        self.queue = None;
+        std::mem::take(&mut self.threads)
     }
+}
+
+/// The next flush; none when no more will come. One thread waits for it at a time.
+fn next(tasks: &Mutex<Receiver<Task>>) -> Option<Task> {
+    tasks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }

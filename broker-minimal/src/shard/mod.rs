@@ -1,6 +1,7 @@
 //! The shard threads: each owns the partitions that hash to it and does their file work. Nobody else touches a log.
 
 pub(crate) mod cleaner;
+mod closing;
 pub(crate) mod command;
 mod configs;
 pub(crate) mod cutting;

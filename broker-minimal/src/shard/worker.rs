@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Needs;
 use super::cleaner::Candidate;
+use super::closing;
 use super::command::{Checkpoint, Command, IsrSink, NewReplica, PartitionId};
 use super::flusher::Flusher;
 use super::replica::Replica;
@@ -227,30 +228,19 @@ impl Worker {
     }
 
     fn close(&mut self, mut commands: mpsc::Receiver<Command>) -> Vec<Checkpoint> {
-        let flusher = self.flusher.stop();
+        let flushers = self.flusher.stop();
         // What was accepted before the end is done before the end; later senders learn that we are gone.
         commands.close();
         while let Some(command) = commands.blocking_recv() {
             self.on_command(command);
         }
-        if flusher.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the flusher panicked");
+        if flushers.into_iter().any(|thread| thread.join().is_err()) {
+            tracing::error!("a flusher panicked");
         }
-        let mut ended = Vec::with_capacity(self.replicas.len());
-        for (id, mut replica) in self.replicas.drain() {
+        let closing = self.replicas.drain().map(|(id, mut replica)| {
             replica.dismiss();
-            let mut checkpoint = replica.checkpoint(id, 0);
-            match replica.log.close() {
-                Ok(end) => {
-                    checkpoint.recovery_point = end;
-                    ended.push(checkpoint);
-                }
-                Err(error) => {
-                    let (topic, partition) = (&checkpoint.topic, id.index);
-                    tracing::error!(topic, partition, %error, "log not closed: the next start recovers it");
-                }
-            }
-        }
-        ended
+            (replica.checkpoint(id, 0), replica.log)
+        });
+        closing::close_all(closing.collect())
     }
 }
