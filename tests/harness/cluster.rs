@@ -91,14 +91,6 @@ impl Brokers {
         Self::start_logging(binaries, options, LOGGED)
     }
 
-    /// Three brokers with the defaults of `kbroker`, its log included: for measurements.
-    ///
-    /// # Errors
-    /// As [`Brokers::start`].
-    pub fn start_as_shipped(binaries: &Binaries) -> Result<Self, BrokersError> {
-        Self::start_logging(binaries, &[], None)
-    }
-
     fn start_logging(
         binaries: &Binaries,
         options: &[&str],

@@ -1,4 +1,4 @@
-//! What is done to all brokers of a cluster at once.
+//! Brokers for measurements, and what is done to all of a cluster at once.
 
 use std::time::Duration;
 
@@ -8,6 +8,14 @@ use crate::ports::free_ports;
 use crate::process::Daemon;
 
 impl Brokers {
+    /// Three brokers with the defaults of `kbroker`, its log included: for measurements.
+    ///
+    /// # Errors
+    /// As [`Brokers::start`].
+    pub fn start_as_shipped(binaries: &Binaries) -> Result<Self, BrokersError> {
+        Self::start_logging(binaries, &[], None)
+    }
+
     /// The three of [`Brokers::start_as_shipped`], none of them started yet: for who measures how they start.
     ///
     /// # Errors
