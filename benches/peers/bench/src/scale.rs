@@ -14,12 +14,14 @@ use clap::Args;
 use kinglet_harness::binaries::Binaries;
 use kinglet_harness::kafka::Jars;
 use peers_kit::Fallible;
+use tokio::task::block_in_place;
 
 use crate::broker::BrokerKind;
 use crate::failover::trio::Trio;
 pub(crate) use figures::Findings;
 use figures::Sample;
 use life::Life;
+use watch::LIMIT;
 
 /// How many partitions, and how often.
 #[derive(Debug, Clone, Args)]
@@ -69,6 +71,9 @@ pub(crate) async fn measure(
     (binaries, jars): (&Binaries, Option<&Jars>),
     findings: &mut Findings,
 ) -> Fallible<()> {
+    // ext4 looks at each inode that was freed in the last minutes before it takes one for a new file: the next cluster would pay for
+    // the removal of this one's folders.
+    let mut over = Vec::new();
     for round in 1..=options.rounds() {
         for &partitions in options.partitions() {
             for &kind in options.brokers() {
@@ -80,8 +85,11 @@ pub(crate) async fn measure(
                     options.rounds()
                 );
                 let mut sample = Sample::new(kind.name(), partitions);
-                let done = Life { trio, partitions, idle: options.idle() }.live(&mut sample).await;
-                if let Err(error) = done {
+                let mut life = Life { trio, partitions, idle: options.idle() };
+                let done = life.live(&mut sample).await;
+                let ended = block_in_place(|| life.trio.stop_all(LIMIT));
+                over.push(life);
+                if let Err(error) = done.and(ended) {
                     eprintln!("  {error}");
                     sample.failure = Some(error.to_string());
                 }

@@ -38,7 +38,7 @@ pub(super) struct Life {
 
 impl Life {
     /// Lets it all happen.
-    pub(super) async fn live(mut self, sample: &mut Sample) -> Fallible<()> {
+    pub(super) async fn live(&mut self, sample: &mut Sample) -> Fallible<()> {
         let watch = self.start(sample).await?;
         self.create(&watch, sample).await?;
         let all = watch.led(1).await?;
