@@ -17,7 +17,7 @@ use crate::meta::Mode;
 
 const ROOT: &str = "root";
 /// What can be said of by itself, with dots as Kafka has them: keys of configurations know no colons.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     ROOT,
     "kbroker",
     "kinglet",
@@ -26,6 +26,7 @@ const NAMES: [&str; 14] = [
     "kinglet_broker.cluster",
     "kinglet_broker.group",
     "kinglet_broker.handle",
+    "kinglet_broker.limits",
     "kinglet_broker.log",
     "kinglet_broker.meta",
     "kinglet_broker.replica",

@@ -98,6 +98,7 @@ fn refuse(world: &mut World, topics: &str) {
         world.refused_in_other_words(REASSIGN, TOOL, &line);
     }
     let twice = world.file("twice.json", r#"{"topics": [{"topic": "t3"}, {"topic": "t3"}]}"#);
+    let of_three = world.file("three.json", r#"{"topics": [{"topic": "t3"}]}"#);
     let lost = world.file("lost.json", r#"{"topics": [{"topic": "nosuch"}]}"#);
     let generate = |file: &str, brokers: &str| {
         format!("--generate --topics-to-move-json-file {file} --broker-list {brokers}")
@@ -110,7 +111,7 @@ fn refuse(world: &mut World, topics: &str) {
             &generate(&twice, "1,1"),
             &generate(&lost, "1"),
             &generate(topics, "9"),
-            &generate(topics, "2,9"),
+            &generate(&of_three, "2,9"),
             &format!("--generate --topics-to-move-json-file {topics}"),
             "--list --verify",
             "--execute",
