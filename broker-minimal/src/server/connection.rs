@@ -116,7 +116,8 @@ async fn read(
         let may_wait = matches!(key, Some(ApiKey::FETCH | ApiKey::JOIN_GROUP | ApiKey::SYNC_GROUP));
         let answer = tokio::select! {
             biased;
-            answer = dispatch::dispatch(ctx, caller, frame) => answer?,
+            // On the heap for as long as it takes: the room of the largest handler would be kept for every idle connection.
+            answer = Box::pin(dispatch::dispatch(ctx, caller, frame)) => answer?,
             () = frames::closed(stream), if may_wait => return Ok(()),
         };
         if queue.send(answer).await.is_err() {

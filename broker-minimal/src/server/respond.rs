@@ -53,11 +53,7 @@ pub(crate) async fn write(stream: &TcpStream, response: Response) -> io::Result<
 async fn write_bytes(stream: &TcpStream, bytes: &mut Vec<Bytes>) -> io::Result<()> {
     let mut at = 0;
     while at < bytes.len() {
-        let mut iov = [IoSlice::new(&[]); IOV_MAX];
-        let pending = bytes.iter().skip(at);
-        let count = pending.zip(iov.iter_mut()).map(|(piece, out)| *out = IoSlice::new(piece)).count();
-        let iov = iov.get(..count).unwrap_or_default();
-        let mut sent = match stream.try_write_vectored(iov) {
+        let mut sent = match try_write(stream, bytes.get(at..).unwrap_or_default()) {
             Ok(sent) => sent,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 stream.writable().await?;
@@ -78,6 +74,14 @@ async fn write_bytes(stream: &TcpStream, bytes: &mut Vec<Bytes>) -> io::Result<(
     }
     bytes.clear();
     Ok(())
+}
+
+/// Writes what the socket takes. The list of pieces stays on this stack: a future would keep the room for it as long as it waits, and that
+/// of a connection all the time.
+fn try_write(stream: &TcpStream, bytes: &[Bytes]) -> io::Result<usize> {
+    let mut iov = [IoSlice::new(&[]); IOV_MAX];
+    let count = bytes.iter().zip(iov.iter_mut()).map(|(piece, out)| *out = IoSlice::new(piece)).count();
+    stream.try_write_vectored(iov.get(..count).unwrap_or_default())
 }
 
 /// How far apart the page cache is probed: the kernel's usual read-ahead.
