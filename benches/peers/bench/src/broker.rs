@@ -125,6 +125,17 @@ impl Broker {
         Ok(self.bootstrap().parse()?)
     }
 
+    /// What it needs now: resident, or of a virtual machine's heap.
+    pub(crate) fn memory(&self, heap: impl Fn(u32) -> Option<u64>) -> Fallible<u64> {
+        let used = self.used()?.rss_bytes;
+        Ok(match &self.process {
+            Process::Kbroker { .. } | Process::Kbrokers(_) => used,
+            Process::Kafka(_) | Process::Kafkas(_) => {
+                self.process.pids().into_iter().map(heap).sum::<Option<u64>>().unwrap_or(used)
+            }
+        })
+    }
+
     /// Descriptors that it has open.
     pub(crate) fn open_files(&self) -> Fallible<usize> {
         let mut count = 0;

@@ -129,11 +129,12 @@ impl Scene<'_> {
         let alone = self.phase(Phase::Alone, sleep(quiet)).await?.1;
 
         let rss_before = self.broker.used()?.rss_bytes;
+        let memory_before = self.broker.memory(system::heap_bytes)?;
         let (crowd, opening) = self.phase(Phase::Opening, Crowd::gather(address, self.options.idle)).await?;
         let mut crowd = crowd?;
         sleep(SETTLE).await;
         let held = self.phase(Phase::Held, sleep(quiet)).await?.1;
-        let rss_held = self.broker.used()?.rss_bytes;
+        let memory_held = self.broker.memory(system::heap_bytes)?;
         let fds_held = self.broker.open_files()?;
 
         let (passers, passing) =
@@ -151,7 +152,8 @@ impl Scene<'_> {
             idle: self.options.idle,
             opens: self.options.opens,
             phases: vec![alone, opening, held, passing],
-            bytes_per_connection: rss_held.saturating_sub(rss_before) / u64::from(self.options.idle.max(1)),
+            bytes_per_connection: memory_held.saturating_sub(memory_before)
+                / u64::from(self.options.idle.max(1)),
             rss_before,
             rss_after: after.rss_bytes,
             fds: [fds_before, fds_held, self.broker.open_files()?],
