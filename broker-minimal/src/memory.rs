@@ -31,16 +31,19 @@ mod tests {
     #[test]
     fn what_lies_free_between_what_is_in_use_goes_back() {
         const COUNT: usize = 40_000;
-        let mut pieces: Vec<Option<Box<[u8]>>> =
-            (0..COUNT).map(|_| Some(vec![1_u8; 4096].into_boxed_slice())).collect();
-        let full = resident_kib();
-        for (index, piece) in pieces.iter_mut().enumerate() {
-            if index % 100 != 99 {
-                *piece = None;
+        let gives_back = || {
+            let mut pieces: Vec<Option<Box<[u8]>>> = (0..COUNT).map(|_| Some(vec![1; 4096].into())).collect();
+            let full = resident_kib();
+            for (index, piece) in pieces.iter_mut().enumerate() {
+                if index % 100 != 99 {
+                    *piece = None;
+                }
             }
-        }
-        give_back();
-        // Other tests have memory of their own: of 160 MB it is half at least.
-        assert!(resident_kib() + 80_000 < full, "{} of {full} KiB are left", resident_kib());
+            give_back();
+            // Of 160 MB it is half at least.
+            resident_kib() + 80_000 < full
+        };
+        // Other tests may take as much for themselves meanwhile, but not every time.
+        assert!((0..5).any(|_| gives_back()));
     }
 }

@@ -252,7 +252,7 @@ async fn only_this_broker_and_topics_have_a_configuration() {
     assert!(own.configs.iter().any(|config| config.name == "num.partitions" && config.read_only));
     assert_eq!(describe(&mut wire, BROKER, "2").error_code, ErrorCode::INVALID_REQUEST);
     assert_eq!(describe(&mut wire, TOPIC, "nosuch").error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-    assert_eq!(describe(&mut wire, 8, "1").error_code, ErrorCode::INVALID_REQUEST);
+    assert_eq!(describe(&mut wire, 16, "1").error_code, ErrorCode::INVALID_REQUEST);
     broker.shutdown().await.unwrap();
 }
 
