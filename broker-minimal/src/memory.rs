@@ -19,6 +19,7 @@ unsafe extern "C" {
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+#[expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 mod tests {
     use super::*;
 

@@ -22,9 +22,12 @@ pub(crate) struct Task {
     pub(crate) job: FlushJob,
 }
 
+/// What waits, for whichever thread is free.
+type Tasks = Arc<Mutex<Receiver<Task>>>;
+
 /// The threads of one shard.
 pub(crate) struct Flusher {
-    queue: Option<(SyncSender<Task>, Arc<Mutex<Receiver<Task>>>)>,
+    queue: Option<(SyncSender<Task>, Tasks)>,
     threads: Vec<JoinHandle<()>>,
     /// Flushes that a test runs when it wants to.
     #[cfg(test)]
