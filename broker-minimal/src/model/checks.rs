@@ -93,6 +93,9 @@ impl World {
         if at.leader != before.leader && before.elr.contains(&at.leader) {
             self.bites.count("eligible led");
         }
+        if at.leader >= 0 {
+            self.nodes.iter_mut().for_each(|node| node.is_missed &= node.is_torn);
+        }
         self.check_members();
     }
 

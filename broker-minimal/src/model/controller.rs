@@ -115,7 +115,7 @@ impl World {
     pub(super) fn on_asked(&mut self, to: i32, asked: Asked) {
         let Asked { from, life, number, ask } = asked;
         let is_of_the_dead = !self.node(from).is_alive(life);
-        if is_of_the_dead && matches!(ask, Ask::Register(_)) && self.nodes.iter().any(|node| node.is_torn) {
+        if is_of_the_dead && matches!(ask, Ask::Register(_)) && self.nodes.iter().any(|node| node.is_missed) {
             // It would count as another life that ended without order while a disk has lost records: two faults at once.
             return;
         }

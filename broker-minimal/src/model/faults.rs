@@ -48,9 +48,10 @@ impl World {
     }
 
     fn end(&mut self, id: i32) {
-        // While a disk has lost records no other process may end: what two lost at once may be gone.
-        let is_torn = self.nodes.iter().any(|node| node.is_torn);
-        if is_torn || self.node(id).live.is_none() {
+        // While a disk has lost records no other process may end: what two lost at once may be gone. That is over when somebody leads
+        // again: until then any end without order counts as another loss, and whoever led last is waited for, lost records or not.
+        let is_missed = self.nodes.iter().any(|node| node.is_missed);
+        if is_missed || self.node(id).live.is_none() {
             return;
         }
         match self.rng.random_range(0..8) {
@@ -83,6 +84,7 @@ impl World {
         node.disk.lose_power(seed);
         node.log.cut(left);
         node.is_torn = true;
+        node.is_missed = true;
         if is_emptied {
             // Another directory in its place; the quorum's is a disk of its own.
             node.directory += 1;

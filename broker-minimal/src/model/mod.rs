@@ -33,7 +33,7 @@ use crate::mutant::Mutant;
 /// Runs in the ordinary test.
 const SEEDS: u64 = 150;
 /// Runs in which each mistake has to be found.
-const MUTANT_SEEDS: u64 = 300;
+const MUTANT_SEEDS: u64 = 1000;
 
 /// Runs one seed, and says what was broken.
 fn play(seed: u64, mutant: Option<Mutant>) -> Result<Bites, String> {

@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub(super) clean: Option<i64>,
     /// The power failed, and no life since has registered.
     pub(super) is_torn: bool,
+    /// The power failed, and nobody has led since it registered again.
+    pub(super) is_missed: bool,
     /// Processes so far.
     pub(super) life: u64,
     /// How far its clocks are off.
