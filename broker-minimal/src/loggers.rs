@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::Quoted;
-use crate::meta::Mode;
+use crate::meta::{APPEND, DELETE, Mode, SET, SUBTRACT};
 
 const ROOT: &str = "root";
 /// What can be said of by itself, with dots as Kafka has them: keys of configurations know no colons.
@@ -43,11 +43,6 @@ const LEVELS: [(&str, LevelFilter); 6] = [
     ("DEBUG", LevelFilter::DEBUG),
     ("TRACE", LevelFilter::TRACE),
 ];
-
-const SET: i8 = 0;
-const DELETE: i8 = 1;
-const APPEND: i8 = 2;
-const SUBTRACT: i8 = 3;
 
 static LOG: OnceLock<Log> = OnceLock::new();
 

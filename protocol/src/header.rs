@@ -43,7 +43,7 @@ pub fn response_header_version(key: ApiKey, version: i16, flexible_from: i16) ->
 }
 
 /// A request header whose tagged fields have not been read yet: whether it has any depends on the API's table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RequestHead {
     /// What every header version has.
     pub header: RequestHeader,

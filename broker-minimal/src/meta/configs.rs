@@ -17,10 +17,10 @@ use crate::config::{
 /// Kafka's bound for a value, and here for a key too: a string's length has 16 bits.
 const VALUE_LEN_MAX: usize = 32_767;
 
-const SET: i8 = 0;
-const DELETE: i8 = 1;
-const APPEND: i8 = 2;
-const SUBTRACT: i8 = 3;
+pub(crate) const SET: i8 = 0;
+pub(crate) const DELETE: i8 = 1;
+pub(crate) const APPEND: i8 = 2;
+pub(crate) const SUBTRACT: i8 = 3;
 
 /// What is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,7 @@ pub(crate) mod sessions;
 mod store;
 mod trouble;
 
+pub(crate) use configs::{APPEND, DELETE, SET, SUBTRACT};
 pub(crate) use refusal::Refusal;
 pub(crate) use store::{Handle, Mode};
 

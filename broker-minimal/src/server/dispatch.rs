@@ -148,17 +148,18 @@ fn is_for(listener: Purpose, key: ApiKey) -> bool {
 }
 
 /// Whether a change of configurations is one of the process that it came to: each has a log of its own.
-fn is_for_this_process(frame: Bytes) -> bool {
-    let body = RequestHead::decode(frame).and_then(RequestHead::body::<m::IncrementalAlterConfigsRequest>);
-    body.is_ok_and(|(_, request)| api::incremental_alter_configs::names_loggers(&request))
+fn is_for_this_process(head: &RequestHead) -> bool {
+    head.header.key == ApiKey::INCREMENTAL_ALTER_CONFIGS
+        && head
+            .clone()
+            .body::<m::IncrementalAlterConfigsRequest>()
+            .is_ok_and(|(_, request)| api::incremental_alter_configs::names_loggers(&request))
 }
 
 /// Handles one frame.
 pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) -> Result<Answer, Refusal> {
-    let head = RequestHead::decode(frame.clone())?;
+    let head = RequestHead::decode(frame)?;
     let RequestHeader { key, version, correlation_id, .. } = head.header;
-    // Looked into before it is known who answers it.
-    let kept = (key == ApiKey::INCREMENTAL_ALTER_CONFIGS).then_some(frame);
     tracing::trace!(api = %key, version, correlation = correlation_id, "request");
     if key == QUORUM {
         return quorum(ctx, head).await;
@@ -177,7 +178,7 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) 
     if !BEFORE_READY.contains(&key) {
         ctx.ready().await;
     }
-    let elsewhere = forward::elsewhere(ctx, key).filter(|_| !kept.is_some_and(is_for_this_process));
+    let elsewhere = forward::elsewhere(ctx, key).filter(|_| !is_for_this_process(&head));
     if let Some((active, api)) = elsewhere {
         return forward::forward(active, api, head).await;
     }

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use kinglet_protocol::ErrorCode;
 
 use super::command::{Append, AppendFailure, DeleteRecords, PartitionId};
-use super::replica::Replica;
 use super::worker::Worker;
 use crate::clock;
 use crate::log::AppendError;
@@ -137,9 +136,8 @@ impl Worker {
 
     /// To be called after whatever may give a partition a deadline. Those at rest are not looked at: a broker may lead thousands.
     pub(super) fn watch(&mut self, id: PartitionId) {
-        if self.replicas.get_mut(&id).is_some_and(Replica::begins_to_wait) {
-            self.watched.push(id);
-            self.needs.deadlines.store(true, Ordering::Relaxed);
+        if let Some(replica) = self.replicas.get_mut(&id) {
+            replica.watch(id, &mut self.watched, &self.needs);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What a shard tells of its logs: records, offsets, where epochs end.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use kinglet_protocol::ErrorCode;
 
@@ -40,10 +39,7 @@ impl Worker {
             let fetch = FollowerFetch { broker, broker_epoch, offset: at.offset, log_start: at.log_start };
             let moved = replica.core.on_follower_fetch(fetch, clock::now(), &mut self.effects);
             replica.carry_out(at.id, &mut self.effects, &self.isr);
-            if replica.begins_to_wait() {
-                self.watched.push(at.id);
-                self.needs.deadlines.store(true, Ordering::Relaxed);
-            }
+            replica.watch(at.id, &mut self.watched, &self.needs);
             match moved {
                 // Whoever does not say in which epoch it asks cannot be told that it is ahead of us.
                 Err(ErrorCode::UNKNOWN_LEADER_EPOCH) if at.current_leader_epoch < 0 => {

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use kinglet_protocol::ErrorCode;
 use tokio::sync::oneshot;
 
+use super::Needs;
 use super::command::{
     AppendFailure, Checkpoint, Fetcher, FollowerState, IsrProposal, IsrSink, PartitionId, ReadAt, Waiter,
 };
@@ -170,11 +172,13 @@ impl Replica {
         self.waiters.push(Waiting::new(waiter, at, fetcher));
     }
 
-    /// Whether it is to be put on the shard's list of partitions that time may change, and takes it for done.
-    pub(super) fn begins_to_wait(&mut self) -> bool {
-        let begins = !self.is_watched && self.core.deadline().is_some();
-        self.is_watched |= begins;
-        begins
+    /// Comes on the shard's list of partitions that time may change, if it has a deadline.
+    pub(super) fn watch(&mut self, id: PartitionId, watched: &mut Vec<PartitionId>, needs: &Needs) {
+        if !self.is_watched && self.core.deadline().is_some() {
+            self.is_watched = true;
+            watched.push(id);
+            needs.deadlines.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Lets go of requests whose clients have left.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -86,9 +87,8 @@ impl Metadata {
         // Whoever is frozen takes connections and says nothing there.
         let is_hurried = candidates.len() > 1;
         for address in candidates {
-            let reach = Box::pin(self.reach(pool, address.clone(), &mut failures));
-            let reached = if is_hurried { timeout(PATIENCE, reach).await } else { Ok(reach.await) };
-            match reached {
+            let patience = is_hurried.then_some(PATIENCE);
+            match self.reach_within(patience, pool, address.clone(), &mut failures).await {
                 Ok(Some(connection)) => return Ok(connection),
                 Ok(None) => {}
                 Err(_) => silent.push(address),
@@ -114,6 +114,21 @@ impl Metadata {
             }
         }
         candidates
+    }
+
+    /// An error: it takes longer. On the heap: every request that looks for a broker would carry it otherwise.
+    async fn reach_within(
+        &self,
+        patience: Option<Duration>,
+        pool: &Pool,
+        address: Address,
+        failures: &mut Vec<(Address, Error)>,
+    ) -> std::result::Result<Option<Arc<Connection>>, Elapsed> {
+        let reach = Box::pin(self.reach(pool, address, failures));
+        match patience {
+            Some(patience) => timeout(patience, reach).await,
+            None => Ok(reach.await),
+        }
     }
 
     async fn reach(
@@ -167,14 +182,13 @@ impl Metadata {
             // dialling may take the time that it is given.
             let is_hurried = patience == PATIENCE && candidates.len() > 1;
             for address in candidates {
-                // Both on the heap: every request that looks for a leader would carry them otherwise.
-                let reach = Box::pin(self.reach(pool, address, &mut failures));
-                let reached = if is_hurried { timeout(patience, reach).await } else { Ok(reach.await) };
-                let Ok(reached) = reached else {
+                let within = is_hurried.then_some(patience);
+                let Ok(reached) = self.reach_within(within, pool, address, &mut failures).await else {
                     is_silent = true;
                     continue;
                 };
                 let Some(connection) = reached else { continue };
+                // On the heap: every request that looks for a leader would carry it otherwise.
                 match timeout(patience, Box::pin(self.ask(&connection, wanted))).await {
                     Ok(answer) => return answer,
                     Err(_) => is_silent = true,

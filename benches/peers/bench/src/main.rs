@@ -24,6 +24,7 @@ use kinglet_harness::absent::or_skip;
 use kinglet_harness::binaries::Binaries;
 use kinglet_harness::kafka::Jars;
 use peers_kit::Fallible;
+use serde::Serialize;
 use serde_json::json;
 
 use bench::Bench;
@@ -206,6 +207,22 @@ async fn run(command: &Command) -> Fallible<()> {
     Ok(())
 }
 
+/// What was found, by this name, with how busy the machine was before and is now.
+fn show(
+    output: Output,
+    table: &str,
+    name: &str,
+    found: &impl Serialize,
+    load_before: String,
+) -> Fallible<()> {
+    let load = [load_before, load_average()?];
+    match output {
+        Output::Table => println!("{table}load average {} before, {} after", load[0], load[1]),
+        Output::Json => println!("{}", json!({"load_average": load, name: found})),
+    }
+    Ok(())
+}
+
 /// Without rounds: each event is one anyway, of many members.
 async fn rebalance(
     options: &Options,
@@ -219,14 +236,7 @@ async fn rebalance(
         steps.extend(rebalance::measure(*kind, &broker, group).await?);
         broker.stop().await?;
     }
-    let load = [load_before, load_average()?];
-    match options.output {
-        Output::Table => {
-            println!("{}load average {} before, {} after", rebalance::table(&steps), load[0], load[1]);
-        }
-        Output::Json => println!("{}", json!({"load_average": load, "steps": steps})),
-    }
-    Ok(())
+    show(options.output, &rebalance::table(&steps), "steps", &steps, load_before)
 }
 
 /// What was found is shown also when a cluster could not be put in order any more.
@@ -243,11 +253,7 @@ async fn failover(
         let measured = failover::measure(*kind, options, (binaries, jars, &programs), &mut findings).await;
         broken = broken.and(measured);
     }
-    let load = [load_before, load_average()?];
-    match output {
-        Output::Table => println!("{}load average {} before, {} after", findings.table(), load[0], load[1]),
-        Output::Json => println!("{}", json!({"load_average": load, "findings": findings})),
-    }
+    show(output, &findings.table(), "findings", &findings, load_before)?;
     broken
 }
 
@@ -262,11 +268,7 @@ async fn connections(
     for kind in &options.brokers {
         connections::measure(*kind, options, (binaries, jars), &mut findings).await?;
     }
-    let load = [load_before, load_average()?];
-    match output {
-        Output::Table => println!("{}load average {} before, {} after", findings.table(), load[0], load[1]),
-        Output::Json => println!("{}", json!({"load_average": load, "findings": findings})),
-    }
+    show(output, &findings.table(), "findings", &findings, load_before)?;
     let faults = findings.faults(options.are_latencies_judged());
     if faults.is_empty() { Ok(()) } else { Err(faults.join("; ").into()) }
 }
@@ -280,11 +282,7 @@ async fn scale(
 ) -> Fallible<()> {
     let (mut findings, load_before) = (scale::Findings::default(), load_average()?);
     let measured = scale::measure(options, (binaries, jars), &mut findings).await;
-    let load = [load_before, load_average()?];
-    match output {
-        Output::Table => println!("{}load average {} before, {} after", findings.table(), load[0], load[1]),
-        Output::Json => println!("{}", json!({"load_average": load, "findings": findings})),
-    }
+    show(output, &findings.table(), "findings", &findings, load_before)?;
     measured
 }
 
