@@ -11,6 +11,9 @@ use super::{Drill, LIMIT, LOOK, binaries, drill_with};
 use crate::Fallible;
 use crate::workload::TOPIC;
 
+/// More than a few fetches of a replica bring.
+const STORED: u64 = 4_000;
+
 /// [`drill`], with partitions that have these replicas, and fetches of replicas so small that a move can be held back in the middle.
 pub(crate) fn drill_moving(
     name: &'static str,
@@ -18,8 +21,16 @@ pub(crate) fn drill_moving(
     work: impl FnOnce(&mut Drill<'_>) -> Fallible<()>,
 ) {
     let brokers = Brokers::start(&binaries(), &["replica.fetch.max.bytes=1000"]);
-    let replicas = replicas.map(|replicas| replicas.to_vec());
-    drill_with(brokers.expect("three kbrokers form a cluster"), name, &replicas, work);
+    let all = replicas.map(|replicas| replicas.to_vec());
+    drill_with(brokers.expect("three kbrokers form a cluster"), name, &all, |drill| {
+        // What the first fetch could bring would have moved before it is held back.
+        for (partition, [leader, _]) in (0..).zip(replicas) {
+            drill.wait("there is something to move", |drill| {
+                Ok(drill.stored(leader, partition)? > Some(STORED))
+            })?;
+        }
+        work(drill)
+    });
 }
 
 impl Drill<'_> {
