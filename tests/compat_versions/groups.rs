@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kinglet_harness::kafka::Release;
-use kinglet_harness::process::{Daemon, Input, run_ok};
+use kinglet_harness::process::{Daemon, Input, run, run_ok};
 
 use crate::material::{Row, set_of};
 use crate::moves::{kproduce, printing};
@@ -12,6 +12,8 @@ use crate::world::{Cell, PARTITIONS, World, says};
 const LIMIT: Duration = Duration::from_secs(60);
 const TOPIC: &str = "grouped";
 const GROUP: &str = "both";
+/// The client id of our member, where both share.
+const OURS: &str = "ours";
 
 /// Each goes on where the other has committed; together they share the partitions; `kgroups` sees it all.
 pub(crate) fn handed_over(world: &mut World) -> Cell {
@@ -32,12 +34,20 @@ pub(crate) fn handed_over(world: &mut World) -> Cell {
     let ours = run_ok(kconsume(world).args(["--max-messages", &count]), Input::Nothing, LIMIT);
     is_all(world, 2, &ours.map_err(|error| error.to_string())?.stdout)
         .map_err(|error| format!("kconsume, third: {error}"))?;
-    let member = Daemon::start(&mut kconsume(world)).map_err(|error| error.to_string())?;
+    let mut command = kconsume(world);
+    command.args(["--consumer-property", &format!("client.id={OURS}")]);
+    let member = Daemon::start(&mut command).map_err(|error| error.to_string())?;
     let shared = world.java.run(&["share", TOPIC, GROUP, &PARTITIONS.to_string()])?;
     if shared.is_empty() {
         return Err("the java client has no partition of the group".to_owned());
     }
     member.terminate(LIMIT).map_err(|error| error.to_string())?;
+    let left = members(world)?;
+    if left.iter().any(|client| client == OURS) {
+        return Err(format!("kconsume ended and is still in the group: {left:?}"));
+    }
+    // Java's client of 0.9 closes its socket right behind its farewell, which a broker may then not read: its session ends.
+    world.until("the java client has left", |world| members(world), Vec::is_empty)?;
     all_read(world, &world.ours_says("kgroups", &["--describe", "--group", GROUP, "-o", "json"])?)?;
     managed(world).map(|needs| format!("pass{needs}"))
 }
@@ -66,6 +76,18 @@ fn managed(world: &World) -> Result<String, String> {
         says(&world.ours_refuses("kgroups", &arguments, Input::Nothing)?, words)?;
     }
     Ok("; reset by time: needs Kafka >= 0.10.1 (KIP-79), delete: >= 1.1 (KIP-229), delete offsets: >= 2.4 (KIP-496)".to_owned())
+}
+
+/// The client ids of the group's members. A release of which groups end with their last member knows none then.
+fn members(world: &World) -> Result<Vec<String>, String> {
+    let mut kgroups = world.tools.command("kgroups");
+    kgroups.args(["--describe", "--members", "--group", GROUP, "-o", "json"]);
+    let output = run(&mut kgroups, Input::Nothing, LIMIT).map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let described: serde_json::Value =
+        serde_json::from_str(&said).map_err(|error| format!("{error}: {said}"))?;
+    let members = described["groups"][0]["members"].as_array().ok_or(said)?;
+    Ok(members.iter().map(|member| member["client_id"].as_str().unwrap_or_default().to_owned()).collect())
 }
 
 fn kconsume(world: &World) -> std::process::Command {

@@ -200,6 +200,8 @@ public final class OldClient {
         Properties config = config();
         config.put("group.id", group);
         config.put("auto.offset.reset", "earliest");
+        // 0.9 may stay behind in the group for as long.
+        config.put("session.timeout.ms", "10000");
         KafkaConsumer<byte[], byte[]> consumer = consumer(config);
         // A list in 0.9, a collection later.
         call(consumer, "subscribe", Collections.singletonList(topic));
