@@ -40,6 +40,7 @@ mod rng;
 mod server;
 mod sessions;
 mod shard;
+mod trouble;
 
 use std::pin::Pin;
 use std::sync::Arc;

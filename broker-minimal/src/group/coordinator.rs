@@ -20,6 +20,7 @@ use crate::meta::image::{Image, Topic};
 use crate::replica::Acks;
 use crate::shard::command::{Append, AppendFailure};
 use crate::shard::{Command, PartitionId, Shards};
+use crate::trouble::Trouble;
 use crate::{clock, stopped};
 
 /// Requests whose records go into one append.
@@ -80,15 +81,25 @@ struct Serving {
 
 impl Coordinator {
     pub(super) async fn run(mut self) {
+        let mut trouble = Trouble::default();
         while let Some(core) = self.load().await {
             let image = Arc::clone(&self.image.borrow_and_update());
             let mut serving =
                 Serving { core, image, next_id: 0, waiting: HashMap::new(), appends: VecDeque::new() };
             self.loaded.send_replace(true);
-            let ended = self.serve(&mut serving).await;
+            let ended = self.serve(&mut serving, &mut trouble).await;
             self.loaded.send_replace(false);
             match ended {
-                Ended::Stopped => return serving.drain().await,
+                Ended::Stopped => {
+                    if let Some(after) = trouble.is_over(clock::now()) {
+                        tracing::info!(
+                            partition = self.id.index,
+                            ?after,
+                            "groups are not this broker's to write any more"
+                        );
+                    }
+                    return serving.drain().await;
+                }
                 Ended::Failed => serving.give_up().await,
             }
             tokio::select! {
@@ -100,7 +111,7 @@ impl Coordinator {
 
     /// `None`: the broker stops.
     async fn load(&mut self) -> Option<Core> {
-        let mut is_said = false;
+        let mut trouble = Trouble::default();
         loop {
             let mut loading = std::pin::pin!(load::load(&self.shards, self.led(), self.settings.clone()));
             let loaded = loop {
@@ -115,18 +126,15 @@ impl Coordinator {
             match loaded {
                 Ok(mut core) => {
                     core.on_loaded(now());
-                    if is_said {
-                        tracing::info!(partition = self.id.index, "groups are loaded after all");
+                    if let Some(after) = trouble.is_over(clock::now()) {
+                        tracing::info!(partition = self.id.index, ?after, "groups are loaded after all");
                     }
                     return Some(core);
                 }
-                Err(error) if is_said || error.is_of_leadership() => {
-                    tracing::debug!(partition = self.id.index, %error, "groups not loaded yet");
-                }
-                Err(error) => {
+                Err(error) if !error.is_of_leadership() && trouble.is_there(clock::now()) => {
                     tracing::warn!(partition = self.id.index, %error, "groups not loaded yet");
-                    is_said = true;
                 }
+                Err(error) => tracing::debug!(partition = self.id.index, %error, "groups not loaded yet"),
             }
             tokio::select! {
                 () = tokio::time::sleep(RETRY) => {}
@@ -139,7 +147,7 @@ impl Coordinator {
         Led { id: self.id, leader_epoch: self.leader_epoch }
     }
 
-    async fn serve(&mut self, serving: &mut Serving) -> Ended {
+    async fn serve(&mut self, serving: &mut Serving, trouble: &mut Trouble) -> Ended {
         let mut checks = tokio::time::interval(self.settings.offsets_check_interval);
         checks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Topics may have gone while nobody looked.
@@ -155,11 +163,18 @@ impl Coordinator {
                 biased;
                 () = stopped(&mut self.stop) => return Ended::Stopped,
                 done = serving.first_append(), if !serving.appends.is_empty() => {
-                    if let Err(error) = done {
+                    let Err(error) = done else {
+                        if let Some(after) = trouble.is_over(clock::now()) {
+                            tracing::info!(partition = self.id.index, ?after, "groups are written again");
+                        }
+                        continue;
+                    };
+                    if trouble.is_there(clock::now()) {
                         tracing::warn!(partition = self.id.index, error, "groups not written, loading again");
-                        return Ended::Failed;
+                    } else {
+                        tracing::debug!(partition = self.id.index, error, "groups not written, loading again");
                     }
-                    continue;
+                    return Ended::Failed;
                 }
                 () = sleep_until(deadline), if deadline.is_some() => serving.core.on_deadline(now(), &mut effects),
                 changed = self.image.changed() => {

@@ -20,7 +20,6 @@ mod refusal;
 pub(crate) mod registration;
 pub(crate) mod sessions;
 mod store;
-mod trouble;
 
 pub(crate) use configs::{APPEND, DELETE, SET, SUBTRACT};
 pub(crate) use refusal::Refusal;

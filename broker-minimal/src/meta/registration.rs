@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 use super::active::ActiveController;
 use super::image::{Endpoint, Image};
-use super::trouble::Trouble;
 use crate::config::Config;
 use crate::shard::storage::Storage;
+use crate::trouble::Trouble;
 use crate::{clock, stopped};
 
 /// Between attempts, and between heartbeats of a broker that waits for something.

@@ -19,7 +19,8 @@ use crate::meta::image::Image;
 use crate::peer::Peers;
 use crate::shard::PartitionId;
 use crate::shard::storage::Storage;
-use crate::stopped;
+use crate::trouble::Trouble;
+use crate::{clock, stopped};
 use conversation::Ended;
 
 /// After a connection failed.
@@ -116,8 +117,15 @@ impl Fetchers {
     }
 
     /// Fetches from one leader until nothing is followed there any more.
-    async fn follow(self: Arc<Self>, leader: Leader, mut wanted: watch::Receiver<Wanted>) {
-        let mut failed = false;
+    async fn follow(self: Arc<Self>, leader: Leader, wanted: watch::Receiver<Wanted>) {
+        let mut trouble = Trouble::default();
+        self.fetch_all(&leader, wanted, &mut trouble).await;
+        if let Some(after) = trouble.is_over(clock::now()) {
+            tracing::info!(leader = leader.id, ?after, "nothing is to be fetched from this leader any more");
+        }
+    }
+
+    async fn fetch_all(&self, leader: &Leader, mut wanted: watch::Receiver<Wanted>, trouble: &mut Trouble) {
         loop {
             let dial = self.peers.dial(&leader.host, leader.port);
             let peer = tokio::select! {
@@ -125,20 +133,17 @@ impl Fetchers {
                 () = closed(&mut wanted) => return,
             };
             let ended = match peer {
-                Ok(peer) => {
-                    failed = false;
-                    self.converse(&leader, &peer, &mut wanted).await
-                }
+                Ok(peer) => self.converse(leader, &peer, &mut wanted, trouble).await,
                 Err(error) => Ended::Failed(error.to_string()),
             };
             match ended {
                 Ended::Done => return,
                 Ended::Changed => continue,
+                Ended::Failed(error) if trouble.is_there(clock::now()) => {
+                    tracing::warn!(leader = leader.id, error, "nothing is fetched from this leader");
+                }
                 Ended::Failed(error) => {
-                    if !failed {
-                        tracing::warn!(leader = leader.id, error, "nothing is fetched from this leader");
-                    }
-                    failed = true;
+                    tracing::debug!(leader = leader.id, error, "nothing is fetched from this leader");
                 }
             }
             tokio::select! {

@@ -16,6 +16,7 @@ use crate::peer::Peer;
 use crate::shard::command::{AppendFailure, AppendFollower, Cut, FollowerState};
 use crate::shard::cutting::WantedCut;
 use crate::shard::{Command, PartitionId};
+use crate::trouble::Trouble;
 
 /// The version that is spoken: with truncation in band, topic ids, and the epoch of the broker (KIP-903).
 const VERSION: i16 = 15;
@@ -50,6 +51,7 @@ impl Fetchers {
         leader: &Leader,
         peer: &Peer,
         wanted: &mut watch::Receiver<Wanted>,
+        trouble: &mut Trouble,
     ) -> Ended {
         // What is followed stays the same for as long as this goes on.
         let followed = Arc::clone(&wanted.borrow_and_update());
@@ -99,6 +101,9 @@ impl Fetchers {
                 Ok(response) => response,
                 Err(error) => return Ended::Failed(error.to_string()),
             };
+            if let Some(after) = trouble.is_over(clock::now()) {
+                tracing::info!(leader = leader.id, ?after, "this leader is fetched from again");
+            }
             if let Err(error) = self.take_all(leader, &by_id, &mut states, response).await {
                 return Ended::Failed(error);
             }

@@ -1,26 +1,26 @@
-//! A trouble that ends by itself most of the time, as while another controller is elected: it is said once, if it lasts, and so is its end.
+//! A trouble that ends by itself most of the time, as while another leader is elected: it is said once, if it lasts, and so is its end.
 
 use std::time::{Duration, Instant};
 
-/// By then another controller leads, unless something is wrong.
+/// By then somebody else leads, unless something is wrong.
 const LASTING: Duration = Duration::from_secs(5);
 
 /// How long it has been there.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     since: Option<Instant>,
     is_said: bool,
 }
 
 impl Trouble {
     /// It is there; whether it is to be said now.
-    pub(super) fn is_there(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_there(&mut self, now: Instant) -> bool {
         let since = *self.since.get_or_insert(now);
         !self.is_said && now.duration_since(since) >= LASTING && !std::mem::replace(&mut self.is_said, true)
     }
 
     /// It is over; how long it was, if that is to be said.
-    pub(super) fn is_over(&mut self, now: Instant) -> Option<Duration> {
+    pub(crate) fn is_over(&mut self, now: Instant) -> Option<Duration> {
         let Self { since, is_said } = std::mem::take(self);
         since.filter(|_| is_said).map(|since| now.duration_since(since))
     }
