@@ -39,15 +39,18 @@ pub(super) async fn answer(shared: &Shared, envelope: Envelope) -> Answer {
         // Answered above.
         Message::Hello(_) => Answer::Refused(Refusal::NotRunning),
         Message::Join(role) => Answer::Join(join(shared, running, &from, role).await),
-        Message::Vote(request) => match raft.vote(request).await {
-            Ok(answer) => {
-                if answer.vote_granted {
-                    shared.heard.candidate();
+        Message::Vote(request) => {
+            shared.heard.stands(request.vote.leader_id.term);
+            match raft.vote(request).await {
+                Ok(answer) => {
+                    if answer.vote_granted {
+                        shared.heard.candidate();
+                    }
+                    Answer::Vote(answer)
                 }
-                Answer::Vote(answer)
+                Err(error) => failed(&error),
             }
-            Err(error) => failed(&error),
-        },
+        }
         Message::Append(request) => match raft.append_entries(request).await {
             Ok(answer) => {
                 if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {

@@ -7,12 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use openraft::ServerState;
+use openraft::error::Fatal;
 use tokio::task::JoinSet;
 
 use super::network::{Answer, Message};
-use super::types::Members;
+use super::types::{Members, Raft};
 use super::{Running, Shared};
 use crate::clock;
+
+/// How many terms one election may skip: nobody is made to count to what a message says.
+const TERMS_MAX: u64 = 16;
 
 /// When this node last heard what keeps it from standing for election.
 #[derive(Debug, Default)]
@@ -23,6 +27,8 @@ struct Times {
     leader: Option<Instant>,
     /// Somebody who stood got its vote, and may lead in a moment.
     candidate: Option<Instant>,
+    /// The newest term that others stood in.
+    term: u64,
 }
 
 impl Heard {
@@ -32,6 +38,15 @@ impl Heard {
 
     pub(super) fn candidate(&self) {
         self.with(|times| times.candidate = Some(clock::now()));
+    }
+
+    /// Somebody stands in this term.
+    pub(super) fn stands(&self, term: u64) {
+        self.with(|times| times.term = times.term.max(term));
+    }
+
+    fn term(&self) -> u64 {
+        self.with(|times| times.term)
     }
 
     /// Whether the leader was heard within this time.
@@ -75,10 +90,20 @@ pub(super) async fn stand(shared: Arc<Shared>, timeout: Duration, tick: Duration
         }
         tracing::info!("nobody hears a leader of the quorum, standing for election");
         shared.heard.candidate();
-        if running.raft.trigger().elect().await.is_err() {
+        if elect(&running.raft, &shared.heard).await.is_err() {
             return;
         }
     }
+}
+
+/// Stands for election, above every term that others stood in. openraft forgets the term of a candidate whose log is shorter than
+/// its own, and would stand in the very term in which that candidate has voted for itself: both again and again, and nobody leads.
+pub(super) async fn elect(raft: &Raft, heard: &Heard) -> Result<(), Fatal<u64>> {
+    let term = raft.metrics().borrow().current_term;
+    for _ in 0..=heard.term().saturating_sub(term).min(TERMS_MAX) {
+        raft.trigger().elect().await?;
+    }
+    Ok(())
 }
 
 async fn a_majority_hears_nobody(

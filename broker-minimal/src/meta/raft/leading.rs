@@ -8,7 +8,9 @@ use openraft::{RaftMetrics, ServerState};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use super::Shared;
 use super::contacts::Contacts;
+use super::elections::{Heard, elect};
 use super::joining;
 use super::types::{Node, Raft, epoch};
 use crate::meta::log::Leadership;
@@ -103,9 +105,14 @@ fn leadership(metrics: &Metrics, confirmed: Option<u64>, patience: Duration) -> 
 }
 
 /// Waits for nodes whose process is dead; if one led, the survivors elect another without waiting for its silence.
-pub(super) async fn replace_lost(raft: Raft, heartbeat: Duration, mut lost: mpsc::Receiver<i32>) {
+pub(super) async fn replace_lost(
+    raft: Raft,
+    shared: Arc<Shared>,
+    heartbeat: Duration,
+    mut lost: mpsc::Receiver<i32>,
+) {
     while let Some(node_id) = lost.recv().await {
-        elect_instead(&raft, (heartbeat / 2).max(TURN_MIN), node_id).await;
+        elect_instead(&raft, &shared.heard, (heartbeat / 2).max(TURN_MIN), node_id).await;
     }
 }
 
@@ -127,7 +134,7 @@ pub(super) async fn forget_silent(
 
 /// Survivors still trust the dead leader for a while, and refuse to vote. Whoever stands for election trusts it no more:
 /// so all stand, one after the other in the order of their ids, and the first who asks again is elected.
-async fn elect_instead(raft: &Raft, turn: Duration, lost: i32) {
+async fn elect_instead(raft: &Raft, heard: &Heard, turn: Duration, lost: i32) {
     let metrics = raft.metrics();
     for attempt in 0..ATTEMPTS {
         let (rank, survivors) = {
@@ -143,7 +150,7 @@ async fn elect_instead(raft: &Raft, turn: Duration, lost: i32) {
             return;
         }
         tracing::info!(leader = lost, attempt, "the quorum's leader is dead, standing for election");
-        if raft.trigger().elect().await.is_err() {
+        if elect(raft, heard).await.is_err() {
             return;
         }
         // The next look must see what this has done.

@@ -148,7 +148,7 @@ impl Opened {
             patience,
         };
         tasks.spawn(watcher.run());
-        tasks.spawn(leading::replace_lost(raft.clone(), heartbeat, lost_queue));
+        tasks.spawn(leading::replace_lost(raft.clone(), Arc::clone(shared), heartbeat, lost_queue));
         tasks.spawn(leading::forget_silent(
             raft.clone(),
             Arc::clone(&shared.contacts),
@@ -156,7 +156,7 @@ impl Opened {
             (shared.settings.observer_session, patience),
         ));
         if is_founder {
-            tasks.spawn(stand_for_first_election(raft.clone()));
+            tasks.spawn(stand_for_first_election(Arc::clone(shared), raft.clone()));
         }
         tasks.spawn(elections::stand(Arc::clone(shared), timeout, heartbeat));
         let shared = Arc::clone(shared);
@@ -263,14 +263,14 @@ async fn wait(shared: &Shared, pause: &mut Duration) {
 }
 
 /// The founder is the only one who can be elected, and its voters hear of their cluster a moment after it has asked them.
-async fn stand_for_first_election(raft: Raft) {
+async fn stand_for_first_election(shared: Arc<Shared>, raft: Raft) {
     let mut pause = ASK_FIRST;
     for _ in 0..FIRST_ELECTIONS {
         tokio::time::sleep(pause).await;
         // Each election makes the answers to the last one worthless: where they take long they must be given the time.
         pause = (pause * 3 / 2).min(ASK_MAX);
         let has_leader = raft.metrics().borrow().current_leader.is_some();
-        if has_leader || raft.trigger().elect().await.is_err() {
+        if has_leader || elections::elect(&raft, &shared.heard).await.is_err() {
             return;
         }
     }

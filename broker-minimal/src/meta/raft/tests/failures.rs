@@ -64,6 +64,35 @@ async fn a_member_that_was_cut_off_deposes_nobody_when_it_is_back() {
     stop(&all, &cluster).await;
 }
 
+/// Whoever has less stands first and again and again, by its shorter patience; whoever has more must come by its own term.
+#[tokio::test]
+async fn the_survivor_that_has_everything_is_elected_though_the_other_stands_first() {
+    for is_dead in [false, true] {
+        let cluster = Cluster::new(3);
+        let members = cluster.start(&[1, 2, 3]).await;
+        let all: Vec<&Member> = members.iter().collect();
+        create(&all, "before").await;
+        have(&all, "before").await;
+        let old = leader(&all).await;
+        let survivors: Vec<&Member> =
+            all.iter().copied().filter(|member| member.node_id != old.node_id).collect();
+        let [eager, whole] = survivors[..] else { panic!("three members") };
+        cluster.part(old.port, eager.port);
+        create(&[old], "last").await;
+        cluster.isolate(old.port);
+        assert!(eager.image().topic("last").is_none());
+        if is_dead {
+            survivors.iter().for_each(|member| member.quorum.peer_lost(old.node_id));
+        }
+        let new = leader(&survivors).await;
+        assert_eq!(new.node_id, whole.node_id);
+        assert!(new.image().topic("last").is_some());
+        create(&survivors, "after").await;
+        have(&survivors, "last").await;
+        stop(&all, &cluster).await;
+    }
+}
+
 #[tokio::test]
 async fn a_leader_that_comes_back_alone_leads_nobody() {
     let cluster = Cluster::new(3);

@@ -112,6 +112,11 @@ impl Cluster {
         cut.extend((1..=9).filter(|other| *other != port).map(|other| (port.min(other), port.max(other))));
     }
 
+    /// The link between two of them is cut.
+    pub(super) fn part(&self, one: u16, other: u16) {
+        self.hub.cut.lock().unwrap().insert((one.min(other), one.max(other)));
+    }
+
     pub(super) fn heal(&self) {
         self.hub.cut.lock().unwrap().clear();
     }
