@@ -1,0 +1,24 @@
+//! What librdkafka 2 sends that no other client does, and how it is answered: byte for byte as its own test suite sends it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod wire;
+
+use kinglet_protocol::ErrorCode;
+use kinglet_protocol::messages::MetadataRequest;
+
+use wire::{Wire, start};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_topics_are_told_to_a_request_with_three_bytes_too_many() {
+    let broker = start("").await;
+    let mut wire = Wire::to(&broker);
+    assert_eq!(wire.create("t", &[]).error_code, ErrorCode::NONE);
+    // Metadata 12, correlation 7, client "rdkafka"; no tagged fields, a null list of topics, two flags, no tagged fields: and more.
+    let frame = b"\x00\x03\x00\x0c\x00\x00\x00\x07\x00\x07rdkafka\x00\x00\x00\x00\x00\x01\x00\x00";
+    let size = u32::try_from(frame.len()).unwrap().to_be_bytes();
+    wire.send(&[&size[..], frame].concat());
+    let response = wire.answer::<MetadataRequest>(12);
+    let names = response.topics.iter().filter_map(|topic| topic.name.as_deref());
+    assert_eq!(names.collect::<Vec<_>>(), ["t"]);
+    broker.shutdown().await.unwrap();
+}
