@@ -4,7 +4,8 @@
 mod wire;
 
 use kinglet_protocol::ErrorCode;
-use kinglet_protocol::messages::MetadataRequest;
+use kinglet_protocol::messages::alter_configs::{AlterConfigsResource, AlterableConfig};
+use kinglet_protocol::messages::{AlterConfigsRequest, MetadataRequest};
 
 use wire::{Wire, start};
 
@@ -20,5 +21,20 @@ async fn all_topics_are_told_to_a_request_with_three_bytes_too_many() {
     let response = wire.answer::<MetadataRequest>(12);
     let names = response.topics.iter().filter_map(|topic| topic.name.as_deref());
     assert_eq!(names.collect::<Vec<_>>(), ["t"]);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_is_told_when_to_sign_in_again_though_it_never_does() {
+    let broker = start("").await;
+    let config = AlterableConfig {
+        name: "sasl.kerberos.min.time.before.relogin".to_owned(),
+        value: Some("58000".to_owned()),
+    };
+    let resource =
+        AlterConfigsResource { resource_type: 4, resource_name: "1".to_owned(), configs: vec![config] };
+    let request = AlterConfigsRequest { resources: vec![resource], validate_only: false };
+    let response = Wire::to(&broker).call(&request, 0).responses.remove(0);
+    assert_eq!((response.error_code, response.error_message), (ErrorCode::NONE, None));
     broker.shutdown().await.unwrap();
 }
