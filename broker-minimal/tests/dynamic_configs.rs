@@ -127,6 +127,17 @@ async fn what_cannot_be_set_is_refused_in_kafkas_words() {
         refused((BROKER, "1"), &[("log.cleaner.backoff.ms", "soon")]),
         invalid("Invalid value soon for configuration log.cleaner.backoff.ms: Not a number of type LONG")
     );
+    let relogin = "sasl.kerberos.min.time.before.relogin";
+    assert_eq!(
+        refused((BROKER, ""), &[(relogin, "58000")]),
+        invalid(&format!(
+            "Cannot update these configs at default cluster level, broker id must be specified: [{relogin}]"
+        ))
+    );
+    assert_eq!(
+        refused((BROKER, "1"), &[(relogin, "soon")]),
+        invalid(&format!("Invalid value soon for configuration {relogin}: Not a number of type LONG"))
+    );
     assert_eq!(
         refused((BROKER, "one"), &[("log.roll.ms", "5")]),
         invalid("Node id must be an integer, but it is: one")

@@ -71,6 +71,9 @@ impl RequestHead {
     }
 
     /// Reads the rest of the header and the body as `R`.
+    ///
+    /// Bytes behind the last field are passed over, as Kafka's brokers do: librdkafka from 2.1 on has three there when it asks
+    /// for all topics (Metadata 9 and later), and clients that cannot list topics cannot subscribe by pattern either.
     pub fn body<R: Request>(self) -> Result<(RequestHeader, R), DecodeError> {
         let version = self.header.version;
         if !R::VERSIONS.contains(version) {
@@ -79,7 +82,6 @@ impl RequestHead {
         let mut r = Reader::new(&self.rest, version, version >= R::FLEXIBLE_FROM);
         r.skip_tags().map_err(|kind| DecodeError::new(kind).at("RequestHeader", "tagged fields"))?;
         let body = R::decode(&mut r).map_err(|kind| r.fail(kind))?;
-        r.end().map_err(|kind| DecodeError::new(kind).at(R::KEY.name(), "end"))?;
         Ok((self.header, body))
     }
 
@@ -304,6 +306,21 @@ mod tests {
         }
         let newest = ApiInfo::of::<MetadataRequest>().versions.last;
         assert!(frame_request(&ApiInfo::of::<MetadataRequest>(), newest + 1, 7, None, &[]).is_err());
+    }
+
+    #[test]
+    fn bytes_behind_a_request_are_passed_over_and_behind_a_response_refused() {
+        let request = MetadataRequest::default();
+        for version in [1, 12] {
+            let frame = encode_request(&request, version, 7, None).unwrap().to_bytes();
+            let more = [&frame[4..], &[1, 0, 0]].concat();
+            let (_, body) = RequestHead::decode(more.into()).unwrap().body::<MetadataRequest>().unwrap();
+            assert_eq!(body, request);
+            let response = MetadataResponse::default();
+            let frame = encode_response::<MetadataRequest>(&response, version, 7).unwrap().to_bytes();
+            let more = [&frame[4..], &[0]].concat();
+            assert!(decode_response::<MetadataRequest>(more.into(), version).is_err());
+        }
     }
 
     #[test]

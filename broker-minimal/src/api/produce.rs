@@ -4,10 +4,12 @@
 //! finished by the connection's answering side. Up to version 2 a client may send a message set of the formats before v2,
 //! of which one batch is made; from 3 on batches alone are taken. A set whose end is cut off is refused; Kafka keeps the
 //! whole messages of it and says nothing. Version 7 is the first that may carry zstd, 8 says why a batch was
-//! refused, 10 names the leader when it is another, and where it is (KIP-951).
+//! refused and for which of its records (KIP-467), 10 names the leader when it is another, and where it is (KIP-951).
 //!
 //! With acks=all a batch is answered once the whole ISR has it, or when the request's timeout is over. All partitions of a request
 //! wait at the same time.
+
+mod faults;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -15,7 +17,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kinglet_protocol::messages::produce::{
-    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
+    PartitionProduceResponse, TopicProduceResponse,
 };
 use kinglet_protocol::messages::{ProduceRequest, ProduceResponse};
 use kinglet_protocol::records::legacy::MessageFormat;
@@ -57,6 +60,8 @@ pub(crate) struct Pending {
     /// Knows who leads.
     ctx: Arc<Context>,
     topics: Vec<PendingTopic>,
+    /// How many records the answer names as being at fault.
+    faults: usize,
 }
 
 struct PendingTopic {
@@ -73,17 +78,25 @@ enum Outcome {
 struct Refused {
     code: ErrorCode,
     why: Option<String>,
+    /// The records at fault, where it is not the whole batch.
+    records: Vec<BatchIndexAndErrorMessage>,
+}
+
+impl Refused {
+    fn new(code: ErrorCode, why: Option<String>) -> Self {
+        Self { code, why, records: Vec::new() }
+    }
 }
 
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
-        Self { code, why: None }
+        Self::new(code, None)
     }
 }
 
 impl From<ConvertError> for Refused {
     fn from(error: ConvertError) -> Self {
-        Self { code: error.code(), why: Some(error.to_string()) }
+        Self::new(error.code(), Some(error.to_string()))
     }
 }
 
@@ -94,6 +107,7 @@ pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: Pr
         timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
         ctx: Arc::clone(ctx),
         topics: Vec::with_capacity(request.topic_data.len()),
+        faults: 0,
         header,
     };
     let image = ctx.meta.image();
@@ -111,7 +125,10 @@ pub(crate) async fn start(ctx: &Arc<Context>, header: RequestHeader, request: Pr
                     Ok(_) => pending.append(ctx, id, batches, now_ms).await,
                     Err(code) => Outcome::Refused(code.into()),
                 },
-                Err(refused) => Outcome::Refused(refused),
+                Err(refused) => {
+                    pending.faults += refused.records.len();
+                    Outcome::Refused(refused)
+                }
             };
             partitions.push((index, outcome));
         }
@@ -133,7 +150,7 @@ async fn check(
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     if name::is_internal(&topic.name) && request.header.client_id.as_deref() != Some(ADMIN_CLIENT) {
         let why = format!("Cannot append to internal topic {}", topic.name);
-        return Err(Refused { code: ErrorCode::INVALID_TOPIC_EXCEPTION, why: Some(why) });
+        return Err(Refused::new(ErrorCode::INVALID_TOPIC_EXCEPTION, Some(why)));
     }
     let known = usize::try_from(data.index).is_ok_and(|index| index < topic.partitions.len());
     if !known {
@@ -152,6 +169,10 @@ async fn check(
         policy.map_or_else(|| ctx.storage.config().log.compact, |policy| policy.contains("compact"));
     for batch in &batches {
         check_batch(batch, request.header.version, is_compacted)?;
+        if is_compacted {
+            let room = faults::room(request.header.version, request.faults);
+            faults::check_keys(batch, &format!("{}-{}", topic.name, data.index), room)?;
+        }
     }
     Ok((PartitionId { topic: topic.id, index: data.index }, batches))
 }
@@ -186,29 +207,21 @@ fn check_batch(batch: &Batch, version: i16, is_compacted: bool) -> Result<(), Re
     }
     if header.attributes.is_transactional() {
         // Without a coordinator nobody could ever commit them: readers would wait for ever.
-        return Err(Refused {
-            code: ErrorCode::INVALID_TXN_STATE,
-            why: Some("transactions are not served yet".into()),
-        });
+        let why = "transactions are not served yet".to_owned();
+        return Err(Refused::new(ErrorCode::INVALID_TXN_STATE, Some(why)));
     }
     if header.attributes.compression() == Ok(Compression::Zstd) && version < ZSTD_FROM {
         return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
-    }
-    if is_compacted {
-        let records = batch.records(UNPACK_LIMIT).map_err(|e| refused(&e))?;
-        if records.iter().any(|record| record.is_ok_and(|record| record.key.is_none())) {
-            return Err(invalid("a compacted topic takes only records with a key"));
-        }
     }
     Ok(())
 }
 
 fn refused(error: &BatchError) -> Refused {
-    Refused { code: ErrorCode(error.code()), why: Some(error.to_string()) }
+    Refused::new(ErrorCode(error.code()), Some(error.to_string()))
 }
 
 fn invalid(why: &str) -> Refused {
-    Refused { code: ErrorCode::INVALID_RECORD, why: Some(why.to_owned()) }
+    Refused::new(ErrorCode::INVALID_RECORD, Some(why.to_owned()))
 }
 
 impl Pending {
@@ -280,7 +293,7 @@ impl Outcome {
                         ..Default::default()
                     };
                 }
-                Ok(Err(failure)) => Refused { code: failure.code(), why: why(&failure) },
+                Ok(Err(failure)) => Refused::new(failure.code(), why(&failure)),
                 // The shard is gone; the records may or may not be in its log.
                 Err(_) => ErrorCode::KAFKA_STORAGE_ERROR.into(),
             },
@@ -290,6 +303,7 @@ impl Outcome {
             error_code: refused.code,
             base_offset: -1,
             error_message: refused.why,
+            record_errors: refused.records,
             ..Default::default()
         }
     }

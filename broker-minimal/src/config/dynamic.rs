@@ -25,6 +25,38 @@ const KEPT: &[&str] = &[
     "transaction.partition.verification.enable",
 ];
 
+/// Keys of how one broker signs in, which Kafka changes at run time for each but never for all of them. Kept likewise.
+const KEPT_FOR_ONE: &[(&str, Kind)] = &[
+    ("sasl.kerberos.kinit.cmd", Kind::Text(&[])),
+    ("sasl.kerberos.min.time.before.relogin", Kind::long(i64::MIN)),
+    ("sasl.kerberos.principal.to.local.rules", Kind::List(&[])),
+    ("sasl.kerberos.service.name", Kind::Text(&[])),
+    ("sasl.kerberos.ticket.renew.jitter", Kind::Double(f64::MIN, f64::MAX)),
+    ("sasl.kerberos.ticket.renew.window.factor", Kind::Double(f64::MIN, f64::MAX)),
+    ("sasl.login.refresh.buffer.seconds", Kind::Int(0, 3600)),
+    ("sasl.login.refresh.min.period.seconds", Kind::Int(0, 900)),
+    ("sasl.login.refresh.window.factor", Kind::Double(0.5, 1.0)),
+    ("sasl.login.refresh.window.jitter", Kind::Double(0.0, 0.25)),
+];
+
+fn kept_for_one(key: &str) -> Option<Kind> {
+    KEPT_FOR_ONE.iter().find(|(kept, _)| *kept == key).map(|(_, kind)| *kind)
+}
+
+/// Whether a key that has no effect here is shown: what the others mean is not known.
+fn is_kept(key: &str) -> bool {
+    KEPT.contains(&key) || kept_for_one(key).is_some()
+}
+
+/// Whom an entry is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// One broker.
+    One,
+    /// All brokers that have no entry of their own.
+    All,
+}
+
 /// What was set at run time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Dynamic {
@@ -39,6 +71,11 @@ pub(crate) struct Dynamic {
 pub(crate) enum DynamicError {
     #[error("Cannot update these configs dynamically: [{}]", .0.join(", "))]
     Static(Vec<String>),
+    #[error(
+        "Cannot update these configs at default cluster level, broker id must be specified: [{}]",
+        .0.join(", ")
+    )]
+    ForOne(Vec<String>),
     #[error(transparent)]
     Invalid(#[from] InvalidValue),
 }
@@ -52,18 +89,23 @@ impl Dynamic {
 }
 
 /// Says whether these entries may be set. Keys that are nobody's are: they are a plug-in's, as far as a broker knows.
-pub(crate) fn check(entries: &Overrides) -> Result<(), DynamicError> {
+pub(crate) fn check(entries: &Overrides, scope: Scope) -> Result<(), DynamicError> {
     let is_static = |key: &&String| match broker::find(key) {
         Some(row) => !row.is_dynamic,
-        None => known::is_known(key) && !KEPT.contains(&key.as_str()),
+        None => known::is_known(key) && !is_kept(key),
     };
     let fixed: Vec<String> = entries.keys().filter(is_static).cloned().collect();
     if !fixed.is_empty() {
         return Err(DynamicError::Static(fixed));
     }
+    let is_for_one = |key: &&String| kept_for_one(key).is_some();
+    let misplaced: Vec<String> = entries.keys().filter(is_for_one).cloned().collect();
+    if scope == Scope::All && !misplaced.is_empty() {
+        return Err(DynamicError::ForOne(misplaced));
+    }
     for (key, value) in entries {
-        if let Some(row) = broker::find(key) {
-            row.kind.check(key, value)?;
+        if let Some(kind) = broker::find(key).map(|row| row.kind).or_else(|| kept_for_one(key)) {
+            kind.check(key, value)?;
         }
     }
     Ok(())
@@ -141,7 +183,7 @@ impl Config {
 
     /// A key that is not in the table. What it means is not known, so its value may be a secret, as in Kafka.
     fn other(&self, key: &str) -> Entry {
-        let is_sensitive = !KEPT.contains(&key);
+        let is_sensitive = !is_kept(key);
         let found = [(&self.dynamic.broker, Source::Broker), (&self.dynamic.default, Source::AllBrokers)];
         let found = found.into_iter().filter_map(|(entries, source)| Some((entries.get(key)?, source)));
         let shown = |value: &String| Some(value.clone()).filter(|_| !is_sensitive);
@@ -153,7 +195,7 @@ impl Config {
             name: key.to_owned().into(),
             value: first.and_then(|first| first.value.clone()),
             source: first.map_or(Source::Default, |first| first.source),
-            kind: Kind::Text(&[]),
+            kind: kept_for_one(key).unwrap_or(Kind::Text(&[])),
             is_sensitive,
             read_only: is_sensitive,
             synonyms,
@@ -220,14 +262,35 @@ mod tests {
 
     #[test]
     fn what_only_a_start_can_change_is_refused_by_name() {
-        let refused = |entries| check(&overrides(entries)).unwrap_err().to_string();
+        let refused = |entries| check(&overrides(entries), Scope::One).unwrap_err().to_string();
         assert_eq!(
             refused(&[("node.id", "2"), ("log.dirs", "x"), ("log.roll.ms", "5")]),
             "Cannot update these configs dynamically: [log.dirs, node.id]"
         );
         assert!(refused(&[("ssl.keystore.location", "x")]).contains("ssl.keystore.location"));
         assert!(refused(&[("log.roll.ms", "x")]).ends_with("Not a number of type LONG"));
-        assert_eq!(check(&overrides(&[("log.cleaner.threads", "2"), ("my.own.key", "x")])), Ok(()));
+        let kept = overrides(&[("log.cleaner.threads", "2"), ("my.own.key", "x")]);
+        assert_eq!((check(&kept, Scope::One), check(&kept, Scope::All)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn how_a_broker_signs_in_is_set_for_one_at_a_time() {
+        let entries = overrides(&[("sasl.kerberos.min.time.before.relogin", "58000"), ("log.roll.ms", "5")]);
+        assert_eq!(check(&entries, Scope::One), Ok(()));
+        assert_eq!(
+            check(&entries, Scope::All).unwrap_err().to_string(),
+            "Cannot update these configs at default cluster level, broker id must be specified: \
+             [sasl.kerberos.min.time.before.relogin]"
+        );
+        let config = Config::default().with_dynamic(Dynamic { broker: entries, ..Default::default() });
+        let entry = config.entries().last().unwrap();
+        assert_eq!(
+            (entry.value.as_deref(), entry.read_only, entry.kind.wire_type()),
+            (Some("58000"), false, 5)
+        );
+        for (key, _) in KEPT_FOR_ONE {
+            assert!(known::is_known(key), "{key} is no key of Kafka's");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 pub use broker::{BROKER_KEYS, BrokerKey};
 pub(crate) use dynamic::{
-    Dynamic, DynamicError, check as check_broker_configs, default_value as broker_default,
+    Dynamic, DynamicError, Scope, check as check_broker_configs, default_value as broker_default,
     is_list as is_broker_list,
 };
 pub(crate) use entry::{Entry, Source, Synonym};

@@ -10,8 +10,8 @@ use super::image::Image;
 use super::record::{BROKER_RESOURCE, Record, TOPIC_RESOURCE};
 use super::refusal::Refusal;
 use crate::config::{
-    Overrides, TopicConfigError, broker_default, check_broker_configs, check_topic_config, is_broker_list,
-    topic_default, topic_key,
+    Overrides, Scope, TopicConfigError, broker_default, check_broker_configs, check_topic_config,
+    is_broker_list, topic_default, topic_key,
 };
 
 /// Kafka's bound for a value, and here for a key too: a string's length has 16 bits.
@@ -225,7 +225,8 @@ impl Controller<'_> {
 /// Whether brokers may be told this at run time.
 fn check_for_brokers(name: &str, after: &BTreeMap<&str, Option<String>>) -> Result<(), Refusal> {
     let set = after.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?)));
-    check_broker_configs(&set.collect())?;
+    let scope = if name.is_empty() { Scope::All } else { Scope::One };
+    check_broker_configs(&set.collect(), scope)?;
     // Who is eligible (KIP-966) is decided by one number for all of them.
     if !name.is_empty() && after.contains_key(MIN_ISR) {
         return Err(Refusal::OwnMinIsr);

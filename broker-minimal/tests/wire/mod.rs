@@ -52,6 +52,15 @@ impl Wire {
     pub(crate) fn try_call<R: Request>(&mut self, request: &R, version: i16) -> io::Result<R::Response> {
         let frame = encode_request(request, version, 7, Some(self.client)).unwrap().to_bytes();
         self.stream.write_all(&frame)?;
+        self.try_answer::<R>(version)
+    }
+
+    /// Waits for the answer to a request that was sent as bytes.
+    pub(crate) fn answer<R: Request>(&mut self, version: i16) -> R::Response {
+        self.try_answer::<R>(version).unwrap()
+    }
+
+    fn try_answer<R: Request>(&mut self, version: i16) -> io::Result<R::Response> {
         let mut prefix = [0; 4];
         self.stream.read_exact(&mut prefix)?;
         let mut body = vec![0; usize::try_from(i32::from_be_bytes(prefix)).unwrap()];
