@@ -61,5 +61,8 @@ async fn what_cannot_be_deleted_is_refused_with_kafkas_codes() {
     ] {
         assert_eq!(delete(&mut wire, topic, offset, 2), (-1, code), "{topic}");
     }
+    wire.create("kept", &[("cleanup.policy", "")]);
+    wire.produce("kept", batch(now_ms(), 100));
+    assert_eq!(delete(&mut wire, "kept", 1, 2), (1, ErrorCode::NONE), "without a policy only this deletes");
     broker.shutdown().await.unwrap();
 }

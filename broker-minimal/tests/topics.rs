@@ -133,6 +133,14 @@ async fn topics_are_found_by_id() {
         let unknown = wire.call(&all(by_id(Uuid([9; 16]))), version);
         assert_eq!(unknown.topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_ID);
     }
+    // Java's admin sends an empty name beside the id.
+    for name in ["", "other"] {
+        let named = |topic_id| Some(vec![MetadataRequestTopic { topic_id, name: Some(name.to_owned()) }]);
+        assert_eq!(names(&wire.call(&all(named(id)), 12)), ["t"]);
+        let unknown = wire.call(&all(named(Uuid([9; 16]))), 12).topics.remove(0);
+        assert_eq!((unknown.error_code, unknown.topic_id), (ErrorCode::UNKNOWN_TOPIC_ID, Uuid([9; 16])));
+    }
+    assert_eq!(names(&wire.call(&all(None), 12)), ["t"], "nothing was made by such a name");
     broker.shutdown().await.unwrap();
 }
 
@@ -393,11 +401,13 @@ async fn a_resource_that_is_asked_for_again_is_described_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_that_is_named_with_many_ids_is_told_once() {
     let (broker, mut wire) = broker().await;
-    wire.create("t", &[]);
+    let own = wire.create("t", &[]).topic_id;
     let named = |id| MetadataRequestTopic { name: Some("t".to_owned()), topic_id: Uuid([id; 16]) };
-    for version in 10..=12 {
+    for version in 10..=11 {
         assert_eq!(names(&wire.call(&all(Some((0..5).map(named).collect())), version)), ["t"]);
     }
+    let other = |n: i32| MetadataRequestTopic { name: Some(n.to_string()), topic_id: own };
+    assert_eq!(names(&wire.call(&all(Some((0..5).map(other).collect())), 12)), ["t"]);
     broker.shutdown().await.unwrap();
 }
 

@@ -1,8 +1,8 @@
 //! Metadata: who leads what, and the one place where asking for a topic may make it.
 //!
 //! Version 0 takes an empty list for all topics, later ones null. Up to version 3 a client cannot forbid auto-creation.
-//! Topics are asked for by id from version 10 on. A created topic is there when the answer leaves: no client has to ask
-//! again after LEADER_NOT_AVAILABLE.
+//! Topics are asked for by id from version 10 on; from version 12 on an id decides even beside a name: Java's admin sends an
+//! empty one with it. A created topic is there when the answer leaves: no client has to ask again after LEADER_NOT_AVAILABLE.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use crate::group::topic;
 use crate::meta::image::{Image, PartitionImage, Topic};
 use crate::meta::{Refusal, name, operations};
 
+/// Versions 10 and 11 have ids too, but no server of Kafka takes them there, as its message schema says: a name decides.
+const ID_DECIDES_FROM: i16 = 12;
+
 pub(crate) async fn handle(ctx: &Arc<Context>, version: i16, request: MetadataRequest) -> MetadataResponse {
     let asked = request.topics.filter(|topics| version > 0 || !topics.is_empty());
     let mut topics = match asked {
@@ -26,7 +29,12 @@ pub(crate) async fn handle(ctx: &Arc<Context>, version: i16, request: MetadataRe
             let image = ctx.meta.image();
             image.topics.values().map(|topic| known(&image, topic)).collect()
         }
-        Some(asked) => {
+        Some(mut asked) => {
+            if version >= ID_DECIDES_FROM {
+                for topic in asked.iter_mut().filter(|topic| topic.topic_id != Uuid::ZERO) {
+                    topic.name = None;
+                }
+            }
             let may_create = ctx.config.auto_create && request.allow_auto_topic_creation;
             look_up(ctx, asked, may_create).await
         }

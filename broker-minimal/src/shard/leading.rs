@@ -82,7 +82,9 @@ impl Worker {
     fn start_later(&mut self, id: PartitionId, before: i64, now_ms: i64) -> Result<i64, ErrorCode> {
         let replica = self.replicas.get_mut(&id).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         replica.core.check_leads(-1)?;
-        if !replica.log.config().delete {
+        // With neither policy records stay until somebody deletes them.
+        let config = replica.log.config();
+        if config.compact && !config.delete {
             return Err(ErrorCode::POLICY_VIOLATION);
         }
         let before = replica.core.delete_before(before)?;
