@@ -224,6 +224,20 @@ async fn offsets_are_found_by_time() {
     assert_eq!(find(&mut wire, base + 5000, 7).offset, -1);
     assert_eq!((find(&mut wire, -3, 7).offset, find(&mut wire, -3, 7).timestamp), (4, base + 101));
     assert_eq!((find(&mut wire, -2, 1).offset, find(&mut wire, -1, 1).offset), (0, 5));
+    // Nothing is in tiered storage: all that is there starts on this disk, and the last record there is none.
+    for (timestamp, since, offset, epoch) in [(-4, 8, 0, 0), (-5, 9, -1, -1), (-6, 11, -1, -1)] {
+        for version in 7..=11 {
+            let found = find(&mut wire, timestamp, version);
+            let told = (found.error_code, found.offset, found.timestamp, found.leader_epoch);
+            let expected = (ErrorCode::NONE, offset, -1, epoch);
+            let too_old = (ErrorCode::UNSUPPORTED_VERSION, -1, -1, -1);
+            assert_eq!(
+                told,
+                if version < since { too_old } else { expected },
+                "{timestamp} in version {version}"
+            );
+        }
+    }
     broker.shutdown().await.unwrap();
 }
 

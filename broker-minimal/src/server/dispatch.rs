@@ -89,7 +89,7 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::PRODUCE, 0, 10),
     // 13 and later know topics by id only.
     served(ApiKey::FETCH, 0, 12),
-    served(ApiKey::LIST_OFFSETS, 0, 7),
+    served(ApiKey::LIST_OFFSETS, 0, 11),
     served(ApiKey::METADATA, 0, 12),
     served(ApiKey::OFFSET_COMMIT, 0, 10),
     served(ApiKey::OFFSET_FETCH, 0, 10),
