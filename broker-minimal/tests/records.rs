@@ -6,13 +6,15 @@ mod wire;
 use bytes::{Bytes, BytesMut};
 use kinglet_broker::Handle;
 use kinglet_protocol::messages::delete_topics::DeleteTopicState;
+use kinglet_protocol::messages::describe_producers::TopicRequest;
 use kinglet_protocol::messages::fetch::{FetchPartition, FetchTopic, PartitionData};
 use kinglet_protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopic,
 };
 use kinglet_protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use kinglet_protocol::messages::{
-    DeleteTopicsRequest, FetchRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    DeleteTopicsRequest, DescribeProducersRequest, FetchRequest, ListOffsetsRequest, MetadataRequest,
+    ProduceRequest,
 };
 use kinglet_protocol::records::{Batch, BatchBuilder, Compression, Seal};
 use kinglet_protocol::{ErrorCode, RecordBytes};
@@ -204,6 +206,37 @@ async fn a_repeated_batch_answers_with_its_first_offset_and_a_gap_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idempotent_producers_are_told_with_what_they_wrote_last() {
+    let (broker, mut wire) = broker_with(&[]).await;
+    let base = now_ms() - 1000;
+    produce(&mut wire, values(base, &["of nobody"]), 9);
+    for (producer_id, producer_epoch, base_sequence) in [(8, 0, 0), (4, 0, 0), (4, 0, 1), (8, 3, 0)] {
+        let seal = Seal { producer_id, producer_epoch, base_sequence, ..Seal::default() };
+        let batch = sealed(base + producer_id, Some(b"k"), 10, seal);
+        assert_eq!(produce(&mut wire, batch, 9).error_code, ErrorCode::NONE);
+    }
+    let topic = |name: &str, indexes: &[i32]| TopicRequest {
+        name: name.to_owned(),
+        partition_indexes: indexes.into(),
+    };
+    let request = DescribeProducersRequest { topics: vec![topic("t", &[0, 7]), topic("none", &[0])] };
+    let told = wire.call(&request, 0).topics;
+    let codes = |index: usize| {
+        told[index].partitions.iter().map(|p| (p.partition_index, p.error_code)).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(0), [(0, ErrorCode::NONE), (7, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)]);
+    assert_eq!(codes(1), [(0, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)]);
+    let producers = &told[0].partitions[0].active_producers;
+    let last: Vec<_> = producers
+        .iter()
+        .map(|p| (p.producer_id, p.producer_epoch, p.last_sequence, p.last_timestamp))
+        .collect();
+    assert_eq!(last, [(4, 0, 1, base + 4), (8, 3, 0, base + 8)]);
+    assert!(producers.iter().all(|p| (p.coordinator_epoch, p.current_txn_start_offset) == (-1, -1)));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offsets_are_found_by_time() {
     let (broker, mut wire) = broker_with(&[]).await;
     let base = now_ms() - 1000;
@@ -224,6 +257,20 @@ async fn offsets_are_found_by_time() {
     assert_eq!(find(&mut wire, base + 5000, 7).offset, -1);
     assert_eq!((find(&mut wire, -3, 7).offset, find(&mut wire, -3, 7).timestamp), (4, base + 101));
     assert_eq!((find(&mut wire, -2, 1).offset, find(&mut wire, -1, 1).offset), (0, 5));
+    // Nothing is in tiered storage: all that is there starts on this disk, and the last record there is none.
+    for (timestamp, since, offset, epoch) in [(-4, 8, 0, 0), (-5, 9, -1, -1), (-6, 11, -1, -1)] {
+        for version in 7..=11 {
+            let found = find(&mut wire, timestamp, version);
+            let told = (found.error_code, found.offset, found.timestamp, found.leader_epoch);
+            let expected = (ErrorCode::NONE, offset, -1, epoch);
+            let too_old = (ErrorCode::UNSUPPORTED_VERSION, -1, -1, -1);
+            assert_eq!(
+                told,
+                if version < since { too_old } else { expected },
+                "{timestamp} in version {version}"
+            );
+        }
+    }
     broker.shutdown().await.unwrap();
 }
 

@@ -1,8 +1,10 @@
-//! ListOffsets, versions 0 to 7.
+//! ListOffsets, versions 0 to 11.
 //!
 //! Version 0 answers with a list, newest first: the end and where segments start, from before the timestamp on.
 //! Timestamp -1 is the end, -2 the start, -3 the record with the greatest timestamp (version 7); others find the first
 //! record that is not older. Version 4 brings leader epochs, 5 has a code of its own for a new leader that does not know the end yet.
+//! -4 is the start of what is on this broker's disk (version 8), -5 the last record in tiered storage (9), -6 the first that
+//! is not there yet (11): without tiered storage the start, and none. The timeout of version 10 is for lookups there.
 
 use std::sync::Arc;
 
@@ -62,11 +64,14 @@ async fn find(
     wanted: &ListOffsetsPartition,
 ) -> Result<FoundOffset, ErrorCode> {
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-    let at = match wanted.timestamp {
-        -1 => OffsetAt::End,
-        -2 => OffsetAt::Start,
-        -3 if whole.version >= 7 => OffsetAt::MaxTimestamp,
-        timestamp if timestamp >= 0 => OffsetAt::Time(timestamp),
+    let (at, is_tiered) = match wanted.timestamp {
+        -1 => (OffsetAt::End, false),
+        -2 => (OffsetAt::Start, false),
+        -3 if whole.version >= 7 => (OffsetAt::MaxTimestamp, false),
+        -4 if whole.version >= 8 => (OffsetAt::Start, false),
+        -5 if whole.version >= 9 => (OffsetAt::Start, true),
+        -6 if whole.version >= 11 => (OffsetAt::Start, true),
+        timestamp if timestamp >= 0 => (OffsetAt::Time(timestamp), false),
         _ => return Err(ErrorCode::UNSUPPORTED_VERSION),
     };
     let id = PartitionId { topic: topic.id, index: wanted.partition_index };
@@ -80,6 +85,8 @@ async fn find(
         Err(ErrorCode::OFFSET_NOT_AVAILABLE) if whole.version < NOT_AVAILABLE_FROM => {
             Err(ErrorCode::LEADER_NOT_AVAILABLE)
         }
+        // Only what every lookup is refused with, as by who does not lead.
+        Ok(_) if is_tiered => Ok(FoundOffset { offset: -1, timestamp: -1, leader_epoch: -1 }),
         found => found,
     }
 }

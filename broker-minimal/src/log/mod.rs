@@ -153,6 +153,11 @@ impl Log {
         self.end
     }
 
+    /// The idempotent producers that are remembered, by id.
+    pub(crate) fn producers(&self) -> Vec<producers::ActiveProducer> {
+        self.producers.active()
+    }
+
     /// Records before it survive a power cut.
     pub fn recovery_point(&self) -> i64 {
         self.unflushed.recovery_point

@@ -126,6 +126,17 @@ pub(crate) enum SnapshotError {
     Crc,
 }
 
+/// What is told of a producer that has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ActiveProducer {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+    /// The last sequence number it has written in this epoch, or -1.
+    pub(crate) last_sequence: i32,
+    /// The largest timestamp of the last batch, or -1.
+    pub(crate) last_timestamp: i64,
+}
+
 /// The producers of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Producers {
@@ -211,6 +222,18 @@ impl Producers {
     pub(crate) fn last_offsets(&self) -> HashMap<i64, i64> {
         let last = |(id, producer): (&i64, &Producer)| Some((*id, producer.newest()?.last_offset));
         self.by_id.iter().filter_map(last).collect()
+    }
+
+    /// All of them, by id.
+    pub(crate) fn active(&self) -> Vec<ActiveProducer> {
+        let told = |(id, producer): (&i64, &Producer)| {
+            let (last_sequence, last_timestamp) =
+                producer.newest().map_or((-1, -1), |mark| (mark.last_sequence, mark.timestamp));
+            ActiveProducer { id: *id, epoch: producer.epoch, last_sequence, last_timestamp }
+        };
+        let mut all: Vec<_> = self.by_id.iter().map(told).collect();
+        all.sort_by_key(|producer| producer.id);
+        all
     }
 
     /// No producer is remembered.

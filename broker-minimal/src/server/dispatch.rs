@@ -89,7 +89,7 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::PRODUCE, 0, 10),
     // 13 and later know topics by id only.
     served(ApiKey::FETCH, 0, 12),
-    served(ApiKey::LIST_OFFSETS, 0, 7),
+    served(ApiKey::LIST_OFFSETS, 0, 11),
     served(ApiKey::METADATA, 0, 12),
     served(ApiKey::OFFSET_COMMIT, 0, 10),
     served(ApiKey::OFFSET_FETCH, 0, 10),
@@ -123,6 +123,7 @@ pub(crate) const SERVED: &[Served] = &[
     administered(ApiKey::DESCRIBE_QUORUM, 0, 2),
     internal(ApiKey::ALTER_PARTITION, 0, 3),
     administered(ApiKey::DESCRIBE_CLUSTER, 0, 2),
+    served(ApiKey::DESCRIBE_PRODUCERS, 0, 0),
     internal(ApiKey::BROKER_REGISTRATION, 0, 4),
     internal(ApiKey::BROKER_HEARTBEAT, 0, 2),
     administered(ApiKey::UNREGISTER_BROKER, 0, 0),
@@ -237,6 +238,7 @@ pub(crate) async fn dispatch(ctx: &Arc<Context>, caller: &Caller, frame: Bytes) 
             call!(m::IncrementalAlterConfigsRequest, api::incremental_alter_configs::handle)
         }
         ApiKey::DESCRIBE_CLUSTER => call!(m::DescribeClusterRequest, api::describe_cluster::handle),
+        ApiKey::DESCRIBE_PRODUCERS => call!(m::DescribeProducersRequest, api::describe_producers::handle),
         ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
             call!(m::DescribeTopicPartitionsRequest, api::describe_topic_partitions::handle)
         }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::cleaner::Candidate;
 use super::sizes::SizesByDir;
 pub(crate) use super::waiter::Waiter;
+use crate::log::producers::ActiveProducer;
 use crate::log::{
     AppendError, Appended, CleanError, CleanReport, Cleaned, FileSlice, FlushJob, LogConfig, LogError,
     Recovery, RecoveryReport, SegmentStart,
@@ -41,6 +42,11 @@ pub(crate) enum Command {
     Offset(FindOffset),
     Starts(FindStarts),
     EpochEnd(FindEpochEnd),
+    /// Asks for the idempotent producers that a partition remembers, whether this broker leads it or not.
+    Producers {
+        id: PartitionId,
+        reply: oneshot::Sender<Result<Vec<ActiveProducer>, ErrorCode>>,
+    },
     DeleteRecords(DeleteRecords),
     Open(Box<Open>),
     Configure {

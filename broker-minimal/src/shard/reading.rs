@@ -11,6 +11,7 @@ use super::command::{
 use super::replica::Replica;
 use super::worker::Worker;
 use crate::clock;
+use crate::log::producers::ActiveProducer;
 use crate::log::{FirstBatch, SegmentStart, TimestampOffset};
 use crate::mutant::{self, Mutant};
 use crate::replica::FollowerFetch;
@@ -97,6 +98,11 @@ impl Worker {
             return Ok((find.epoch, replica.log.end_offset()));
         }
         Ok(replica.log.epoch_end_offset(find.epoch))
+    }
+
+    pub(super) fn producers(&self, id: PartitionId) -> Result<Vec<ActiveProducer>, ErrorCode> {
+        let replica = self.replicas.get(&id).ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
+        Ok(replica.log.producers())
     }
 
     /// The partition, if this broker leads it in the epoch that was asked in.

@@ -95,6 +95,9 @@ impl Worker {
                 let found = self.find_epoch_end(&find);
                 let _gone = find.reply.send(found);
             }
+            Command::Producers { id, reply } => {
+                let _gone = reply.send(self.producers(id));
+            }
             Command::DeleteRecords(delete) => self.delete_records(delete),
             Command::Open(open) => self.open(*open),
             Command::Configure { id, config, settings } => {
