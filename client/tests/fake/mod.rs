@@ -43,6 +43,8 @@ pub(crate) enum Age {
     Silent,
     /// As 0.8: it closes the connection.
     Closing,
+    /// It knows version 0 only and refuses the others with these bytes, in whatever layout.
+    Refusing(&'static [u8]),
 }
 
 pub(crate) struct Fake {
@@ -226,6 +228,8 @@ async fn talk(mut stream: TcpStream, script: Arc<Script>) {
                 Age::Modern => Some(versions(&script, head)),
                 Age::Silent => None,
                 Age::Closing => return,
+                Age::Refusing(body) if version > 0 => Some(framed(head.header.correlation_id, body)),
+                Age::Refusing(_) => Some(versions(&script, head)),
             },
             None => panic!("the script says nothing about {key}"),
         };
@@ -235,6 +239,12 @@ async fn talk(mut stream: TcpStream, script: Arc<Script>) {
             return;
         }
     }
+}
+
+fn framed(correlation_id: i32, body: &[u8]) -> Bytes {
+    let id = correlation_id.to_be_bytes();
+    let len = i32::try_from(id.len() + body.len()).expect("a short answer");
+    [&len.to_be_bytes(), &id, body].concat().into()
 }
 
 fn versions(script: &Script, head: RequestHead) -> Bytes {
