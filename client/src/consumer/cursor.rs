@@ -206,6 +206,11 @@ impl Cursors {
                 continue;
             }
             if let Some(position) = cursor.lookup {
+                if cursor.stale {
+                    // Whoever did not say may not lead any more.
+                    asks.refresh = true;
+                    continue;
+                }
                 asks.lookups.push((index, cursor.generation, cursor.at.clone(), position));
                 continue;
             }
@@ -280,13 +285,11 @@ impl Cursors {
     pub(super) fn without_leader(&self, now: Instant) -> Vec<(usize, u32, TopicPartition)> {
         let waits = |c: &Cursor| {
             let due = c.not_before.is_none_or(|at| at <= now);
-            c.assigned
-                && c.leader.is_none()
-                && !c.paused
-                && !c.untold
-                && c.lookup.is_none()
-                && c.fetch_offset.is_some()
-                && due
+            let is_wanted = match c.lookup {
+                Some(_) => c.stale,
+                None => c.fetch_offset.is_some(),
+            };
+            c.assigned && c.leader.is_none() && !c.paused && !c.untold && is_wanted && due
         };
         let all = self.list.iter().enumerate();
         all.filter(|(_, c)| waits(c)).map(|(index, c)| (index, c.generation, c.at.clone())).collect()
