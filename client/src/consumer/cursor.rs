@@ -13,7 +13,7 @@ pub(super) use partition::Cursor;
 use super::progress::{Progress, Watch};
 use crate::metadata::Cluster;
 use crate::net::Backoff;
-use crate::protocol::Uuid;
+use crate::protocol::{ErrorCode, Uuid};
 use crate::{Error, Position, TopicPartition};
 
 /// All partitions of a consumer.
@@ -310,7 +310,9 @@ impl Cursors {
         cursor.failures += 1;
         cursor.not_before = Some(now + retry.delay(cursor.failures, unit));
         let since = *cursor.failing_since.get_or_insert(now);
-        if error.is_retriable() && now < since + patience {
+        // A broker that does not know what is wrong is mostly about to stop, or has just started: Java reads on, too.
+        let may_pass = error.is_retriable() || error.code() == Some(ErrorCode::UNKNOWN_SERVER_ERROR);
+        if may_pass && now < since + patience {
             return None;
         }
         cursor.failing_since = None;
