@@ -322,6 +322,16 @@ impl Cursors {
         Some(error.around(|c| c.topic_partition = Some(cursor.at.clone())))
     }
 
+    /// The position is outside of the partition: it is looked up anew. Not at once if that has just been done: what is found may be
+    /// outside as well, as long as the leader has lost what its log should hold.
+    pub(super) fn on_out_of_range(&mut self, index: usize, to: Position, now: Instant, unit: f64) {
+        let retry = self.retry;
+        let Some(cursor) = self.list.get_mut(index) else { return };
+        cursor.reset(to);
+        cursor.not_before = (cursor.failures > 0).then(|| now + retry.delay(cursor.failures, unit));
+        cursor.failures += 1;
+    }
+
     /// The user goes on at this offset: that is what will be committed, whatever was done elsewhere.
     pub(super) fn seek(&mut self, index: usize, offset: i64) {
         self.move_to(index, offset);
