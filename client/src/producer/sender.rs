@@ -21,7 +21,7 @@ use super::sequence::Identity;
 use super::shared::Shared;
 use crate::metadata::{Broker, Leader};
 use crate::net::{Connection, Lane};
-use crate::protocol::decode_response;
+use crate::protocol::decode_response_front;
 use crate::protocol::messages::{InitProducerIdResponse, ProduceRequest, ProduceResponse};
 use crate::trouble::Trouble;
 use crate::{Error, ErrorKind, Result, clock, rng};
@@ -188,7 +188,7 @@ impl Sender {
             self.events.spawn(async move {
                 let limit = connection.request_timeout();
                 let frame = connection.finish::<ProduceRequest>(answer, limit).await;
-                let decode = |frame| Ok(decode_response::<ProduceRequest>(frame, version)?.1);
+                let decode = |frame| Ok(decode_response_front::<ProduceRequest>(frame, version)?.1);
                 Event::Landed(flight, frame.and_then(decode))
             });
         }

@@ -17,7 +17,7 @@ use crate::consumer::membership::{Action, Identity, Membership};
 use crate::coordinator::Coordinated;
 use crate::net::Lane;
 use crate::protocol::Request;
-use crate::protocol::decode_response;
+use crate::protocol::decode_response_front;
 use crate::protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupResponse, LeaveGroupRequest, SyncGroupResponse,
 };
@@ -369,7 +369,7 @@ impl Group {
         let version = connection.version::<R>(i16::MAX)?;
         let asked = connection.start(request, version)?;
         let frame = connection.finish::<R>(asked, limit).await?;
-        Ok(decode_response::<R>(frame, version)?.1)
+        Ok(decode_response_front::<R>(frame, version)?.1)
     }
 
     /// Not on the members' connection, where a request to join may wait for all others.
