@@ -135,7 +135,7 @@ async fn a_broker_that_refuses_our_version_of_apiversions_is_asked_in_one_it_kno
 
 #[tokio::test]
 async fn a_refusal_of_apiversions_in_a_layout_of_its_own_leads_to_version_0() {
-    // What the mock cluster of librdkafka 2.16 sends, and what Event Hubs was seen to.
+    // What the mock cluster of librdkafka 2.16 sends, more than version 0 has, and the code alone.
     let mock = &[0, 35, 1, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0];
     for refusal in [&mock[..], &[0, 35, 0, 0, 0, 0, 0, 0, 0, 0], &[0, 35]] {
         let fake = Fake::start(|at| Script::default().with_topic(at).aged(Age::Refusing(refusal))).await;

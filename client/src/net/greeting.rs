@@ -123,8 +123,8 @@ async fn introduce(connection: Connection) -> Result<Connection> {
 }
 
 /// The version to ask in when this one was refused. A broker answers in version 0 then (KIP-511): with the versions it knows, or,
-/// before 2.4, with an empty list. Others have a layout of their own for that, librdkafka's mock cluster and Azure's Event
-/// Hubs among them; the code at its beginning says enough, as version 0 is known to all.
+/// before 2.4, with an empty list. librdkafka's mock cluster has a layout of its own for that; the code at the beginning of an
+/// answer says enough, as version 0 is known to all.
 fn known_instead(frame: Bytes, refused: i16) -> i16 {
     let known = decode_response::<ApiVersionsRequest>(frame, 0).ok();
     known.and_then(|(_, answer)| Versions::told(&answer).best::<ApiVersionsRequest>(refused)).unwrap_or(0)
