@@ -183,9 +183,9 @@ fn hint_of_code(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::LEADER_NOT_AVAILABLE => {
             "ktopics --describe --unavailable-partitions shows which brokers are missing"
         }
-        ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::CLUSTER_AUTHORIZATION_FAILED => {
-            "the broker's ACLs do not allow this user to"
-        }
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED
+        | ErrorCode::GROUP_AUTHORIZATION_FAILED
+        | ErrorCode::CLUSTER_AUTHORIZATION_FAILED => "the broker's ACLs do not allow this user to do it",
         ErrorCode::UNSUPPORTED_VERSION => "the broker is too old for this",
         ErrorCode::MISMATCHED_ENDPOINT_TYPE => {
             "a controller listens there: name a broker's address, or give this one to --bootstrap-controller, where a tool has it"

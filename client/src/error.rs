@@ -107,6 +107,7 @@ impl Error {
         let error = Self::new(kind, format!("{what}: {}", code.message())).with(|e| e.code = Some(code));
         match code {
             ErrorCode::MESSAGE_TOO_LARGE => error.hinted("raise the topic's max.message.bytes"),
+            ErrorCode::RECORD_LIST_TOO_LARGE => error.hinted("raise the topic's segment.bytes"),
             ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT => error
                 .hinted("the topic is kept in a format before 0.11: it has no idempotence or transactions"),
             ErrorCode::NOT_ENOUGH_REPLICAS => {

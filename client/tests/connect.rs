@@ -134,6 +134,27 @@ async fn a_broker_that_refuses_our_version_of_apiversions_is_asked_in_one_it_kno
 }
 
 #[tokio::test]
+async fn a_refusal_of_apiversions_in_a_layout_of_its_own_leads_to_version_0() {
+    // What the mock cluster of librdkafka 2.16 sends, more than version 0 has, and the code alone.
+    let mock = &[0, 35, 1, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0];
+    for refusal in [&mock[..], &[0, 35, 0, 0, 0, 0, 0, 0, 0, 0], &[0, 35]] {
+        let fake = Fake::start(|at| Script::default().with_topic(at).aged(Age::Refusing(refusal))).await;
+        let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
+        assert_eq!(fake.versions::<ApiVersionsRequest>(), [4, 0]);
+        client.admin().list_topics().await.unwrap();
+        assert_eq!(fake.versions::<MetadataRequest>(), [12]);
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_a_broker_leaves_behind_an_answer_are_passed_over() {
+    // As the mock cluster of librdkafka 2.16 does behind Metadata.
+    let fake = Fake::start(|at| Script::default().with_topic(at).leaving(&[0])).await;
+    let client = Client::connect(Config::new(&*fake.address)).await.unwrap();
+    assert_eq!(client.producer().unwrap().partitions_for("t").await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_kafka_is_recognised() {
     for greeting in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"\x15\x03\x03\x00\x02\x02\x50"] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

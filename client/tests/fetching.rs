@@ -183,6 +183,16 @@ async fn a_broker_that_throttles_and_answers_nothing_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_broker_that_does_not_know_what_is_wrong_is_asked_again() {
+    let of_all = FetchResponse { error_code: ErrorCode::UNKNOWN_SERVER_ERROR, ..Default::default() };
+    let of_one = answer(0, refused(ErrorCode::UNKNOWN_SERVER_ERROR));
+    let talk = Talk::of([of_one, of_all, answer(0, record(5))]);
+    let fake = broker(12, &talk, &[]).await;
+    let consumer = consumer(&fake, &[]).await;
+    assert_eq!(next(&consumer, 1).await, [5]);
+}
+
+#[tokio::test]
 async fn a_new_leader_that_the_old_one_names_is_asked_at_once() {
     let second = Talk::of([answer(0, record(5))]);
     let other = broker(18, &second, &[]).await;

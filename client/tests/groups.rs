@@ -171,6 +171,37 @@ async fn a_commit_between_two_generations_is_tried_again_and_one_of_a_stranger_i
 }
 
 #[tokio::test]
+async fn a_topic_that_is_gone_does_not_hold_up_later_commits() {
+    let (fake, _) = broker(3, |script| {
+        script.on::<FetchRequest>(12, |_| None).on::<OffsetCommitRequest>(7, |request| {
+            let asked = request.topics.first()?;
+            let error_code = match asked.partitions.first()?.committed_offset {
+                5 => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                _ => ErrorCode::NONE,
+            };
+            let partition = OffsetCommitResponsePartition { partition_index: 0, error_code };
+            let name = "t".to_owned();
+            let topic = OffsetCommitResponseTopic { name, partitions: vec![partition], ..Default::default() };
+            Some(OffsetCommitResponse { topics: vec![topic], ..Default::default() })
+        })
+    })
+    .await;
+    let config = Config::new(&fake.address).group_id("g").set("retry.backoff.ms", "5").unwrap();
+    let at = TopicPartition::new("t", 0);
+    let given = Assignment::partitions([(at.clone(), Position::Offset(0))]);
+    let consumer = Client::connect(config).await.unwrap().consumer(given).await.unwrap();
+
+    let both = async {
+        let error = consumer.commit_offsets([(at.clone(), 5.into())]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownTopic);
+        // As often as a coordinator that has just started needs.
+        assert_eq!(fake.asked::<OffsetCommitRequest>(), 5);
+        consumer.commit_offsets([(at, 6.into())]).await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(20), both).await.expect("it does not wait for the API's limit");
+}
+
+#[tokio::test]
 async fn members_of_a_classic_group_have_their_partitions() {
     let (_fake, admin) = broker(3, |script| {
         script.on::<DescribeGroupsRequest>(5, |request| {

@@ -190,15 +190,32 @@ pub fn correlation_id(frame: &Bytes) -> Result<i32, DecodeError> {
 
 /// Decodes a whole response frame (without its length prefix): the correlation id and the body.
 pub fn decode_response<R: Request>(frame: Bytes, version: i16) -> Result<(i32, R::Response), DecodeError> {
+    let (id, body, r) = decode_front::<R>(&frame, version)?;
+    r.end().map_err(|kind| DecodeError::new(kind).at(R::KEY.name(), "end"))?;
+    Ok((id, body))
+}
+
+/// As [`decode_response`], for clients: bytes behind the last field are passed over, as by librdkafka and franz-go. There
+/// are brokers that leave some there, as librdkafka's mock cluster does behind Metadata.
+pub fn decode_response_front<R: Request>(
+    frame: Bytes,
+    version: i16,
+) -> Result<(i32, R::Response), DecodeError> {
+    decode_front::<R>(&frame, version).map(|(id, body, _)| (id, body))
+}
+
+fn decode_front<R: Request>(
+    frame: &Bytes,
+    version: i16,
+) -> Result<(i32, R::Response, Reader<'_>), DecodeError> {
     if !R::VERSIONS.contains(version) {
         return Err(DecodeError::new(DecodeErrorKind::Version(version)).at(R::KEY.name(), ""));
     }
     let flexible = version >= R::FLEXIBLE_FROM;
-    let mut r = Reader::new(&frame, version, flexible);
+    let mut r = Reader::new(frame, version, flexible);
     let id = response_header(&mut r, response_header_version(R::KEY, version, R::FLEXIBLE_FROM))?;
     let body = R::Response::decode(&mut r).map_err(|kind| r.fail(kind))?;
-    r.end().map_err(|kind| DecodeError::new(kind).at(R::KEY.name(), "end"))?;
-    Ok((id, body))
+    Ok((id, body, r))
 }
 
 /// Takes the header off a response frame (without its length prefix): the correlation id and the body, still encoded.

@@ -43,7 +43,8 @@ pub mod wire;
 pub use api::{ApiInfo, ApiKey, Data, DataInfo, Message, Recode, Request, negotiate};
 pub use error_code::ErrorCode;
 pub use header::{
-    RequestHead, RequestHeader, correlation_id, decode_response, encode_request, encode_response,
-    frame_request, frame_response, request_header_version, response_body, response_header_version,
+    RequestHead, RequestHeader, correlation_id, decode_response, decode_response_front, encode_request,
+    encode_response, frame_request, frame_response, request_header_version, response_body,
+    response_header_version,
 };
 pub use wire::{DecodeError, EncodeError, Frame, RecordBytes, Uuid, VersionRange};

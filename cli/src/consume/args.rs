@@ -222,13 +222,19 @@ impl ConsumeArgs {
         self.timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis)
     }
 
+    /// Where an offset that is gone continues, unless a file or property says so: where a reader without one would begin.
+    pub fn consumer_defaults(&self, start: Start) -> Settings {
+        let mut settings = Settings::default();
+        settings.set("auto.offset.reset", if start == Start::Earliest { "earliest" } else { "latest" });
+        settings
+    }
+
     /// What the flags set of the consumer's configuration. They are stronger than properties.
-    pub fn consumer_settings(&self, start: Start) -> Settings {
+    pub fn consumer_settings(&self) -> Settings {
         let mut settings = Settings::default();
         settings.set_given("isolation.level", self.isolation_level.as_deref());
         settings.set_given("group.id", self.group.as_deref());
-        // An offset that is gone continues where a reader without one would begin.
-        settings.set("auto.offset.reset", if start == Start::Earliest { "earliest" } else { "latest" });
+        settings.set_given("auto.offset.reset", self.from_beginning.then_some("earliest"));
         settings
     }
 
@@ -262,6 +268,7 @@ impl ConsumeArgs {
 mod tests {
     use super::*;
     use crate::args::{Line, read};
+    use crate::connect::{ToolSettings, config};
     use crate::error::Exit;
 
     fn parsed(line: &str) -> ConsumeArgs {
@@ -296,6 +303,25 @@ mod tests {
         assert_eq!(start("t --consumer-property auto.offset.reset=earliest"), Start::Earliest);
         assert_eq!(start("t --partition 0 --offset 7"), Start::Offset(7));
         assert_eq!(start("t --partition 0 --offset EARLIEST"), Start::Earliest);
+    }
+
+    #[test]
+    fn what_a_property_says_of_offsets_that_are_gone_holds_unless_a_flag_says_otherwise() {
+        let reset = |line: &str| {
+            let args = parsed(line);
+            let defaults = args.consumer_defaults(args.start().expect("valid"));
+            let tool = ToolSettings { defaults, flags: args.consumer_settings() };
+            let config = config(&args.common, &tool, &mut |_| {}).expect("valid");
+            config.get("auto.offset.reset").map(str::to_owned)
+        };
+
+        for value in ["none", "earliest", "latest", "by_duration:PT1H"] {
+            let line = format!("t --partition 0 --offset 7 -X auto.offset.reset={value}");
+            assert_eq!(reset(&line).as_deref(), Some(value));
+        }
+        assert_eq!(reset("t -g g -X auto.offset.reset=none").as_deref(), Some("none"));
+        assert_eq!(reset("t -g g --from-beginning").as_deref(), Some("earliest"));
+        assert_eq!(reset("t --partition 0 --offset 7").as_deref(), Some("latest"));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::tool::say;
 /// Says on a terminal where each partition begins, and why.
 #[derive(Debug)]
 pub struct Announcer {
-    /// `auto.offset.reset`, for partitions the group has no offset in.
-    pub reset: &'static str,
+    /// What `auto.offset.reset` says of partitions the group has no offset in, if it is one of the ends.
+    pub reset: Option<&'static str>,
 }
 
 impl RebalanceListener for Announcer {
@@ -24,7 +24,8 @@ impl RebalanceListener for Announcer {
                     say(format_args!("reading {at} from {}, where the group left off\n", offset.offset))
                 }
                 Some(None) => {
-                    say(format_args!("reading {at} from the {}: the group has no offset there\n", self.reset))
+                    let from = self.reset.map_or(String::new(), |end| format!(" from the {end}"));
+                    say(format_args!("reading {at}{from}: the group has no offset there\n"));
                 }
                 None => say(format_args!("reading {at}\n")),
             }

@@ -19,7 +19,7 @@ pub(super) const END_CHECKED_EVERY: Duration = Duration::from_millis(20);
 const SHARE_MAX: Duration = Duration::from_secs(60);
 
 /// With what a member of a group needs. In Kafka's manner a consumer that names no group joins one of its own.
-pub(super) fn joining(config: Config, args: &ConsumeArgs, start: Start) -> Result<Config, Failure> {
+pub(super) fn joining(config: Config, args: &ConsumeArgs) -> Result<Config, Failure> {
     let failed = |error: kinglet::Error| failure_of(&error, "cannot use the configuration");
     let config = match config.get("group.id") {
         None if args.common.manner() == Manner::Kafka && args.partition.is_none() => {
@@ -31,7 +31,11 @@ pub(super) fn joining(config: Config, args: &ConsumeArgs, start: Start) -> Resul
     let tells = !args.quiet && stderr().is_terminal() && args.common.manner() == Manner::Kinglet;
     Ok(match config.get("group.id") {
         Some(_) if tells => {
-            let reset = if start == Start::Earliest { "beginning" } else { "end" };
+            let reset = match config.get("auto.offset.reset") {
+                Some("earliest") => Some("beginning"),
+                Some("latest") => Some("end"),
+                Some(_) | None => None,
+            };
             config.rebalance_listener(Announcer { reset })
         }
         _ => config,

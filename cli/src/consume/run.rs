@@ -32,14 +32,14 @@ pub fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
     warn_without_effect(&args.without_effect());
     let printer = printer(args)?;
     let start = args.start()?;
-    let mut defaults = Settings::default();
+    let mut defaults = args.consumer_defaults(start);
     // A mistyped topic name must not become a topic, unless Kafka's manner is asked for.
     defaults.set("allow.auto.create.topics", args.common.manner() == Manner::Kafka);
     let patience = args.patience().unwrap_or(CONNECT_MAX).min(CONNECT_MAX);
     defaults.set("default.api.timeout.ms", patience.as_millis().max(1));
-    let tool = ToolSettings { defaults, flags: args.consumer_settings(start) };
+    let tool = ToolSettings { defaults, flags: args.consumer_settings() };
     let config = connect::config(&args.common, &tool, &mut warn)?;
-    let config = joining(config, args, start)?;
+    let config = joining(config, args)?;
     // This thread prints, the other fetches: a full pipe must not stop the fetching, nor the signals.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, "cannot start").cause(error))?;

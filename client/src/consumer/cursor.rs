@@ -13,7 +13,7 @@ pub(super) use partition::Cursor;
 use super::progress::{Progress, Watch};
 use crate::metadata::Cluster;
 use crate::net::Backoff;
-use crate::protocol::Uuid;
+use crate::protocol::{ErrorCode, Uuid};
 use crate::{Error, Position, TopicPartition};
 
 /// All partitions of a consumer.
@@ -206,6 +206,11 @@ impl Cursors {
                 continue;
             }
             if let Some(position) = cursor.lookup {
+                if cursor.stale {
+                    // Whoever did not say may not lead any more.
+                    asks.refresh = true;
+                    continue;
+                }
                 asks.lookups.push((index, cursor.generation, cursor.at.clone(), position));
                 continue;
             }
@@ -280,13 +285,11 @@ impl Cursors {
     pub(super) fn without_leader(&self, now: Instant) -> Vec<(usize, u32, TopicPartition)> {
         let waits = |c: &Cursor| {
             let due = c.not_before.is_none_or(|at| at <= now);
-            c.assigned
-                && c.leader.is_none()
-                && !c.paused
-                && !c.untold
-                && c.lookup.is_none()
-                && c.fetch_offset.is_some()
-                && due
+            let is_wanted = match c.lookup {
+                Some(_) => c.stale,
+                None => c.fetch_offset.is_some(),
+            };
+            c.assigned && c.leader.is_none() && !c.paused && !c.untold && is_wanted && due
         };
         let all = self.list.iter().enumerate();
         all.filter(|(_, c)| waits(c)).map(|(index, c)| (index, c.generation, c.at.clone())).collect()
@@ -307,7 +310,9 @@ impl Cursors {
         cursor.failures += 1;
         cursor.not_before = Some(now + retry.delay(cursor.failures, unit));
         let since = *cursor.failing_since.get_or_insert(now);
-        if error.is_retriable() && now < since + patience {
+        // A broker that does not know what is wrong is mostly about to stop, or has just started: Java reads on, too.
+        let may_pass = error.is_retriable() || error.code() == Some(ErrorCode::UNKNOWN_SERVER_ERROR);
+        if may_pass && now < since + patience {
             return None;
         }
         cursor.failing_since = None;
@@ -315,6 +320,16 @@ impl Cursors {
         // The user may go on regardless; asking again at once would not help.
         cursor.not_before = Some(now + retry.max);
         Some(error.around(|c| c.topic_partition = Some(cursor.at.clone())))
+    }
+
+    /// The position is outside of the partition: it is looked up anew. Not at once if that has just been done: what is found may be
+    /// outside as well, as long as the leader has lost what its log should hold.
+    pub(super) fn on_out_of_range(&mut self, index: usize, to: Position, now: Instant, unit: f64) {
+        let retry = self.retry;
+        let Some(cursor) = self.list.get_mut(index) else { return };
+        cursor.reset(to);
+        cursor.not_before = (cursor.failures > 0).then(|| now + retry.delay(cursor.failures, unit));
+        cursor.failures += 1;
     }
 
     /// The user goes on at this offset: that is what will be committed, whatever was done elsewhere.

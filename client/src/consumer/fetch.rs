@@ -1,6 +1,7 @@
 //! The consumer's task: asks the leaders ahead of the user, one request a broker at a time.
 
 mod answer;
+mod lookups;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use self::answer::{Moved, by_ask, on_answer};
+use self::lookups::{Lookup, Lookups};
 use self::request::request;
 use super::Shared;
 use super::apart::take_apart;
@@ -72,7 +74,7 @@ pub(super) struct Fetcher {
     busy: HashSet<i32>,
     /// While a request is under way it has the session; what is here can end it then, or take its place.
     sessions: HashMap<i32, Session>,
-    looking_up: bool,
+    lookups: Lookups,
     refreshing: bool,
     unrefreshed: Trouble,
     refresh_not_before: Option<Instant>,
@@ -82,7 +84,7 @@ enum Event {
     Fetched(i32, Vec<Ask>, Session, Result<(FetchResponse, Reading)>),
     /// The time is over for which a broker was not to be asked.
     Rested(i32),
-    LookedUp(Vec<(usize, u32, TopicPartition, Position)>, Result<PerItem<TopicPartition, OffsetInfo>>),
+    LookedUp(Vec<Lookup>, Result<PerItem<TopicPartition, OffsetInfo>>),
     Refreshed(Result<()>),
 }
 
@@ -93,7 +95,7 @@ impl Fetcher {
             events: JoinSet::new(),
             busy: HashSet::new(),
             sessions: HashMap::new(),
-            looking_up: false,
+            lookups: Lookups::default(),
             refreshing: false,
             unrefreshed: Trouble::default(),
             refresh_not_before: None,
@@ -159,13 +161,13 @@ impl Fetcher {
                 Event::Fetched(broker, asks, session, answer)
             });
         }
-        if !asks.lookups.is_empty() && !self.looking_up {
-            self.looking_up = true;
+        let cluster = self.shared.core.metadata.cluster();
+        for lookups in self.lookups.begin(asks.lookups, &cluster) {
             let core = self.shared.core.clone();
             self.events.spawn(async move {
-                let wanted: Vec<_> = asks.lookups.iter().map(|(_, _, at, to)| (at.clone(), *to)).collect();
+                let wanted: Vec<_> = lookups.iter().map(|(_, _, at, to)| (at.clone(), *to)).collect();
                 let found = core.within_api_timeout("ListOffsets", core.list_offsets(&wanted)).await;
-                Event::LookedUp(asks.lookups, found)
+                Event::LookedUp(lookups, found)
             });
         }
         if asks.refresh && !self.refreshing {
@@ -208,8 +210,8 @@ impl Fetcher {
                 self.busy.remove(&broker);
             }
             Event::LookedUp(asked, found) => {
-                self.looking_up = false;
-                self.shared.with(|buffer| on_lookup(buffer, asked, found, now));
+                self.lookups.end(&asked);
+                self.shared.with(|buffer| lookups::on_answer(buffer, asked, found, now));
             }
             Event::Refreshed(result) => {
                 self.refreshing = false;
@@ -366,27 +368,4 @@ fn on_recreated(buffer: &mut Buffer, settings: &Settings, now: Instant) -> bool 
         buffer.drop_stale();
     }
     !recreated.is_empty()
-}
-
-fn on_lookup(
-    buffer: &mut Buffer,
-    asked: Vec<(usize, u32, TopicPartition, Position)>,
-    found: Result<PerItem<TopicPartition, OffsetInfo>>,
-    now: Instant,
-) {
-    let results: Vec<Result<OffsetInfo>> = match found {
-        Ok(found) => found.into_iter().map(|(_, result)| result).collect(),
-        Err(e) => asked.iter().map(|_| Err(e.clone())).collect(),
-    };
-    for ((index, generation, at, to), result) in asked.into_iter().zip(results) {
-        let Some(cursor) = buffer.cursors.current(index, generation) else { continue };
-        match result {
-            Ok(info) if info.offset >= 0 => {
-                buffer.move_to(&at, info.offset);
-            }
-            // No record is that young: the end is the first place where one will be.
-            Ok(_) => cursor.lookup = (to != Position::End).then_some(Position::End),
-            Err(e) => buffer.fail(index, generation, e, now, rng::unit()),
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! A consumer's group: the task that plays the member, and what handles ask of it.
 
+mod autocommit;
 mod lookup;
 mod offsets;
 mod rebalance;

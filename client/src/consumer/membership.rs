@@ -119,6 +119,8 @@ pub(super) struct Membership {
     heartbeat_due: Instant,
     heartbeat_out: bool,
     failures: u32,
+    /// Refusals to join or to sync since there was a share last.
+    fruitless: u32,
     failing_since: Option<Instant>,
     trouble: Trouble,
     not_before: Option<Instant>,
@@ -146,6 +148,7 @@ impl Membership {
             heartbeat_due: now,
             heartbeat_out: false,
             failures: 0,
+            fruitless: 0,
             failing_since: None,
             trouble: Trouble::default(),
             not_before: None,

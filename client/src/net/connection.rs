@@ -17,7 +17,7 @@ use super::link::{Link, run};
 use super::versions::Versions;
 use crate::protocol::releases::{Origin, Release};
 use crate::protocol::{
-    ApiInfo, ApiKey, Frame, Request, VersionRange, decode_response, encode_request, frame_request,
+    ApiInfo, ApiKey, Frame, Request, VersionRange, decode_response_front, encode_request, frame_request,
     response_body,
 };
 use crate::{Error, ErrorKind, Result};
@@ -137,7 +137,7 @@ impl Connection {
         let answer = self.start(request, version)?;
         let limit = self.settings.request_timeout + extra;
         let frame = self.finish::<R>(answer, limit).await?;
-        Ok(decode_response::<R>(frame, version)?.1)
+        Ok(decode_response_front::<R>(frame, version)?.1)
     }
 
     /// Sends a request that is not answered (Produce with acks=0); [`told`](Self::told) waits for its last byte.

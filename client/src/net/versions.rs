@@ -25,6 +25,9 @@ enum Source {
     Pinned(Release),
 }
 
+/// What is asked of the controllers' quorum: while there was a ZooKeeper too, brokers of one release had it or not.
+const OF_QUORUMS: [ApiKey; 2] = [ApiKey::DESCRIBE_QUORUM, ApiKey::UNREGISTER_BROKER];
+
 impl Versions {
     pub(crate) fn told(response: &ApiVersionsResponse) -> Self {
         let row =
@@ -71,6 +74,11 @@ impl Versions {
                 let (theirs, ours) = (text(theirs), text(ours));
                 format!("{address}{who} serves {name} {theirs}, this needs {needed} {ours}")
             }
+            (None, Some(origin))
+                if OF_QUORUMS.contains(&key) && self.may_have_a_zookeeper(origin.release) =>
+            {
+                format!("{address}{who} has no {name}: only clusters without a ZooKeeper have it")
+            }
             (None, Some(origin)) => format!("{address}{who} has no {name}: needs {origin}"),
             (None, None) => format!("{address}{who} has no {name}"),
         };
@@ -88,13 +96,25 @@ impl Versions {
         self.range(ApiKey::METADATA).is_none() && self.range(ApiKey::BROKER_HEARTBEAT).is_some()
     }
 
+    /// Whether it is of this release or newer, and of those that worked with a ZooKeeper or without.
+    fn may_have_a_zookeeper(&self, oldest: Release) -> bool {
+        self.release().is_some_and(|release| (oldest..Release::new(4, 0, 0)).contains(&release))
+    }
+
+    /// The broker's release, as far as it can be told.
+    fn release(&self) -> Option<Release> {
+        match self.source {
+            Source::Told => Release::of_broker(|key| self.range(key)),
+            Source::Recognised(release) | Source::Pinned(release) => Some(release),
+        }
+    }
+
     /// The broker's release, in brackets, as far as it can be told.
     fn who(&self) -> String {
         match self.source {
-            Source::Told => match Release::of_broker(|key| self.range(key)) {
-                Some(release) => format!(" (looks like Kafka {release})"),
-                None => String::new(),
-            },
+            Source::Told => {
+                self.release().map_or(String::new(), |release| format!(" (looks like Kafka {release})"))
+            }
             Source::Recognised(release) => format!(" (answers like Kafka {release})"),
             Source::Pinned(release) => format!(" (Kafka {release} by broker.version.fallback)"),
         }
@@ -112,7 +132,9 @@ fn text(range: VersionRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::messages::{CreateTopicsRequest, FetchRequest, MetadataRequest};
+    use crate::protocol::messages::{
+        CreateTopicsRequest, DescribeQuorumRequest, FetchRequest, MetadataRequest,
+    };
 
     fn lacks<R: Request>(versions: &Versions, ours: VersionRange) -> String {
         versions.lacks(R::KEY, ours, "b:1").to_string()
@@ -128,6 +150,19 @@ mod tests {
         let other = Versions::told(&ApiVersionsResponse::default());
         let said = lacks::<CreateTopicsRequest>(&other, CreateTopicsRequest::VERSIONS);
         assert_eq!(said, "b:1 has no CreateTopics: needs Kafka >= 0.10.1 (KIP-4)");
+    }
+
+    #[test]
+    fn what_a_cluster_with_a_zookeeper_lacks_does_not_need_a_newer_release() {
+        let mut versions = Versions::recognised(Release::new(2, 8, 0));
+        versions.rows.retain(|(key, _)| !OF_QUORUMS.contains(key));
+        let said = lacks::<DescribeQuorumRequest>(&versions, DescribeQuorumRequest::VERSIONS);
+        let expected =
+            "b:1 (answers like Kafka 2.8) has no DescribeQuorum: only clusters without a ZooKeeper have it";
+        assert_eq!(said, expected);
+        let older = Versions::recognised(Release::new(2, 6, 0));
+        let said = lacks::<DescribeQuorumRequest>(&older, DescribeQuorumRequest::VERSIONS);
+        assert!(said.ends_with("needs Kafka >= 2.7 (KIP-595)"), "{said}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::sequence::Identity;
 use super::shared::Shared;
 use crate::metadata::{Broker, Leader};
 use crate::net::{Connection, Lane};
-use crate::protocol::decode_response;
+use crate::protocol::decode_response_front;
 use crate::protocol::messages::{InitProducerIdResponse, ProduceRequest, ProduceResponse};
 use crate::trouble::Trouble;
 use crate::{Error, ErrorKind, Result, clock, rng};
@@ -33,6 +33,7 @@ pub(super) struct Sender {
     connecting: HashSet<i32>,
     unreachable: HashMap<i32, Trouble>,
     unrefreshed: Trouble,
+    unidentified: Trouble,
     /// Requests without an answer yet, by the number in their event.
     flying: HashMap<u64, Flight>,
     next_flight: u64,
@@ -68,6 +69,7 @@ impl Sender {
             connecting: HashSet::new(),
             unreachable: HashMap::new(),
             unrefreshed: Trouble::default(),
+            unidentified: Trouble::default(),
             flying: HashMap::new(),
             next_flight: 0,
             events: JoinSet::new(),
@@ -186,7 +188,7 @@ impl Sender {
             self.events.spawn(async move {
                 let limit = connection.request_timeout();
                 let frame = connection.finish::<ProduceRequest>(answer, limit).await;
-                let decode = |frame| Ok(decode_response::<ProduceRequest>(frame, version)?.1);
+                let decode = |frame| Ok(decode_response_front::<ProduceRequest>(frame, version)?.1);
                 Event::Landed(flight, frame.and_then(decode))
             });
         }
@@ -343,10 +345,15 @@ impl Sender {
         match answered {
             Ok(identity) => {
                 self.identify.failures = 0;
+                if let Some(after) = self.unidentified.is_over(now) {
+                    info!(?after, "there is a producer id");
+                }
                 self.with(|acc| acc.on_identity(identity));
             }
             Err(error) if error.is_retriable() => {
-                warn!(%error, "cannot get a producer id");
+                if self.unidentified.is_there(now) {
+                    warn!(%error, "cannot get a producer id");
+                }
                 self.with(|acc| acc.on_no_identity(error));
             }
             Err(error) if self.shared.idempotence_required => {

@@ -30,6 +30,8 @@ type Handler = Box<dyn Fn(RequestHead) -> (Duration, Answer) + Send + Sync>;
 pub(crate) struct Script {
     handlers: HashMap<ApiKey, (i16, i16, Handler)>,
     age: Age,
+    /// What stands behind each answer but that to ApiVersions.
+    behind: &'static [u8],
     asked: Mutex<Vec<(ApiKey, i16)>>,
 }
 
@@ -43,6 +45,8 @@ pub(crate) enum Age {
     Silent,
     /// As 0.8: it closes the connection.
     Closing,
+    /// It knows version 0 only and refuses the others with these bytes, in whatever layout.
+    Refusing(&'static [u8]),
 }
 
 pub(crate) struct Fake {
@@ -85,6 +89,12 @@ impl Script {
             (after, response.map(encode))
         };
         self.handlers.insert(R::KEY, (R::VERSIONS.first, newest, Box::new(raw)));
+        self
+    }
+
+    /// Leaves bytes behind what it answers.
+    pub(crate) fn leaving(mut self, behind: &'static [u8]) -> Self {
+        self.behind = behind;
         self
     }
 
@@ -226,15 +236,30 @@ async fn talk(mut stream: TcpStream, script: Arc<Script>) {
                 Age::Modern => Some(versions(&script, head)),
                 Age::Silent => None,
                 Age::Closing => return,
+                Age::Refusing(body) if version > 0 => Some(framed(head.header.correlation_id, body)),
+                Age::Refusing(_) => Some(versions(&script, head)),
             },
             None => panic!("the script says nothing about {key}"),
         };
-        if let Some(bytes) = answer
+        let behind: &[u8] = if key == ApiVersionsRequest::KEY { &[] } else { script.behind };
+        if let Some(bytes) = answer.map(|bytes| with_behind(&bytes, behind))
             && stream.write_all(&bytes).await.is_err()
         {
             return;
         }
     }
+}
+
+fn with_behind(frame: &[u8], behind: &[u8]) -> Vec<u8> {
+    let (len, body) = frame.split_first_chunk().expect("a length");
+    let more = i32::try_from(behind.len()).expect("a few bytes");
+    [&(i32::from_be_bytes(*len) + more).to_be_bytes(), body, behind].concat()
+}
+
+fn framed(correlation_id: i32, body: &[u8]) -> Bytes {
+    let id = correlation_id.to_be_bytes();
+    let len = i32::try_from(id.len() + body.len()).expect("a short answer");
+    [&len.to_be_bytes(), &id, body].concat().into()
 }
 
 fn versions(script: &Script, head: RequestHead) -> Bytes {

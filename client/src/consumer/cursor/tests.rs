@@ -1,6 +1,5 @@
 use super::*;
 use crate::ErrorKind;
-use crate::protocol::ErrorCode;
 use crate::protocol::messages::MetadataResponse;
 use crate::protocol::messages::metadata::{MetadataResponsePartition, MetadataResponseTopic};
 
@@ -51,6 +50,24 @@ fn an_answer_from_before_a_seek_finds_no_cursor() {
     cursors.move_to(0, 7);
     assert!(cursors.current(0, 0).is_none());
     assert_eq!(cursors.current(0, 1).unwrap().position, Some(7));
+}
+
+#[test]
+fn a_position_that_is_outside_again_is_not_looked_up_at_once() {
+    let (mut cursors, now) = (cursors(), start());
+    cursors.move_to(1, 9);
+    let later = now + Duration::from_millis(100);
+    let looks_up = |cursors: &mut Cursors, at| !cursors.asks(at, &cluster(), |_| false).lookups.is_empty();
+    cursors.on_out_of_range(0, Position::Beginning, now, 0.5);
+    assert!(looks_up(&mut cursors, now), "the first time");
+    cursors.move_to(0, 3);
+    cursors.on_out_of_range(0, Position::Beginning, now, 0.5);
+    assert_eq!((looks_up(&mut cursors, now), looks_up(&mut cursors, later)), (false, true));
+    cursors.move_to(0, 3);
+    let generation = cursors.get(0).unwrap().generation;
+    cursors.current(0, generation).unwrap().on_answer(100, None);
+    cursors.on_out_of_range(0, Position::Beginning, now, 0.5);
+    assert!(looks_up(&mut cursors, now), "what was found could be read");
 }
 
 #[test]

@@ -108,7 +108,7 @@ pub(super) fn on_partition(
                 .hinted("seek, or set auto.offset.reset to earliest or latest"));
             };
             warn!(topic = %ask.at.topic, partition = ask.at.partition, offset = ask.offset, "position out of range: reset");
-            cursor.reset(to);
+            buffer.cursors.on_out_of_range(ask.index, to, now, rng::unit());
             return Ok(());
         }
         code => return Err(Error::broker(code, &ask.at)),

@@ -20,6 +20,9 @@ use crate::protocol::messages::{
 };
 use crate::{Error, ErrorKind, Result, TopicPartition, rng};
 
+/// After so many tries again a topic that the coordinator does not know is taken for deleted: with the default backoff 1.5 s.
+const GONE_AFTER: u32 = 4;
+
 impl Group {
     /// Commits in the order of the calls, so that an older commit never comes after a newer one. Tries again until
     /// `default.api.timeout.ms` is over.
@@ -44,7 +47,9 @@ impl Group {
             let mut failures = 0;
             loop {
                 match self.commit_once(first, offsets).await {
-                    Err(error) if may_pass(&error) => self.pause(&mut failures, &error).await,
+                    Err(error) if may_pass(&error) && !self.is_hopeless(&error, failures) => {
+                        self.pause(&mut failures, &error).await;
+                    }
                     result => return result,
                 }
             }
@@ -112,6 +117,12 @@ impl Group {
         *failures += 1;
         debug!(group = self.id, failures, %error, "asking the coordinator again");
         tokio::time::sleep(self.core.retry.delay(*failures, rng::unit())).await;
+    }
+
+    /// A topic that was deleted does not come back by waiting; but a coordinator that has just started may not know of one yet.
+    /// Commits of other partitions wait meanwhile, and whoever closes the consumer does.
+    fn is_hopeless(&self, error: &Error, failures: u32) -> bool {
+        error.kind() == ErrorKind::UnknownTopic && (failures >= GONE_AFTER || self.lock().closing)
     }
 
     fn too_late(&self) -> Error {

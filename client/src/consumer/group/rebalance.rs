@@ -13,6 +13,7 @@ use crate::consumer::batch::Place;
 use crate::consumer::membership::Identity;
 use crate::consumer::progress::Progress;
 use crate::consumer::{Shared, start};
+use crate::trouble::Trouble;
 use crate::{Config, Error, ErrorKind, Position, Result, TopicPartition, clock};
 
 /// The longest that the user is waited for: the group stands still meanwhile.
@@ -85,6 +86,7 @@ impl Group {
 
     /// Gives partitions to the user, each at its position, unless they are gone by then. It tries until it knows.
     pub(super) async fn locate(&self, shared: &Arc<Shared>, partitions: Vec<TopicPartition>) {
+        let mut trouble = Trouble::default();
         loop {
             let wanted = self.pending(&partitions);
             if wanted.is_empty() {
@@ -92,6 +94,9 @@ impl Group {
             }
             match self.committed_offsets(&wanted).await {
                 Ok(committed) => {
+                    if let Some(after) = trouble.is_over(clock::now()) {
+                        info!(group = self.id, ?after, "the committed offsets are known");
+                    }
                     let wanted = self.pending(&wanted);
                     let begin = |at: TopicPartition| {
                         let place = committed.get(&at).map(|c| (c.offset, c.leader_epoch.unwrap_or(-1)));
@@ -100,7 +105,9 @@ impl Group {
                     return self.begin(shared, wanted.into_iter().map(begin).collect()).await;
                 }
                 Err(error) => {
-                    warn!(group = self.id, %error, "the committed offsets are not known");
+                    if trouble.is_there(clock::now()) {
+                        warn!(group = self.id, %error, "the committed offsets are not known");
+                    }
                     shared.tell(error);
                     tokio::time::sleep(self.core.retry.max).await;
                 }

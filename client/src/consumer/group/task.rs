@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::Group;
+use super::autocommit::AutoCommit;
 use super::lookup::Topics;
 use crate::consumer::Shared;
 use crate::consumer::assignor::TopicPartitions;
@@ -16,10 +17,11 @@ use crate::consumer::membership::{Action, Identity, Membership};
 use crate::coordinator::Coordinated;
 use crate::net::Lane;
 use crate::protocol::Request;
-use crate::protocol::decode_response;
+use crate::protocol::decode_response_front;
 use crate::protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupResponse, LeaveGroupRequest, SyncGroupResponse,
 };
+use crate::trouble::Trouble;
 use crate::{Result, TopicPartition, clock, rng};
 
 /// What a coordinator may take besides, as Java allows.
@@ -37,14 +39,14 @@ pub(in crate::consumer) struct Task {
     events: JoinSet<Event>,
     refreshing: bool,
     refresh_due: Instant,
+    unknown_topics: Trouble,
     /// It was said that topics are missing.
     misses: bool,
     /// What all members read, as far as this one has shared out: the leader notices new partitions for everybody.
     group_topics: Vec<Arc<str>>,
     /// What there was to share out when this leader did, in the present generation.
     shared_out: Option<TopicPartitions>,
-    committing: bool,
-    commit_due: Option<Instant>,
+    commits: AutoCommit,
     /// What the user was seen to do last, and when.
     activity: (u64, Instant),
     warned: bool,
@@ -67,17 +69,17 @@ impl Task {
     pub(in crate::consumer) fn new(group: Arc<Group>, shared: Arc<Shared>, topics: Option<Topics>) -> Self {
         let now = clock::now();
         Self {
-            commit_due: group.auto_commit.map(|interval| now + interval),
+            commits: AutoCommit::new(group.auto_commit, now),
             group,
             shared,
             topics,
             events: JoinSet::new(),
             refreshing: false,
             refresh_due: now,
+            unknown_topics: Trouble::default(),
             misses: false,
             group_topics: Vec::new(),
             shared_out: None,
-            committing: false,
             activity: (0, now),
             warned: false,
         }
@@ -135,18 +137,15 @@ impl Task {
             }
             self.look_for_life(now);
         }
-        if let Some((due, interval)) = self.commit_due.zip(self.group.auto_commit) {
-            if now >= due && !self.committing {
-                self.commit_due = Some(now + interval);
-                let commits = to_commit(self.shared.progress());
-                if !commits.is_empty() {
-                    self.committing = true;
-                    let group = self.group.clone();
-                    self.events.spawn(async move { Event::Committed(group.commit_done(&commits).await) });
-                }
+        if self.commits.is_due(now) {
+            let commits = to_commit(self.shared.progress());
+            if !commits.is_empty() {
+                self.commits.begin();
+                let group = self.group.clone();
+                self.events.spawn(async move { Event::Committed(group.commit_done(&commits).await) });
             }
-            next = next.min(self.commit_due.unwrap_or(next));
         }
+        next = self.commits.deadline().map_or(next, |due| due.min(next));
         next
     }
 
@@ -259,12 +258,7 @@ impl Task {
         let (now, unit) = (clock::now(), rng::unit());
         match event {
             Event::Topics(result) => self.on_topics(result, now),
-            Event::Committed(result) => {
-                self.committing = false;
-                if let Err(error) = result {
-                    warn!(group = self.group.id, %error, "what is done is not committed");
-                }
-            }
+            Event::Committed(result) => self.commits.on_end(&self.group.id, result, now),
             Event::Done => {}
             event => {
                 if let Event::Looked(_, Ok(found)) = &event {
@@ -301,6 +295,9 @@ impl Task {
         self.refreshing = false;
         match result {
             Ok(topics) => {
+                if let Some(after) = self.unknown_topics.is_over(now) {
+                    info!(group = self.group.id, ?after, "the subscription's topics are known");
+                }
                 let partitions = self.group.known_partitions(&self.watched(topics.clone()));
                 let absent: Vec<_> =
                     topics.iter().filter(|topic| partitions.partition_count(topic).is_none()).collect();
@@ -325,7 +322,9 @@ impl Task {
                 self.shared_out = before;
             }
             Err(error) => {
-                warn!(group = self.group.id, %error, "the subscription's topics are not known");
+                if self.unknown_topics.is_there(now) {
+                    warn!(group = self.group.id, %error, "the subscription's topics are not known");
+                }
                 self.refresh_due = now + self.group.core.retry.max;
                 if !error.is_retriable() {
                     self.shared.tell(error);
@@ -370,7 +369,7 @@ impl Group {
         let version = connection.version::<R>(i16::MAX)?;
         let asked = connection.start(request, version)?;
         let frame = connection.finish::<R>(asked, limit).await?;
-        Ok(decode_response::<R>(frame, version)?.1)
+        Ok(decode_response_front::<R>(frame, version)?.1)
     }
 
     /// Not on the members' connection, where a request to join may wait for all others.

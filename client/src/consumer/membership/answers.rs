@@ -57,7 +57,11 @@ impl Membership {
                 );
                 self.settings.session_timeout = shorter.unwrap_or(self.settings.session_timeout);
             }
-            code => self.refused(code, "JoinGroup", now, unit),
+            code => {
+                self.refused(code, "JoinGroup", now, unit);
+                self.fruitless += 1;
+                self.wait(self.fruitless, now, unit);
+            }
         }
     }
 
@@ -136,7 +140,13 @@ impl Membership {
             Err(error) => return self.unanswered(error, now, unit),
         };
         if let Err(code) = answer.error_code.ok() {
-            return self.refused(code, "SyncGroup", now, unit);
+            self.refused(code, "SyncGroup", now, unit);
+            // The first time nothing is waited for: while others join, a generation may end before it has begun.
+            self.fruitless += 1;
+            if self.fruitless > 1 {
+                self.wait(self.fruitless - 1, now, unit);
+            }
+            return;
         }
         match decode_assignment(answer.assignment) {
             Ok(partitions) => self.synced(partitions, now),
@@ -146,6 +156,7 @@ impl Membership {
 
     fn synced(&mut self, mut partitions: Vec<TopicPartition>, now: Instant) {
         self.recovered(now);
+        self.fruitless = 0;
         self.state = State::Stable;
         self.heartbeat_due = now + self.settings.heartbeat_interval;
         partitions.sort();
@@ -303,6 +314,13 @@ impl Membership {
             self.failing_since = None;
             self.not_before = Some(now + self.settings.retry.max);
             self.actions.push_back(Action::Tell { error, lasting: false });
+        }
+    }
+
+    /// What was refused may be for some time: asked again at once, it would be as fast as the coordinator answers.
+    fn wait(&mut self, refusals: u32, now: Instant, unit: f64) {
+        if self.not_before.is_none() && self.state != State::Ended {
+            self.not_before = Some(now + self.settings.retry.delay(refusals, unit));
         }
     }
 

@@ -138,6 +138,46 @@ fn a_first_join_is_repeated_with_the_id_that_the_coordinator_gave() {
 }
 
 #[test]
+fn a_join_that_is_refused_is_not_repeated_at_once() {
+    for code in
+        [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::ILLEGAL_GENERATION, ErrorCode::REBALANCE_IN_PROGRESS]
+    {
+        let mut now = start();
+        let mut member = found("range", now);
+        for delay in [100, 200, 400] {
+            let (era, _) = join(&mut member, now);
+            member.on_joined(era, refusal(code), now, 0.5);
+            assert!(member.next(now).is_none(), "{code}");
+            assert_eq!(member.deadline(), Some(now + delay * MS), "{code}");
+            now += delay * MS;
+        }
+        settle(&mut member, "range", 1, &[at(0)], now);
+        assert_eq!(assigned(&mut member, now), [at(0)]);
+    }
+}
+
+#[test]
+fn a_generation_that_ends_before_it_has_begun_is_followed_at_once_and_the_next_ones_a_little_later() {
+    for code in [ErrorCode::REBALANCE_IN_PROGRESS, ErrorCode::ILLEGAL_GENERATION] {
+        let mut now = start();
+        let mut member = found("range", now);
+        for (generation, delay) in [(1, 0), (2, 100), (3, 200)] {
+            let (era, _) = join(&mut member, now);
+            member.on_joined(era, joined("other", generation), now, 0.5);
+            let Some(Action::Sync(era, _)) = member.next(now) else { panic!("it syncs") };
+            let refusal = SyncGroupResponse { error_code: code, ..Default::default() };
+            member.on_synced(era, Ok(refusal), now, 0.5);
+            if delay > 0 {
+                assert!(member.next(now).is_none(), "{code}, generation {generation}");
+            }
+            now += delay * MS;
+        }
+        settle(&mut member, "range", 4, &[at(0)], now);
+        assert_eq!(assigned(&mut member, now), [at(0)]);
+    }
+}
+
+#[test]
 fn the_leader_shares_out_what_all_members_subscribe_to() {
     let now = start();
     let mut member = found("range", now);

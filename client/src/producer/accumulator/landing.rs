@@ -48,7 +48,11 @@ impl Accumulator {
                 self.queue_mut(slot).into_iter().for_each(|queue| queue.is_known |= is_current);
                 return self.finish(parcel, Ok(Written { base_offset: None, append_time_ms: None }));
             }
-            Outcome::Refused { code: ErrorCode::MESSAGE_TOO_LARGE, .. } if parcel.count > 1 => {
+            // Larger than the topic takes, or than one of its segments holds.
+            Outcome::Refused {
+                code: ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE,
+                ..
+            } if parcel.count > 1 => {
                 return self.split(parcel, now);
             }
             Outcome::Refused { code, message, broker } => {

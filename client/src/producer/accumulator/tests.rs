@@ -292,31 +292,33 @@ fn a_lost_answer_leaves_open_whether_the_record_is_written() {
 
 #[test]
 fn a_batch_too_large_for_its_topic_is_halved_and_every_record_finds_its_offset() {
-    let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
-    let pushed: Vec<Pushed<_>> = (0..3).map(|n| push(&mut acc, &hand, &format!("{n}"))).collect();
-    let mut deliveries: Vec<Delivery> =
-        pushed.into_iter().map(|p| Delivery::new(p.batch, p.index, p.timestamp_ms)).collect();
-    let mut whole = only(acc.plan(hand.now()));
-    sealed(&mut whole);
-    land(&mut acc, whole, refused(ErrorCode::MESSAGE_TOO_LARGE), &hand);
-    for (count, sequence) in [(1, 0), (2, 1)] {
-        let mut half = only(acc.plan(hand.now()));
-        assert_eq!((half.count, sealed(&mut half).header().base_sequence), (count, sequence));
-        assert!(matches!(half.body, Body::Sealed(..)));
-        assert!(!acc.is_finished(1));
-        land(&mut acc, half, written(100 + i64::from(sequence)), &hand);
+    for code in [ErrorCode::MESSAGE_TOO_LARGE, ErrorCode::RECORD_LIST_TOO_LARGE] {
+        let (mut acc, hand) = (accumulator(limits(), KNOWN, 1), Hand::new());
+        let pushed: Vec<Pushed<_>> = (0..3).map(|n| push(&mut acc, &hand, &format!("{n}"))).collect();
+        let mut deliveries: Vec<Delivery> =
+            pushed.into_iter().map(|p| Delivery::new(p.batch, p.index, p.timestamp_ms)).collect();
+        let mut whole = only(acc.plan(hand.now()));
+        sealed(&mut whole);
+        land(&mut acc, whole, refused(code), &hand);
+        for (count, sequence) in [(1, 0), (2, 1)] {
+            let mut half = only(acc.plan(hand.now()));
+            assert_eq!((half.count, sealed(&mut half).header().base_sequence), (count, sequence));
+            assert!(matches!(half.body, Body::Sealed(..)));
+            assert!(!acc.is_finished(1));
+            land(&mut acc, half, written(100 + i64::from(sequence)), &hand);
+        }
+        assert!(acc.is_finished(1));
+        acc.take_finished().into_iter().for_each(|done| done.batch.complete(done.result));
+        let mut cx = Context::from_waker(Waker::noop());
+        let offsets: Vec<_> = deliveries
+            .iter_mut()
+            .map(|delivery| match std::pin::Pin::new(delivery).poll(&mut cx) {
+                Poll::Ready(Ok(ack)) => ack.offset,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(offsets, [Some(100), Some(101), Some(102)]);
     }
-    assert!(acc.is_finished(1));
-    acc.take_finished().into_iter().for_each(|done| done.batch.complete(done.result));
-    let mut cx = Context::from_waker(Waker::noop());
-    let offsets: Vec<_> = deliveries
-        .iter_mut()
-        .map(|delivery| match std::pin::Pin::new(delivery).poll(&mut cx) {
-            Poll::Ready(Ok(ack)) => ack.offset,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(offsets, [Some(100), Some(101), Some(102)]);
 }
 
 #[test]
