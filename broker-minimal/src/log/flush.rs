@@ -23,6 +23,9 @@ const BACKGROUND_BYTES: u64 = 1024 * 1024;
 const LATE_MS: i64 = 1_000;
 /// Files that were not used for this long are closed, and their indexes forgotten.
 const SWEEP_MS: i64 = 60_000;
+/// How often producers are forgotten whose last record is old enough, as Kafka's `producer.id.expiration.check.interval.ms`. Theirs
+/// may be old times: whoever writes what happened long ago is forgotten then, though it goes on, and its last retry not recognised.
+const PRODUCERS_MS: i64 = 600_000;
 
 /// What is not known to be on disk.
 #[derive(Debug)]
@@ -148,8 +151,12 @@ impl Log {
         self.remove_doomed(now_ms);
         if now_ms.saturating_sub(self.swept_ms) >= SWEEP_MS {
             self.swept_ms = now_ms;
-            self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
             self.segments.iter_mut().for_each(|segment| segment.forget_if_unused());
+        }
+        let expired_ms = *self.expired_ms.get_or_insert(now_ms);
+        if now_ms.saturating_sub(expired_ms) >= PRODUCERS_MS {
+            self.expired_ms = Some(now_ms);
+            self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
         }
         Ok(())
     }

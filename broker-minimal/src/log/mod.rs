@@ -77,6 +77,8 @@ pub struct Log {
     doomed: Vec<flush::Doomed>,
     /// When files that nobody uses were last closed.
     swept_ms: i64,
+    /// When old producers were last forgotten, or this log began.
+    expired_ms: Option<i64>,
     /// A disk error left files in a state that is not known.
     is_offline: bool,
 }
@@ -113,6 +115,7 @@ impl Log {
             unflushed: Unflushed::new(0),
             doomed: Vec::new(),
             swept_ms: 0,
+            expired_ms: None,
             is_offline: false,
         }
     }

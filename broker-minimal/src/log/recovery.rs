@@ -89,6 +89,7 @@ impl Log {
         log.truncate_epochs_start()?;
         log.producers.expire(now_ms, log.config.producer_id_expiration_ms);
         log.swept_ms = now_ms;
+        log.expired_ms = Some(now_ms);
         log.remove_snapshots().map_err(disk)?;
         if !recovery.clean {
             // What a killed process wrote, cut and removed may not be on disk, and is relied upon from now on.

@@ -203,7 +203,22 @@ fn an_expired_producer_may_start_anywhere() {
     let mut log = place.create(LogConfig::default());
     append(&mut log, batch_of(4, 3, 0, &["a"]));
     let day = 24 * 3_600_000;
+    log.tick(NOW).expect("no disk error");
     log.tick(NOW + day).expect("no disk error");
     let later = log.append(&[batch_of(4, 0, 17, &["b"])], 0, NOW + day);
     assert!(later.is_ok(), "{later:?}");
+}
+
+/// Its records may be of another year, as when what was kept elsewhere is written here: a retry is recognised all the same.
+#[test]
+fn who_writes_old_times_is_not_forgotten_in_between() {
+    let place = Place::new();
+    let config = LogConfig { producer_id_expiration_ms: 1, ..LogConfig::default() };
+    let mut log = place.create(config);
+    append(&mut log, batch_of(4, 3, 0, &["a"]));
+    let minute = 60_000;
+    log.tick(NOW).expect("no disk error");
+    log.tick(NOW + 9 * minute).expect("no disk error");
+    let again = log.append(&[batch_of(4, 3, 0, &["a"])], 0, NOW + 9 * minute);
+    assert!(matches!(again, Err(AppendError::Duplicate(Appended { base_offset: 0, .. }))), "{again:?}");
 }
