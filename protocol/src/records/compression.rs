@@ -10,6 +10,7 @@ mod gzip;
 mod lz4;
 #[cfg(feature = "snappy")]
 mod snappy;
+mod spare;
 #[cfg(feature = "zstd-c")]
 mod zstd_c;
 #[cfg(all(feature = "zstd", any(test, not(feature = "zstd-c"))))]
@@ -249,7 +250,7 @@ pub fn decompress(codec: Compression, input: &[u8], limit: usize) -> Result<Byte
     if output.capacity() / 2 > output.len() {
         output.shrink_to_fit();
     }
-    Ok(Bytes::from(output))
+    Ok(spare::lend(output))
 }
 
 /// Decompressed bytes: room is made step by step, and never beyond the limit.
@@ -260,7 +261,9 @@ struct Output {
 
 impl Output {
     fn new(guess: usize, limit: usize) -> Self {
-        Self { bytes: Vec::with_capacity(guess.min(limit)), limit }
+        let mut bytes = spare::take(limit);
+        bytes.reserve_exact(guess.min(limit));
+        Self { bytes, limit }
     }
 
     fn too_large(&self) -> DecompressError {
