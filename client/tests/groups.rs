@@ -6,7 +6,7 @@ mod fake;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fake::{Fake, Script};
+use fake::{Fake, Script, commit_answered};
 use kinglet::OffsetAndMetadata;
 use kinglet::admin::{GroupFilter, GroupOffsets, GroupState, GroupType, MemberToRemove};
 use kinglet::protocol::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
@@ -151,10 +151,7 @@ async fn a_commit_between_two_generations_is_tried_again_and_one_of_a_stranger_i
         // Reading is no part of it: whoever fetches is not answered.
         script.on::<FetchRequest>(12, |_| None).on::<OffsetCommitRequest>(7, move |_| {
             let error_code = codes[asked.fetch_add(1, Ordering::Relaxed)];
-            let partition = OffsetCommitResponsePartition { partition_index: 0, error_code };
-            let name = "t".to_owned();
-            let topic = OffsetCommitResponseTopic { name, partitions: vec![partition], ..Default::default() };
-            Some(OffsetCommitResponse { topics: vec![topic], ..Default::default() })
+            Some(commit_answered(error_code))
         })
     })
     .await;
@@ -179,10 +176,7 @@ async fn a_topic_that_is_gone_does_not_hold_up_later_commits() {
                 5 => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
                 _ => ErrorCode::NONE,
             };
-            let partition = OffsetCommitResponsePartition { partition_index: 0, error_code };
-            let name = "t".to_owned();
-            let topic = OffsetCommitResponseTopic { name, partitions: vec![partition], ..Default::default() };
-            Some(OffsetCommitResponse { topics: vec![topic], ..Default::default() })
+            Some(commit_answered(error_code))
         })
     })
     .await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fake::{Fake, Script};
+use fake::{Fake, Script, broker_at, free_address};
 use kinglet::protocol::ErrorCode;
 use kinglet::protocol::messages::fetch::{FetchableTopicResponse, PartitionData};
 use kinglet::protocol::messages::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
@@ -34,8 +34,8 @@ impl Pair {
     /// `leaders` of the partitions of `t`, before the first broker was asked for a position and after.
     async fn start(leaders: [&'static [i32]; 2]) -> Self {
         let asked = Arc::new(AtomicBool::new(false));
-        let (first_at, second_at) = (free_port().await, free_port().await);
-        let brokers = [broker(1, &first_at), broker(2, &second_at)];
+        let (first_at, second_at) = (free_address().await, free_address().await);
+        let brokers = [broker_at(1, &first_at), broker_at(2, &second_at)];
         let was_asked = Arc::clone(&asked);
         let first = script(&brokers, leaders, &asked).on::<ListOffsetsRequest>(7, move |_| {
             was_asked.store(true, Ordering::SeqCst);
@@ -55,16 +55,6 @@ impl Pair {
         let from = (0..partitions).map(|at| (TopicPartition::new("t", at), Position::Offset(5)));
         Client::connect(config).await.unwrap().consumer(Assignment::partitions(from)).await.unwrap()
     }
-}
-
-async fn free_port() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-fn broker(node_id: i32, address: &str) -> MetadataResponseBroker {
-    let (host, port) = address.rsplit_once(':').unwrap();
-    MetadataResponseBroker { node_id, host: host.to_owned(), port: port.parse().unwrap(), rack: None }
 }
 
 /// A broker that has one record of each partition, at offset 0. It is not asked for partition 1 until the first broker has been

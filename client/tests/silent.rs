@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fake::{Fake, Script, produced};
+use fake::{Fake, Script, broker_at, free_address, produced};
 use kinglet::protocol::ErrorCode;
 use kinglet::protocol::messages::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -30,8 +30,8 @@ struct Pair {
 impl Pair {
     async fn start() -> Self {
         let frozen = Arc::new(AtomicBool::new(false));
-        let (first_at, second_at) = (free_port().await, free_port().await);
-        let brokers = [broker(1, &first_at), broker(2, &second_at)];
+        let (first_at, second_at) = (free_address().await, free_address().await);
+        let brokers = [broker_at(1, &first_at), broker_at(2, &second_at)];
         let first = script(&brokers, Arc::clone(&frozen), |frozen| !frozen);
         let first = Fake::start_at(&first_at, |_| first).await;
         let second = script(&brokers, Arc::clone(&frozen), |_| true);
@@ -47,16 +47,6 @@ impl Pair {
     fn freeze(&self) {
         self.frozen.store(true, Ordering::SeqCst);
     }
-}
-
-async fn free_port() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-fn broker(node_id: i32, address: &str) -> MetadataResponseBroker {
-    let (host, port) = address.rsplit_once(':').unwrap();
-    MetadataResponseBroker { node_id, host: host.to_owned(), port: port.parse().unwrap(), rack: None }
 }
 
 /// What a broker says as long as `speaks`.

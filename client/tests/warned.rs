@@ -9,14 +9,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fake::{Fake, Script, produced};
+use fake::{Fake, Script, commit_answered, produced};
 use kinglet::protocol::ErrorCode;
 use kinglet::protocol::messages::fetch::{FetchableTopicResponse, PartitionData};
 use kinglet::protocol::messages::find_coordinator::Coordinator;
-use kinglet::protocol::messages::offset_commit::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kinglet::protocol::messages::{
     FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest,
-    InitProducerIdResponse, OffsetCommitRequest, OffsetCommitResponse, ProduceRequest,
+    InitProducerIdResponse, OffsetCommitRequest, ProduceRequest,
 };
 use kinglet::protocol::records::{BatchBuilder, Seal};
 use kinglet::{Assignment, Client, Config, Position, Record, TopicPartition};
@@ -128,13 +127,7 @@ async fn what_is_done_and_cannot_be_committed_for_a_while() {
                 Some(FindCoordinatorResponse { coordinators, ..Default::default() })
             })
             .on::<FetchRequest>(12, |request| fetched(&request))
-            .on::<OffsetCommitRequest>(7, move |_| {
-                let partition = OffsetCommitResponsePartition { partition_index: 0, error_code: code() };
-                let name = "t".to_owned();
-                let topic =
-                    OffsetCommitResponseTopic { name, partitions: vec![partition], ..Default::default() };
-                Some(OffsetCommitResponse { topics: vec![topic], ..Default::default() })
-            })
+            .on::<OffsetCommitRequest>(7, move |_| Some(commit_answered(code())))
     })
     .await;
     let config = config(&fake).group_id("g").set("auto.commit.interval.ms", 10).unwrap();

@@ -10,10 +10,11 @@ use kinglet::protocol::messages::api_versions::ApiVersion;
 use kinglet::protocol::messages::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+use kinglet::protocol::messages::offset_commit::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kinglet::protocol::messages::produce::{PartitionProduceResponse, TopicProduceResponse};
 use kinglet::protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest,
-    MetadataResponse, ProduceResponse,
+    MetadataResponse, OffsetCommitResponse, ProduceResponse,
 };
 use kinglet::protocol::{ApiKey, ErrorCode, Request, RequestHead, encode_response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,6 +54,26 @@ pub(crate) struct Fake {
     pub(crate) address: String,
     script: Arc<Script>,
     task: JoinHandle<()>,
+}
+
+/// An address of loopback at which nobody listens, for those who must know it before they start.
+pub(crate) async fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// A broker as Metadata names it.
+pub(crate) fn broker_at(node_id: i32, address: &str) -> MetadataResponseBroker {
+    let (host, port) = address.rsplit_once(':').expect("host:port");
+    MetadataResponseBroker { node_id, host: host.to_owned(), port: port.parse().expect("a port"), rack: None }
+}
+
+/// The answer to a commit of the partition t-0.
+pub(crate) fn commit_answered(error_code: ErrorCode) -> OffsetCommitResponse {
+    let partition = OffsetCommitResponsePartition { partition_index: 0, error_code };
+    let name = "t".to_owned();
+    let topic = OffsetCommitResponseTopic { name, partitions: vec![partition], ..Default::default() };
+    OffsetCommitResponse { topics: vec![topic], ..Default::default() }
 }
 
 /// The answer to a Produce request for partition 0 of `t`.
@@ -138,13 +159,7 @@ impl Script {
 
     /// Metadata with one topic `t`, whose partition 0 is led by broker 1 at this address, and a producer id.
     pub(crate) fn with_topic(self, address: &str) -> Self {
-        let (host, port) = address.rsplit_once(':').expect("host:port");
-        let broker = MetadataResponseBroker {
-            node_id: 1,
-            host: host.to_owned(),
-            port: port.parse().expect("a port"),
-            rack: None,
-        };
+        let broker = broker_at(1, address);
         let topic = |name: &str| MetadataResponseTopic {
             error_code: if name == "t" { ErrorCode::NONE } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION },
             name: Some(name.to_owned()),
